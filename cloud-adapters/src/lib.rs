@@ -1,0 +1,1 @@
+//! What differs between clouds, as data and pure functions.

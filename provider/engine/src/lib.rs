@@ -1,0 +1,20 @@
+//! The life of a cluster in four moves: observe the world, plan, check the plan, execute it.
+//!
+//! `observe` reads every host and the API once. `plan` is a pure function from what is wanted and what was observed to
+//! a [`Plan`], plain data that can be printed, compared and tested. `check` refuses plans that are not safe. `execute`
+//! carries a plan out; its `match` is the table of contents of everything that can be done to a cluster.
+//!
+//! **Architecture invariant:** nothing is remembered between runs or between steps. The truth is on the hosts.
+
+mod check;
+mod execute;
+mod observe;
+mod observed;
+mod plan;
+
+pub use check::check;
+pub use observed::{
+    AddonState, ApiFacts, ApiState, CgroupVersion, EtcdMember, HostFacts, HostState, KubernetesFiles, Marker, NodeFacts,
+    Observed, OperatingSystem, PackageVersions, UnitState,
+};
+pub use plan::{Action, Lane, Plan, Stage, plan_create_or_update, plan_removal};

@@ -1,0 +1,195 @@
+//! What the world looked like when it was observed: plain data, kept in Terraform's private state between plan and apply.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that was seen of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Observed {
+    /// By the name of the host, which is the name of its node.
+    pub hosts: BTreeMap<String, HostState>,
+    pub api: ApiState,
+}
+
+impl Observed {
+    /// What was seen on a host, if it was reached.
+    pub fn facts(&self, host: &str) -> Option<&HostFacts> {
+        match self.hosts.get(host) {
+            Some(HostState::Reached(facts)) => Some(facts),
+            _ => None,
+        }
+    }
+
+    pub fn api_facts(&self) -> Option<&ApiFacts> {
+        match &self.api {
+            ApiState::Answered(facts) => Some(facts),
+            _ => None,
+        }
+    }
+}
+
+/// One host, as far as it could be seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum HostState {
+    Reached(Box<HostFacts>),
+    Unreachable { reason: String },
+}
+
+/// What one script read from a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HostFacts {
+    pub hostname: String,
+    pub machine_id: String,
+    pub os: OperatingSystem,
+    /// In Kubernetes' words: `amd64`, `arm64`.
+    pub architecture: String,
+    pub kernel: String,
+    pub cgroup: CgroupVersion,
+    pub memory_mib: u64,
+    pub swap_active: bool,
+    /// Public host key that SSH saw, as in `known_hosts` without the host name.
+    pub ssh_host_key: String,
+    pub marker: Option<Marker>,
+    pub packages: PackageVersions,
+    pub containerd_active: bool,
+    pub kubelet_active: bool,
+    pub kubernetes: KubernetesFiles,
+    /// SHA-256 of the files we write, by path; absent files are absent here.
+    pub files: BTreeMap<String, String>,
+    /// Long steps that run or ran since the last boot, by unit name (`kubeone-init`, `kubeone-join`, …).
+    pub units: BTreeMap<String, UnitState>,
+    /// Members of etcd as this host's own member sees them; empty when there is none or it does not answer.
+    pub etcd_members: Vec<EtcdMember>,
+}
+
+/// From `/etc/os-release`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OperatingSystem {
+    pub id: String,
+    pub id_like: String,
+    pub version_id: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CgroupVersion {
+    V1,
+    #[default]
+    V2,
+}
+
+/// `/etc/kubeone/cluster.json`: whose host this is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marker {
+    pub cluster: String,
+    /// The uid of `kube-system`, written once this host is a finished node. A host whose marker has no uid never
+    /// was one, so whatever Kubernetes left on it may be cleaned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    pub provider_version: String,
+    /// Packages that were there before us; they stay when the cluster is removed.
+    #[serde(default)]
+    pub packages_kept: Vec<String>,
+}
+
+/// Installed versions, without the packaging suffix; empty when not installed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PackageVersions {
+    pub containerd: String,
+    pub kubelet: String,
+    pub kubeadm: String,
+    pub kubectl: String,
+}
+
+/// What kubeadm and kubelet left in `/etc/kubernetes` and `/var/lib`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KubernetesFiles {
+    pub admin_conf: bool,
+    pub kubelet_conf: bool,
+    /// Names in `/etc/kubernetes/manifests`, without `.yaml`.
+    pub static_pods: Vec<String>,
+    pub etcd_data: bool,
+    /// SHA-256 of `/etc/kubernetes/pki/ca.crt`; empty when absent.
+    pub ca_sha256: String,
+    /// `server` of kubelet.conf; empty when absent.
+    pub api_server: String,
+}
+
+impl KubernetesFiles {
+    pub fn any(&self) -> bool {
+        self.admin_conf || self.kubelet_conf || self.etcd_data || !self.static_pods.is_empty() || !self.ca_sha256.is_empty()
+    }
+}
+
+/// A transient systemd unit that carries a long step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnitState {
+    Running,
+    Succeeded,
+    Failed,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EtcdMember {
+    /// Hexadecimal, as etcdctl prints it.
+    pub id: String,
+    /// Empty for a member that has not started yet.
+    pub name: String,
+    pub peer_urls: Vec<String>,
+    pub learner: bool,
+}
+
+/// The Kubernetes API, as far as it could be seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum ApiState {
+    /// No host carries a control plane yet.
+    #[default]
+    Absent,
+    Silent { reason: String },
+    Answered(Box<ApiFacts>),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ApiFacts {
+    pub cluster_uid: String,
+    /// PEM.
+    pub ca_certificate: String,
+    pub version: String,
+    pub nodes: BTreeMap<String, NodeFacts>,
+    pub addons: BTreeMap<String, AddonState>,
+    /// kubeadm's ConfigMaps, kube-proxy and CoreDNS are all there: `kubeadm init` came to its end.
+    pub init_complete: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeFacts {
+    pub ready: bool,
+    pub control_plane: bool,
+    pub unschedulable: bool,
+    pub kubelet_version: String,
+    pub container_runtime_version: String,
+    pub internal_address: String,
+    /// Labels that we set, without Kubernetes' own.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// An addon as its inventory in the cluster describes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AddonState {
+    /// Hash of what was applied last.
+    pub hash: String,
+    pub ready: bool,
+}

@@ -1,0 +1,56 @@
+//! The closed list of what can be done to a cluster.
+
+use std::fmt;
+
+use kubeone_spec::{KubernetesVersion, Role};
+use serde::{Deserialize, Serialize};
+
+/// One element of a plan. It names everything its step needs to know beyond the settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Packages, kernel settings, container runtime, images.
+    PrepareHost { host: String, role: Role, kubernetes_version: KubernetesVersion },
+    /// `kubeadm init`. `resume` says what an earlier run left behind.
+    InitControlPlane { host: String, kubernetes_version: KubernetesVersion, resume: Option<String> },
+    JoinControlPlane { host: String, resume: Option<String> },
+    JoinWorker { host: String, resume: Option<String> },
+    ApplyAddon { addon: String },
+    /// Waits until these nodes are Ready.
+    AwaitNodes { hosts: Vec<String> },
+    /// Removes the cluster from a host.
+    ResetHost { host: String, role: Role },
+}
+
+impl Action {
+    /// The host it is done on, if it is one.
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Self::PrepareHost { host, .. }
+            | Self::InitControlPlane { host, .. }
+            | Self::JoinControlPlane { host, .. }
+            | Self::JoinWorker { host, .. }
+            | Self::ResetHost { host, .. } => Some(host),
+            Self::ApplyAddon { .. } | Self::AwaitNodes { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let after = |resume: &Option<String>| resume.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+        match self {
+            Self::PrepareHost { host, role, kubernetes_version } => {
+                write!(f, "{host}: prepare {role} for Kubernetes {kubernetes_version}")
+            }
+            Self::InitControlPlane { host, kubernetes_version, resume } => {
+                write!(f, "{host}: initialise control plane with Kubernetes {kubernetes_version}{}", after(resume))
+            }
+            Self::JoinControlPlane { host, resume } => write!(f, "{host}: join control plane{}", after(resume)),
+            Self::JoinWorker { host, resume } => write!(f, "{host}: join worker{}", after(resume)),
+            Self::ApplyAddon { addon } => write!(f, "cluster: apply addon {addon}"),
+            Self::AwaitNodes { hosts } => write!(f, "cluster: wait until {} nodes are ready", hosts.len()),
+            Self::ResetHost { host, role } => write!(f, "{host}: reset {role}"),
+        }
+    }
+}

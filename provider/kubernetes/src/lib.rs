@@ -1,0 +1,1 @@
+//! Verbs over the Kubernetes API and the addons applied through it.

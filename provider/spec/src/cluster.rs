@@ -1,0 +1,219 @@
+//! The cluster as its user describes it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{ClusterNetwork, HostSpec, KubernetesVersion, Role};
+
+/// A Kubernetes cluster on hosts that exist already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterSpec {
+    /// Name of the cluster: a DNS label. It cannot change.
+    #[schemars(extend("x-immutable" = true))]
+    pub name: String,
+    /// Version of Kubernetes to run, such as `1.35.4`.
+    pub kubernetes_version: KubernetesVersion,
+    /// Where clients and nodes reach the Kubernetes API: a load balancer in front of the control planes, or the only
+    /// control plane.
+    pub api_endpoint: ApiEndpoint,
+    /// Hosts of the control plane. The keys are the names of the nodes.
+    pub control_plane: BTreeMap<String, HostSpec>,
+    /// Hosts of the workers. The keys are the names of the nodes.
+    #[serde(default)]
+    pub static_workers: BTreeMap<String, HostSpec>,
+    /// Network inside the cluster.
+    #[serde(default)]
+    pub cluster_network: ClusterNetwork,
+    /// What happens when the resource is destroyed.
+    #[serde(default)]
+    pub deletion: Deletion,
+    /// How long each operation may take, such as `30m` or `1h30m`.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+}
+
+impl ClusterSpec {
+    /// All hosts with their names and roles, control planes first.
+    pub fn hosts(&self) -> impl Iterator<Item = (&str, Role, &HostSpec)> {
+        let control_plane = self.control_plane.iter().map(|(name, host)| (name.as_str(), Role::ControlPlane, host));
+        let workers = self.static_workers.iter().map(|(name, host)| (name.as_str(), Role::Worker, host));
+        control_plane.chain(workers)
+    }
+}
+
+/// The address of the Kubernetes API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApiEndpoint {
+    /// IP address or DNS name. It cannot change.
+    #[schemars(extend("x-immutable" = true))]
+    pub host: String,
+    /// TCP port.
+    #[serde(default = "default_api_port")]
+    #[schemars(extend("x-immutable" = true))]
+    pub port: u16,
+    /// Further names and addresses in the API server's certificate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alternative_names: Vec<String>,
+}
+
+fn default_api_port() -> u16 {
+    6443
+}
+
+impl std::fmt::Display for ApiEndpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// What happens when the resource is destroyed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Deletion {
+    /// Refuse to plan the destruction of the cluster. Set it to `false` and apply before you destroy.
+    pub protection: bool,
+    /// What to do with hosts that cannot be reached while the cluster is destroyed: `skip` them with a warning, or
+    /// `fail`.
+    pub unreachable_hosts: UnreachableHosts,
+    /// Remove the packages that were installed for the cluster. Packages that were there before are kept.
+    pub remove_packages: bool,
+}
+
+impl Default for Deletion {
+    fn default() -> Self {
+        Self { protection: true, unreachable_hosts: UnreachableHosts::Skip, remove_packages: true }
+    }
+}
+
+/// What to do with hosts that cannot be reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum UnreachableHosts {
+    #[default]
+    Skip,
+    Fail,
+}
+
+/// How long each operation may take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// Time to create the cluster.
+    pub create: Span,
+    /// Time to change the cluster.
+    pub update: Span,
+    /// Time to remove the cluster from its hosts.
+    pub delete: Span,
+    /// Time to look at the cluster before a plan.
+    pub read: Span,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let minutes = |n: u64| Span(Duration::from_secs(n * 60));
+        Self { create: minutes(60), update: minutes(120), delete: minutes(30), read: minutes(1) }
+    }
+}
+
+/// A length of time in Go's notation, as Terraform users write it: `90s`, `30m`, `1h30m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl std::str::FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let error = || format!("`{text}` is not a length of time: write hours, minutes and seconds, such as `1h30m`");
+        let mut rest = text;
+        let mut seconds: u64 = 0;
+        while !rest.is_empty() {
+            let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(error)?;
+            let number: u64 = rest[..digits].parse().map_err(|_| error())?;
+            let unit = match &rest[digits..=digits] {
+                "h" => 3600,
+                "m" => 60,
+                "s" => 1,
+                _ => return Err(error()),
+            };
+            seconds = number.checked_mul(unit).and_then(|n| seconds.checked_add(n)).ok_or_else(error)?;
+            rest = &rest[digits + 1..];
+        }
+        if seconds == 0 { Err(error()) } else { Ok(Self(Duration::from_secs(seconds))) }
+    }
+}
+
+impl std::fmt::Display for Span {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let seconds = self.0.as_secs();
+        for (amount, unit) in [(seconds / 3600, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')] {
+            if amount > 0 {
+                write!(f, "{amount}{unit}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Span {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Span".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["30m"] })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_parse_and_print() {
+        let span: Span = "1h30m".parse().unwrap();
+        assert_eq!(span.0, Duration::from_secs(5400));
+        assert_eq!(span.to_string(), "1h30m");
+        assert_eq!("90s".parse::<Span>().unwrap().to_string(), "1m30s");
+        for bad in ["", "30", "m", "0s", "1d", "é", "99999999999999999999h"] {
+            assert!(bad.parse::<Span>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn absent_settings_mean_their_defaults() {
+        let spec: ClusterSpec = serde_json::from_value(serde_json::json!({
+            "name": "prod", "kubernetes_version": "1.35.4", "api_endpoint": { "host": "10.0.0.1" },
+            "control_plane": { "cp-1": { "address": "10.0.0.1" } },
+        }))
+        .unwrap();
+        assert_eq!(spec.api_endpoint.to_string(), "10.0.0.1:6443");
+        assert_eq!(spec.cluster_network.pod_subnet.to_string(), "10.244.0.0/16");
+        assert!(spec.deletion.protection);
+    }
+}

@@ -1,0 +1,26 @@
+//! What the user wants: the settings of a cluster, its hosts and the provider, as plain types.
+//!
+//! Every setting has its one home here. The Terraform schema, the decoder and the registry docs are derived from
+//! these types, so a doc comment on a field is what users read, and `#[serde(default)]` is what "null" means.
+//!
+//! **Architecture invariant:** this crate does no I/O, knows no async and no Terraform.
+
+mod cluster;
+mod finding;
+mod host;
+mod network;
+mod provider;
+mod secret;
+mod status;
+mod validate;
+mod version;
+
+pub use cluster::{ApiEndpoint, ClusterSpec, Deletion, Span, Timeouts, UnreachableHosts};
+pub use finding::{FieldPath, Finding, Severity, Step};
+pub use host::{HostSpec, Role, Taint, TaintEffect};
+pub use network::{ClusterNetwork, Cni, Subnet};
+pub use provider::{Bastion, HostKeyPolicy, ProviderSpec, SshSettings};
+pub use secret::Secret;
+pub use status::{ClusterStatus, NodeStatus};
+pub use validate::{validate_cluster, validate_provider};
+pub use version::KubernetesVersion;

@@ -1,0 +1,102 @@
+//! The settings of the provider block: how hosts are reached.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::Secret;
+
+/// Settings that hold for all clusters of this provider. Nothing of it is kept in the state.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProviderSpec {
+    /// How hosts are reached over SSH.
+    pub ssh: SshSettings,
+}
+
+/// How hosts are reached over SSH. Keys are tried in this order: `private_key`, `private_key_file`, the agent.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SshSettings {
+    /// Name of the user. It must be `root` or may use `sudo` without a password.
+    pub user: String,
+    /// TCP port.
+    pub port: u16,
+    /// Private key in OpenSSH or PEM format.
+    #[schemars(extend("x-sensitive" = true))]
+    pub private_key: Option<Secret<String>>,
+    /// File that holds the private key. A leading `~` is the home folder of the user who runs Terraform.
+    pub private_key_file: Option<String>,
+    /// Passphrase of the private key.
+    #[schemars(extend("x-sensitive" = true))]
+    pub private_key_passphrase: Option<Secret<String>>,
+    /// OpenSSH user certificate that belongs to the private key.
+    pub certificate: Option<String>,
+    /// File that holds the OpenSSH user certificate.
+    pub certificate_file: Option<String>,
+    /// Use the SSH agent at `SSH_AUTH_SOCK`.
+    pub agent: bool,
+    /// How host keys are checked: `pinned` (each host must state `ssh_host_key`), `known_hosts` (the key must be in
+    /// `known_hosts_file`) or `accept_new` (an unknown host's key is written to `known_hosts_file` at first contact and
+    /// checked from then on). A stated `ssh_host_key` is checked under every policy.
+    pub host_key_policy: HostKeyPolicy,
+    /// File of known hosts.
+    pub known_hosts_file: String,
+    /// Host through which all others are reached.
+    pub bastion: Option<Bastion>,
+    /// Seconds until an attempt to connect is given up.
+    pub connect_timeout_seconds: u16,
+}
+
+impl Default for SshSettings {
+    fn default() -> Self {
+        Self {
+            user: "root".to_owned(),
+            port: 22,
+            private_key: None,
+            private_key_file: None,
+            private_key_passphrase: None,
+            certificate: None,
+            certificate_file: None,
+            agent: false,
+            host_key_policy: HostKeyPolicy::AcceptNew,
+            known_hosts_file: "~/.ssh/known_hosts".to_owned(),
+            bastion: None,
+            connect_timeout_seconds: 20,
+        }
+    }
+}
+
+/// How host keys are checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum HostKeyPolicy {
+    Pinned,
+    KnownHosts,
+    #[default]
+    AcceptNew,
+}
+
+/// The host through which all others are reached.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bastion {
+    /// IP address or DNS name.
+    pub host: String,
+    /// TCP port. When absent, 22.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// Name of the user. When absent, `ssh.user`.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Private key. When neither this nor `private_key_file` is set, the hosts' key is used.
+    #[serde(default)]
+    #[schemars(extend("x-sensitive" = true))]
+    pub private_key: Option<Secret<String>>,
+    /// File that holds the private key.
+    #[serde(default)]
+    pub private_key_file: Option<String>,
+    /// Public SSH host key of the bastion (`ssh-ed25519 AAAA…`).
+    #[serde(default)]
+    pub ssh_host_key: Option<String>,
+}

@@ -1,0 +1,38 @@
+//! What is known about a cluster after it was looked at: the computed attributes of the resource.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Computed attributes of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClusterStatus {
+    /// Unique identity of the cluster: the uid of its `kube-system` namespace.
+    pub id: String,
+    /// URL of the Kubernetes API.
+    pub endpoint: String,
+    /// Certificate of the cluster's CA in PEM format.
+    pub ca_certificate: String,
+    /// Nodes as they were last seen.
+    pub nodes: BTreeMap<String, NodeStatus>,
+    /// What the last apply did, or the next one will do, one line for each action.
+    pub planned_steps: Vec<String>,
+}
+
+/// One node as it was last seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NodeStatus {
+    /// `control_plane` or `worker`.
+    pub role: String,
+    /// Version of the kubelet.
+    pub kubelet_version: String,
+    /// Version of the container runtime.
+    pub container_runtime_version: String,
+    /// Operating system, such as `debian 12`.
+    pub operating_system: String,
+    /// CPU architecture in Kubernetes' words, such as `amd64`.
+    pub architecture: String,
+    /// Public SSH host key that was seen.
+    pub ssh_host_key: String,
+}

@@ -1,0 +1,300 @@
+//! What can be wrong with settings before any host is asked.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::{ClusterSpec, FieldPath, Finding, HostKeyPolicy, HostSpec, KubernetesVersion, ProviderSpec};
+
+/// The oldest and the newest minor release that can be run.
+const OLDEST: (u16, u16) = (1, 34);
+const NEWEST: (u16, u16) = (1, 37);
+
+/// All that is wrong with a cluster's settings.
+pub fn validate_cluster(spec: &ClusterSpec) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !is_dns_label(&spec.name) {
+        findings.push(Finding::error(
+            FieldPath::root("name"),
+            format!("`{}` is not a cluster name", spec.name),
+            "Use at most 63 lower-case letters, digits and `-`, beginning with a letter and ending with a letter or digit.",
+        ));
+    }
+    version(spec.kubernetes_version, &mut findings);
+    if !is_host(&spec.api_endpoint.host) {
+        findings.push(Finding::error(
+            FieldPath::root("api_endpoint").field("host"),
+            format!("`{}` is neither an IP address nor a DNS name", spec.api_endpoint.host),
+            "Write the address of the load balancer without scheme and port; the port has an attribute of its own.",
+        ));
+    }
+    hosts(spec, &mut findings);
+    subnets(spec, &mut findings);
+    findings
+}
+
+/// All that is wrong with the provider's settings.
+pub fn validate_provider(spec: &ProviderSpec) -> Vec<Finding> {
+    let ssh = FieldPath::root("ssh");
+    let mut findings = Vec::new();
+    let conflicts = [
+        ("private_key", spec.ssh.private_key.is_some(), "private_key_file", spec.ssh.private_key_file.is_some()),
+        ("certificate", spec.ssh.certificate.is_some(), "certificate_file", spec.ssh.certificate_file.is_some()),
+    ];
+    for (inline, inline_set, file, file_set) in conflicts {
+        if inline_set && file_set {
+            findings.push(Finding::error(
+                ssh.clone().field(file),
+                format!("both `{inline}` and `{file}` are set"),
+                format!("Keep one: `{inline}` holds the text itself, `{file}` names a file that holds it."),
+            ));
+        }
+    }
+    if let Some(bastion) = &spec.ssh.bastion {
+        let path = ssh.clone().field("bastion");
+        if !is_host(&bastion.host) {
+            findings.push(Finding::error(
+                path.clone().field("host"),
+                format!("`{}` is neither an IP address nor a DNS name", bastion.host),
+                "Write the address without scheme and port; the port has an attribute of its own.",
+            ));
+        }
+        if spec.ssh.host_key_policy == HostKeyPolicy::Pinned && bastion.ssh_host_key.is_none() {
+            findings.push(Finding::error(
+                path.field("ssh_host_key"),
+                "the bastion has no pinned host key",
+                "With `host_key_policy = \"pinned\"` the bastion must state its `ssh_host_key` too.",
+            ));
+        }
+    }
+    findings
+}
+
+fn version(version: KubernetesVersion, findings: &mut Vec<Finding>) {
+    let minor = (version.major, version.minor);
+    if minor < OLDEST || minor > NEWEST {
+        findings.push(Finding::error(
+            FieldPath::root("kubernetes_version"),
+            format!("Kubernetes {version} is not supported"),
+            format!("Supported are {}.{} to {}.{}.", OLDEST.0, OLDEST.1, NEWEST.0, NEWEST.1),
+        ));
+    }
+}
+
+fn hosts(spec: &ClusterSpec, findings: &mut Vec<Finding>) {
+    let control_planes = spec.control_plane.len();
+    if control_planes == 0 {
+        findings.push(Finding::error(
+            FieldPath::root("control_plane"),
+            "a cluster needs a control plane",
+            "Name 1, 3 or 5 hosts.",
+        ));
+    } else if control_planes.is_multiple_of(2) {
+        findings.push(Finding::warning(
+            FieldPath::root("control_plane"),
+            format!("{control_planes} control planes are an even number"),
+            format!(
+                "etcd survives the loss of {} of {control_planes} members, no more than of {}. Use 1, 3 or 5.",
+                (control_planes - 1) / 2,
+                control_planes - 1
+            ),
+        ));
+    }
+    let mut by_address: BTreeMap<&str, FieldPath> = BTreeMap::new();
+    let maps = [("control_plane", &spec.control_plane), ("static_workers", &spec.static_workers)];
+    for (map, hosts) in maps {
+        for (name, host) in hosts {
+            let path = FieldPath::root(map).key(name);
+            host_fields(name, host, &path, findings);
+            if map == "static_workers" && spec.control_plane.contains_key(name) {
+                findings.push(Finding::error(
+                    path.clone(),
+                    format!("`{name}` is also a control plane"),
+                    "A key is the name of a node and must be used once.",
+                ));
+            }
+            let mut addresses = vec![("address", host.address.as_str())];
+            addresses.extend(host.private_address.as_deref().map(|address| ("private_address", address)));
+            addresses.dedup_by_key(|(_, address)| *address);
+            for (field, address) in addresses {
+                let here = path.clone().field(field);
+                if let Some(there) = by_address.insert(address, here.clone()) {
+                    findings.push(
+                        Finding::error(
+                            here,
+                            format!("the address `{address}` is used twice"),
+                            format!("`{there}` has it too. Each host needs an address of its own."),
+                        )
+                        .derived_from(there),
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn host_fields(name: &str, host: &HostSpec, path: &FieldPath, findings: &mut Vec<Finding>) {
+    if !name.split('.').all(is_dns_label_or_number) || name.len() > 253 {
+        findings.push(Finding::error(
+            path.clone(),
+            format!("`{name}` is not a node name"),
+            "Use lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit.",
+        ));
+    }
+    if !is_host(&host.address) {
+        findings.push(Finding::error(
+            path.clone().field("address"),
+            format!("`{}` is neither an IP address nor a DNS name", host.address),
+            "Write the address without scheme, user and port.",
+        ));
+    }
+    if let Some(address) = &host.private_address
+        && address.parse::<IpAddr>().is_err()
+    {
+        findings.push(Finding::error(
+            path.clone().field("private_address"),
+            format!("`{address}` is not an IP address"),
+            "Nodes reach each other by IP address.",
+        ));
+    }
+    if let Some(key) = &host.ssh_host_key
+        && key.split_whitespace().count() < 2
+    {
+        findings.push(Finding::error(
+            path.clone().field("ssh_host_key"),
+            "this is not a public SSH host key",
+            "Write the algorithm and the key, as in `/etc/ssh/ssh_host_ed25519_key.pub`: `ssh-ed25519 AAAA…`.",
+        ));
+    }
+}
+
+fn subnets(spec: &ClusterSpec, findings: &mut Vec<Finding>) {
+    let network = &spec.cluster_network;
+    let pods = FieldPath::root("cluster_network").field("pod_subnet");
+    let services = FieldPath::root("cluster_network").field("service_subnet");
+    if network.pod_subnet.overlaps(&network.service_subnet) {
+        findings.push(
+            Finding::error(
+                services.clone(),
+                format!("services ({}) and pods ({}) overlap", network.service_subnet, network.pod_subnet),
+                "Choose two subnets that share no address.",
+            )
+            .derived_from(pods.clone()),
+        );
+    }
+    if network.pod_subnet.0.prefix_len() > 24 && network.pod_subnet.0.addr().is_ipv4() {
+        findings.push(Finding::error(
+            pods.clone(),
+            format!("the pod subnet {} is too small", network.pod_subnet),
+            "Each node takes a /24 of it. Use a /16 for up to 256 nodes.",
+        ));
+    }
+    if !network.cluster_domain.split('.').all(is_dns_label_or_number) {
+        findings.push(Finding::error(
+            FieldPath::root("cluster_network").field("cluster_domain"),
+            format!("`{}` is not a DNS domain", network.cluster_domain),
+            "Write a domain such as `cluster.local`.",
+        ));
+    }
+    let maps = [("control_plane", &spec.control_plane), ("static_workers", &spec.static_workers)];
+    for (map, hosts) in maps {
+        for (name, host) in hosts {
+            let field = if host.private_address.is_some() { "private_address" } else { "address" };
+            let Ok(address) = host.node_address().parse::<IpAddr>() else { continue };
+            let clash = [(&network.pod_subnet, "pod", &pods), (&network.service_subnet, "service", &services)];
+            for (subnet, what, subnet_path) in clash {
+                if subnet.0.contains(&address) {
+                    findings.push(
+                        Finding::error(
+                            FieldPath::root(map).key(name).field(field),
+                            format!("the host's address {address} lies in the {what} subnet {subnet}"),
+                            format!("Choose a {what} subnet that contains no host."),
+                        )
+                        .derived_from(subnet_path.clone()),
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn is_dns_label_or_number(text: &str) -> bool {
+    let ends = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let bytes = text.as_bytes();
+    text.len() <= 63
+        && ends(bytes.first())
+        && ends(bytes.last())
+        && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
+}
+
+fn is_dns_label(text: &str) -> bool {
+    is_dns_label_or_number(text) && text.starts_with(|c: char| c.is_ascii_lowercase())
+}
+
+fn is_host(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok()
+        || (text.len() <= 253 && text.to_ascii_lowercase().split('.').all(is_dns_label_or_number))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn findings(change: impl FnOnce(&mut Value)) -> Vec<String> {
+        let mut settings = json!({
+            "name": "prod", "kubernetes_version": "1.35.4", "api_endpoint": { "host": "10.0.0.1" },
+            "control_plane": { "cp-1": { "address": "10.0.0.1" } },
+            "static_workers": { "w-1": { "address": "10.0.0.9" } },
+        });
+        change(&mut settings);
+        let spec = serde_json::from_value(settings).unwrap();
+        validate_cluster(&spec).into_iter().map(|f| format!("{:?} {}: {}", f.severity, f.path, f.summary)).collect()
+    }
+
+    #[test]
+    fn good_settings_have_no_findings() {
+        assert_eq!(findings(|_| {}), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_mistake_is_named_with_its_path() {
+        let cases: [(&str, Value, &str); 7] = [
+            ("/name", json!("Prod"), "Error name: `Prod` is not a cluster name"),
+            ("/kubernetes_version", json!("1.20.0"), "Error kubernetes_version: Kubernetes 1.20.0 is not supported"),
+            ("/api_endpoint/host", json!("https://x"), "Error api_endpoint.host: `https://x` is neither an IP address nor a DNS name"),
+            ("/control_plane", json!({}), "Error control_plane: a cluster needs a control plane"),
+            ("/static_workers/w-1/address", json!("10.0.0.1"), "Error static_workers[\"w-1\"].address: the address `10.0.0.1` is used twice"),
+            ("/static_workers/w-1/address", json!("10.244.3.4"), "Error static_workers[\"w-1\"].address: the host's address 10.244.3.4 lies in the pod subnet 10.244.0.0/16"),
+            ("/static_workers", json!({"cp-1": {"address": "10.0.0.3"}}), "Error static_workers[\"cp-1\"]: `cp-1` is also a control plane"),
+        ];
+        for (pointer, value, expected) in cases {
+            let found = findings(|settings| *settings.pointer_mut(pointer).unwrap() = value);
+            assert_eq!(found, [expected]);
+        }
+    }
+
+    #[test]
+    fn an_even_number_of_control_planes_is_a_warning() {
+        let found = findings(|settings| settings["control_plane"]["cp-2"] = json!({"address": "10.0.0.2"}));
+        assert_eq!(found, ["Warning control_plane: 2 control planes are an even number"]);
+    }
+
+    #[test]
+    fn overlapping_subnets_are_refused() {
+        let found = findings(|settings| settings["cluster_network"] = json!({"service_subnet": "10.244.128.0/20"}));
+        assert_eq!(
+            found,
+            ["Error cluster_network.service_subnet: services (10.244.128.0/20) and pods (10.244.0.0/16) overlap"]
+        );
+    }
+
+    #[test]
+    fn a_pinned_policy_needs_a_pinned_bastion() {
+        let spec: ProviderSpec = serde_json::from_value(json!({
+            "ssh": { "host_key_policy": "pinned", "bastion": { "host": "b.example.com" } }
+        }))
+        .unwrap();
+        assert_eq!(validate_provider(&spec)[0].path.to_string(), "ssh.bastion.ssh_host_key");
+    }
+}

@@ -1,0 +1,1 @@
+//! The Terraform provider for Kubernetes clusters on hosts that Terraform made.
