@@ -1,1 +1,3 @@
-//! The lab and the scenarios.
+//! The lab (real hosts on this machine) and scenarios against the real terraform binary.
+
+pub mod lab;

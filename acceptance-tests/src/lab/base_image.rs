@@ -36,10 +36,8 @@ pub fn ensure(report: &mut dyn FnMut(&str)) -> Result<PathBuf> {
 
 fn build(definition: &Path, kernel: &str, target: &Path, report: &mut dyn FnMut(&str)) -> Result<()> {
     let packages = packages(&definition.join("packages.txt"))?;
-    let mut bootstrap = command(
-        "mmdebstrap",
-        ["--variant=minbase", "--format=directory", &format!("--include={packages}"), SUITE],
-    );
+    let mut bootstrap =
+        command("mmdebstrap", ["--variant=minbase", "--format=directory", &format!("--include={packages}"), SUITE]);
     bootstrap
         .arg(format!("--customize-hook={} \"$1\"", definition.join("setup.sh").display()))
         .arg(target)

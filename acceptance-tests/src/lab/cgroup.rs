@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use super::{processes, wait};
 
 /// Makes the cgroups of this name and answers their folders.
-pub fn create(name: &str) -> Result<Vec<PathBuf>> {
+pub(super) fn create(name: &str) -> Result<Vec<PathBuf>> {
     let mut folders = Vec::new();
     for hierarchy in hierarchies()? {
         let folder = hierarchy.join(name);
@@ -32,7 +32,7 @@ pub fn create(name: &str) -> Result<Vec<PathBuf>> {
 }
 
 /// All processes in the cgroups of this name and below.
-pub fn members(name: &str) -> Result<BTreeSet<u32>> {
+pub(super) fn members(name: &str) -> Result<BTreeSet<u32>> {
     let mut pids = BTreeSet::new();
     for hierarchy in hierarchies()? {
         collect_members(&hierarchy.join(name), &mut pids);
@@ -41,7 +41,7 @@ pub fn members(name: &str) -> Result<BTreeSet<u32>> {
 }
 
 /// Ends every process in the cgroups of this name at once, as a power cut would.
-pub fn kill(name: &str) -> Result<()> {
+pub(super) fn kill(name: &str) -> Result<()> {
     wait::until(&format!("all processes of `{name}` have ended"), Duration::from_secs(20), || {
         let pids = members(name)?;
         processes::signal("KILL", &pids)?;
@@ -50,7 +50,7 @@ pub fn kill(name: &str) -> Result<()> {
 }
 
 /// Removes the cgroups of this name, which hold no process any more.
-pub fn remove(name: &str) -> Result<()> {
+pub(super) fn remove(name: &str) -> Result<()> {
     for hierarchy in hierarchies()? {
         let folder = hierarchy.join(name);
         // The kernel lets go of ended processes a moment later.
@@ -62,7 +62,7 @@ pub fn remove(name: &str) -> Result<()> {
 }
 
 /// The names of all cgroups that start so.
-pub fn names(prefix: &str) -> Result<BTreeSet<String>> {
+pub(super) fn names(prefix: &str) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for hierarchy in hierarchies()? {
         for entry in fs::read_dir(&hierarchy).into_iter().flatten().flatten() {

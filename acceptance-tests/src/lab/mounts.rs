@@ -11,7 +11,7 @@ use super::command::{command, run, succeeds};
 use super::wait;
 
 /// Mounts `upper` over `lower` at `target`; `work` is the overlay's scratch folder on the disk of `upper`.
-pub fn overlay(lower: &Path, upper: &Path, work: &Path, target: &Path) -> Result<()> {
+pub(super) fn overlay(lower: &Path, upper: &Path, work: &Path, target: &Path) -> Result<()> {
     for folder in [upper, work, target] {
         fs::create_dir_all(folder).with_context(|| format!("could not create {}", folder.display()))?;
     }
@@ -29,7 +29,7 @@ pub fn overlay(lower: &Path, upper: &Path, work: &Path, target: &Path) -> Result
 }
 
 /// Unmounts everything at and below this folder, the deepest first.
-pub fn remove_below(folder: &Path) -> Result<()> {
+pub(super) fn remove_below(folder: &Path) -> Result<()> {
     for target in below(folder)?.into_iter().rev() {
         // A host that has just ended holds its mounts for a moment more.
         wait::until(&format!("{} is unmounted", target.display()), Duration::from_secs(5), || {
@@ -40,7 +40,7 @@ pub fn remove_below(folder: &Path) -> Result<()> {
 }
 
 /// The mounts at and below this folder, in the order they were made.
-pub fn below(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mounts = fs::read_to_string("/proc/self/mounts").context("could not read /proc/self/mounts")?;
     let targets = mounts.lines().filter_map(|line| line.split(' ').nth(1)).map(PathBuf::from);
     Ok(targets.filter(|target| target.starts_with(folder)).collect())

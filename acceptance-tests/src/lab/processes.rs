@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::command::{command, succeeds};
 
 /// Sends a signal to each process. One that has ended by itself in the meantime is no failure.
-pub fn signal(name: &str, pids: &BTreeSet<u32>) -> Result<()> {
+pub(super) fn signal(name: &str, pids: &BTreeSet<u32>) -> Result<()> {
     if !pids.is_empty() {
         let arguments = ["-s".to_owned(), name.to_owned(), "--".to_owned()];
         succeeds(&mut command("kill", arguments.into_iter().chain(pids.iter().map(u32::to_string))))?;
@@ -16,13 +16,13 @@ pub fn signal(name: &str, pids: &BTreeSet<u32>) -> Result<()> {
     Ok(())
 }
 
-pub fn is_alive(pid: u32) -> bool {
+pub(super) fn is_alive(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z')))
 }
 
 /// Whether this process is the first one of a pid namespace: the init of a host.
-pub fn is_init_of_a_namespace(pid: u32) -> bool {
+pub(super) fn is_init_of_a_namespace(pid: u32) -> bool {
     let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else { return false };
     let Some(ids) = status.lines().find_map(|line| line.strip_prefix("NSpid:")) else { return false };
     let ids: Vec<_> = ids.split_whitespace().collect();

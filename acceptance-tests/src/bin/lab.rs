@@ -1,0 +1,161 @@
+//! `lab`: makes and removes real hosts on this machine. What it prints on standard output is JSON, for Terraform.
+
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use acceptance_tests::lab::{self, Lab, host, load_balancer};
+use anyhow::{Context, Result, ensure};
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+
+/// Real hosts on this machine, in a network of their own.
+#[derive(Parser)]
+struct Arguments {
+    /// Which lab; without it KUBEONE_LAB, else `lab`.
+    #[arg(long, global = true)]
+    lab: Option<String>,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Bring up the network, and stand-ins for upstream servers where those are out of reach.
+    Up,
+    /// Remove everything: hosts, network, mounts, cgroups. Also after a killed run.
+    Down {
+        /// Every lab of this machine.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Print what the lab is and what exists of it.
+    Status,
+    /// Create, list, destroy hosts.
+    #[command(subcommand)]
+    Host(HostVerb),
+    /// Run a command inside a host, as root.
+    Exec {
+        name: String,
+        #[arg(last = true, required = true)]
+        program: Vec<String>,
+    },
+    /// The load balancer in front of the API servers.
+    #[command(subcommand)]
+    LoadBalancer(LoadBalancerVerb),
+}
+
+#[derive(Subcommand)]
+enum HostVerb {
+    /// Create a host and wait until it answers on SSH. Brings the lab up first. Safe to repeat.
+    Create {
+        name: String,
+        /// An address of the lab, or `auto`.
+        #[arg(long, default_value = "auto")]
+        ip: String,
+        /// The key that user `kubeone` logs in with, as in an `authorized_keys` file.
+        #[arg(long)]
+        ssh_public_key: String,
+        /// Also write the answer to this file.
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
+    /// Remove a host and its disk. Safe to repeat.
+    Destroy { name: String },
+    /// Print all hosts.
+    List,
+    /// Cut the power of a host. Its disk stays.
+    Kill { name: String },
+    /// Boot a host that is off.
+    Start { name: String },
+}
+
+#[derive(Subcommand)]
+enum LoadBalancerVerb {
+    /// Start it, or give it other back ends.
+    Set {
+        #[arg(long, default_value_t = 6443)]
+        port: u16,
+        /// Address and port of an API server. Repeatable.
+        #[arg(long)]
+        backend: Vec<SocketAddrV4>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("lab: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    let from_environment = || std::env::var_os("KUBEONE_LAB").map(|name| name.to_string_lossy().into_owned());
+    let lab = Lab::named(&arguments.lab.or_else(from_environment).unwrap_or_else(|| "lab".to_owned()))?;
+    match arguments.verb {
+        Verb::Up => print(&lab::up(&lab, &mut talk)?),
+        Verb::Down { all: false } => lab::down(&lab),
+        Verb::Down { all: true } => lab::all()?.iter().try_for_each(lab::down),
+        Verb::Status => status(&lab),
+        Verb::Host(verb) => run_host(&lab, verb),
+        Verb::Exec { name, program } => {
+            Err(host::exec(&lab, &name, &program)?.exec()).context("could not enter the host")
+        }
+        Verb::LoadBalancer(LoadBalancerVerb::Set { port, backend }) => {
+            print(&load_balancer::set(&lab, port, &backend)?)
+        }
+    }
+}
+
+fn run_host(lab: &Lab, verb: HostVerb) -> Result<()> {
+    match verb {
+        HostVerb::Create { name, ip, ssh_public_key, output } => {
+            let address = match ip.as_str() {
+                "auto" => None,
+                given => Some(given.parse::<Ipv4Addr>().with_context(|| format!("`{given}` is no IPv4 address"))?),
+            };
+            lab::up(lab, &mut talk)?;
+            let host = host::create(lab, &host::Request { name, address, ssh_public_key })?;
+            if let Some(path) = output {
+                std::fs::write(&path, serde_json::to_string_pretty(&host)?)
+                    .with_context(|| format!("could not write {}", path.display()))?;
+            }
+            print(&host)
+        }
+        HostVerb::Destroy { name } => host::destroy(lab, &name),
+        HostVerb::List => print(&host::list(lab)?),
+        HostVerb::Kill { name } => host::kill(lab, &name),
+        HostVerb::Start { name } => {
+            ensure!(lab.is_up(), "the lab `{}` is not up", lab.name);
+            host::start(lab, &host::existing(lab, &name)?)
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Status {
+    lab: String,
+    state: Option<lab::State>,
+    hosts: Vec<lab::Host>,
+    exists: Vec<String>,
+}
+
+fn status(lab: &Lab) -> Result<()> {
+    let state = if lab.is_up() { Some(lab.state()?) } else { None };
+    print(&Status { lab: lab.name.clone(), state, hosts: host::list(lab)?, exists: lab::remains(lab)? })
+}
+
+/// Talk goes to standard error: standard output is data.
+fn talk(stage: &str) {
+    eprintln!("lab: {stage}");
+}
+
+fn print(answer: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(answer)?;
+    writeln!(std::io::stdout(), "{text}").context("could not write to standard output")
+}

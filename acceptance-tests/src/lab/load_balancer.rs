@@ -1,0 +1,75 @@
+//! The load balancer of a lab: haproxy in the lab's namespace, in front of the API servers.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::command::{command, output_of};
+use super::{Lab, files, network};
+
+/// Where the API answers; this is what `lab load-balancer set` prints.
+#[derive(Debug, Serialize)]
+pub struct Endpoint {
+    pub host: Ipv4Addr,
+    pub port: u16,
+}
+
+/// Starts the load balancer, or gives the one that runs new back ends. Connections of the old one live on.
+pub fn set(lab: &Lab, port: u16, backends: &[SocketAddrV4]) -> Result<Endpoint> {
+    let _lock = super::lock()?;
+    let endpoint = Endpoint { host: lab.network()?.load_balancer(), port };
+    files::write(&configuration_file(lab), &configuration(&endpoint, backends))?;
+    let pid_file = pid_file(lab);
+    let mut haproxy = command("haproxy", ["-D", "-f"]);
+    haproxy.arg(configuration_file(lab)).arg("-p").arg(&pid_file);
+    if let Ok(before) = files::read(&pid_file) {
+        haproxy.arg("-sf").args(before.split_whitespace());
+    }
+    output_of(&mut network::enter(&network::namespace(&lab.name), &haproxy))?;
+    Ok(endpoint)
+}
+
+fn configuration(endpoint: &Endpoint, backends: &[SocketAddrV4]) -> String {
+    let mut text = format!(
+        "\
+global
+  maxconn 2000
+defaults
+  mode tcp
+  timeout connect 2s
+  timeout check 2s
+  # Watches are silent for long.
+  timeout client 1h
+  timeout server 1h
+  # A server that refuses is left for the next one within the same request.
+  retries 5
+  option redispatch 1
+frontend api
+  bind {}:{}
+  default_backend control-planes
+backend control-planes
+  balance roundrobin
+  # An API server that is about to stop says so at /readyz before it refuses connections.
+  option httpchk GET /readyz
+  http-check expect status 200
+  default-server check check-ssl verify none inter 500ms fall 2 rise 1
+",
+        endpoint.host, endpoint.port
+    );
+    for (number, backend) in backends.iter().enumerate() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  server control-plane-{} {backend}", number + 1);
+    }
+    text
+}
+
+fn configuration_file(lab: &Lab) -> PathBuf {
+    lab.runtime().join("load-balancer.cfg")
+}
+
+fn pid_file(lab: &Lab) -> PathBuf {
+    lab.runtime().join("load-balancer.pid")
+}
