@@ -1,1 +1,23 @@
-//! The Terraform plugin protocol 6.
+//! The Terraform plugin protocol 6 for providers written in Rust.
+
+mod diagnostic;
+mod kinds;
+mod path;
+pub mod plan;
+pub mod schema;
+mod server;
+mod types;
+mod value;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use kinds::*;
+pub use path::{AttributePath, Step};
+pub use schema::{Attribute, IdentityAttribute, IdentitySchema, Schema};
+pub use server::{Options, serve};
+pub use types::{Type, TypeError};
+pub use value::{CodecError, DecodeError, Number, Refinements, TypedValue, UnknownValueError, Value};
+
+/// Makes the traits of this crate implementable: `#[tfplugin::async_trait]`.
+pub use async_trait::async_trait;
+/// Lets a handler watch for Ctrl-C; part of every [`CallContext`].
+pub use tokio_util::sync::CancellationToken;

@@ -57,6 +57,16 @@ impl AttributePath {
         self
     }
 
+    pub(crate) fn under(mut self, step: Step) -> Self {
+        self.steps.insert(0, step);
+        self
+    }
+
+    /// For messages: nothing for the root.
+    pub(crate) fn describe(&self) -> String {
+        if self.is_root() { String::new() } else { format!(" at `{self}`") }
+    }
+
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }

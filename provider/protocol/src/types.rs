@@ -110,6 +110,14 @@ impl Type {
         }
     }
 
+    /// The step to a named part: a key for maps, an attribute for all else.
+    pub(crate) fn step_to(&self, name: &str) -> Step {
+        match self {
+            Self::Map(_) => Step::Key(name.to_owned()),
+            _ => Step::Attribute(name.to_owned()),
+        }
+    }
+
     /// Turns a chain of plain keys, such as `control_plane`, `cp-1`, `address`, into the path that Terraform understands.
     ///
     /// Ends early where the keys leave the type, and at sets, whose elements have no address.
@@ -119,8 +127,7 @@ impl Type {
         for key in keys {
             let key = key.as_ref();
             let step = match here {
-                Self::Object(_) => Step::Attribute(key.to_owned()),
-                Self::Map(_) => Step::Key(key.to_owned()),
+                Self::Object(_) | Self::Map(_) => here.step_to(key),
                 Self::List(_) | Self::Tuple(_) => match key.parse() {
                     Ok(index) => Step::Index(index),
                     Err(_) => return path,

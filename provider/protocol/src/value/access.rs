@@ -49,6 +49,20 @@ impl Value {
         }
     }
 
+    /// What it is, for messages.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.untyped() {
+            Self::Null => "null",
+            Self::Unknown(_) => "an unknown value",
+            Self::Bool(_) => "bool",
+            Self::Number(_) => "number",
+            Self::String(_) => "string",
+            Self::List(_) => "list",
+            Self::Map(_) => "map",
+            Self::Dynamic(_) => "a value of any type",
+        }
+    }
+
     /// The value without the type it brought along.
     pub fn untyped(&self) -> &Value {
         match self {
@@ -133,11 +147,7 @@ impl Value {
         match self {
             Self::Map(entries) => {
                 for (name, part) in entries {
-                    let step = match ty {
-                        Type::Object(_) => Step::Attribute(name.clone()),
-                        _ => Step::Key(name.clone()),
-                    };
-                    part.walk_step(path, step, ty, visit);
+                    part.walk_step(path, ty.step_to(name), ty, visit);
                 }
             }
             Self::List(elements) => {
@@ -156,8 +166,8 @@ impl Value {
         parent_type: &Type,
         visit: &mut impl FnMut(&AttributePath, &Value),
     ) {
-        let ty = parent_type.descend(&step).unwrap_or(&Type::Dynamic).clone();
-        self.walk_from(&parent.clone().step(step), &ty, visit);
+        let ty = parent_type.descend(&step).unwrap_or(&Type::Dynamic);
+        self.walk_from(&parent.clone().step(step), ty, visit);
     }
 
     /// Drops null entries of objects and maps, so that a serde struct with `#[serde(default)]` sees them as absent.

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::{Number, Value};
-use crate::{AttributePath, Step};
+use crate::{AttributePath, Step, Type};
 
 /// A value was needed that is not known before apply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,19 +40,19 @@ impl TryFrom<&Value> for Json {
 impl Value {
     /// As JSON, nulls kept. Numbers that JSON libraries cannot hold become the nearest float.
     ///
-    /// A value carries no type, so the path in the error spells map keys like attributes.
+    /// Without a type, the path in the error spells map keys like attributes.
     pub fn to_json(&self) -> Result<Json, UnknownValueError> {
         let mut unknown = None;
-        let json = self.to_json_with(|path| {
+        let json = self.to_json_with(&Type::Dynamic, |path, _| {
             unknown.get_or_insert_with(|| path.clone());
             Json::Null
         });
         unknown.map_or(Ok(json), |path| Err(UnknownValueError { path }))
     }
 
-    /// As JSON, with a stand-in for each unknown part.
-    pub fn to_json_with(&self, mut placeholder: impl FnMut(&AttributePath) -> Json) -> Json {
-        to_json_at(self, &AttributePath::root(), &mut placeholder)
+    /// As JSON, with a stand-in for each unknown part, chosen by its path and type.
+    pub fn to_json_with(&self, ty: &Type, mut placeholder: impl FnMut(&AttributePath, &Type) -> Json) -> Json {
+        to_json_at(self, ty, &AttributePath::root(), &mut placeholder)
     }
 
     /// Reads a wholly known value into a Rust type; null entries count as absent.
@@ -76,22 +76,29 @@ pub enum DecodeError {
     Shape(#[source] serde_json::Error),
 }
 
-fn to_json_at(value: &Value, path: &AttributePath, placeholder: &mut impl FnMut(&AttributePath) -> Json) -> Json {
+fn to_json_at(
+    value: &Value,
+    ty: &Type,
+    path: &AttributePath,
+    placeholder: &mut impl FnMut(&AttributePath, &Type) -> Json,
+) -> Json {
+    let mut part_to_json = |part: &Value, step: Step| {
+        let ty = ty.descend(&step).unwrap_or(&Type::Dynamic);
+        to_json_at(part, ty, &path.clone().step(step), placeholder)
+    };
     match value {
         Value::Null => Json::Null,
-        Value::Unknown(_) => placeholder(path),
+        Value::Unknown(_) => placeholder(path, ty),
         Value::Bool(value) => Json::Bool(*value),
         Value::Number(number) => number_to_json(number),
         Value::String(text) => Json::String(text.clone()),
-        Value::List(elements) => (0..)
-            .zip(elements)
-            .map(|(index, part)| to_json_at(part, &path.clone().step(Step::Index(index)), placeholder))
-            .collect(),
-        Value::Map(entries) => entries
-            .iter()
-            .map(|(name, part)| (name.clone(), to_json_at(part, &path.clone().attribute(name), placeholder)))
-            .collect(),
-        Value::Dynamic(typed) => to_json_at(&typed.value, path, placeholder),
+        Value::List(elements) => {
+            (0..).zip(elements).map(|(index, part)| part_to_json(part, Step::Index(index))).collect()
+        }
+        Value::Map(entries) => {
+            entries.iter().map(|(name, part)| (name.clone(), part_to_json(part, ty.step_to(name)))).collect()
+        }
+        Value::Dynamic(typed) => to_json_at(&typed.value, &typed.ty, path, placeholder),
     }
 }
 

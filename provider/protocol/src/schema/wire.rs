@@ -1,0 +1,1 @@
+//! Between a schema and its form on the wire.
