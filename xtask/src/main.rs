@@ -1,3 +1,53 @@
-//! The project's commands.
+//! The project's commands. `cargo xtask demo` shows a real cluster, `cargo xtask test` runs everything that must pass.
 
-fn main() {}
+mod bench;
+mod demo;
+mod docs;
+mod project;
+mod run;
+mod test;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's commands")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Bring up a real cluster on hosts made by Terraform on this machine
+    Demo(demo::Options),
+    /// Run everything that must pass
+    Test(test::Options),
+    /// Write the registry pages under docs/ from the provider's schema
+    Docs {
+        /// Fail when a page is stale instead of writing it
+        #[arg(long)]
+        check: bool,
+    },
+    /// Measure
+    #[command(subcommand)]
+    Bench(bench::Bench),
+    /// Look at or remove the hosts on this machine (`cargo xtask lab down`)
+    Lab(LabArgs),
+}
+
+#[derive(Args)]
+struct LabArgs {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Test(options) => test::run(&options),
+        Command::Docs { check } => test::docs(if check { docs::Mode::Check } else { docs::Mode::Write }),
+        Command::Bench(bench) => bench::run(&bench),
+        Command::Lab(lab) => run::inherit(project::lab()?.args(lab.args)),
+    }
+}
