@@ -122,7 +122,7 @@ pub fn all() -> Result<Vec<Lab>> {
 fn remove(lab: &Lab) -> Result<()> {
     let hosts = remains::hosts(lab)?;
     std::thread::scope(|scope| {
-        let removals: Vec<_> = hosts.iter().map(|name| scope.spawn(|| host::destroy(lab, name))).collect();
+        let removals: Vec<_> = hosts.iter().map(|name| scope.spawn(|| host::destroy(lab, name, None))).collect();
         removals.into_iter().try_for_each(|removal| match removal.join() {
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use acceptance_tests::lab::{self, Lab, host, load_balancer};
@@ -58,12 +58,20 @@ enum HostVerb {
         /// The key that user `kubeone` logs in with, as in an `authorized_keys` file.
         #[arg(long)]
         ssh_public_key: String,
+        /// Which machine of that name is meant: another one of the same name gives way.
+        #[arg(long)]
+        instance_id: Option<String>,
         /// Also write the answer to this file.
         #[arg(long)]
         output: Option<PathBuf>,
     },
     /// Remove a host and its disk. Safe to repeat.
-    Destroy { name: String },
+    Destroy {
+        name: String,
+        /// Only this machine of that name.
+        #[arg(long)]
+        instance_id: Option<String>,
+    },
     /// Print all hosts.
     List,
     /// Cut the power of a host. Its disk stays.
@@ -74,6 +82,16 @@ enum HostVerb {
 
 #[derive(Subcommand)]
 enum LoadBalancerVerb {
+    /// Start it without back ends, unless it runs already. Brings the lab up first.
+    Create {
+        #[arg(long, default_value_t = 6443)]
+        port: u16,
+        /// Also write the answer to this file.
+        #[arg(long)]
+        output: Option<PathBuf>,
+    },
+    /// End it. Safe to repeat.
+    Destroy,
     /// Start it, or give it other back ends.
     Set {
         #[arg(long, default_value_t = 6443)]
@@ -106,28 +124,33 @@ fn run(arguments: Arguments) -> Result<()> {
         Verb::Exec { name, program } => {
             Err(host::exec(&lab, &name, &program)?.exec()).context("could not enter the host")
         }
-        Verb::LoadBalancer(LoadBalancerVerb::Set { port, backend }) => {
-            print(&load_balancer::set(&lab, port, &backend)?)
+        Verb::LoadBalancer(verb) => run_load_balancer(&lab, verb),
+    }
+}
+
+fn run_load_balancer(lab: &Lab, verb: LoadBalancerVerb) -> Result<()> {
+    match verb {
+        LoadBalancerVerb::Create { port, output } => {
+            lab::up(lab, &mut talk)?;
+            answer(&load_balancer::create(lab, port)?, output.as_deref())
         }
+        LoadBalancerVerb::Destroy => load_balancer::destroy(lab),
+        LoadBalancerVerb::Set { port, backend } => print(&load_balancer::set(lab, port, &backend)?),
     }
 }
 
 fn run_host(lab: &Lab, verb: HostVerb) -> Result<()> {
     match verb {
-        HostVerb::Create { name, ip, ssh_public_key, output } => {
+        HostVerb::Create { name, ip, ssh_public_key, instance_id, output } => {
             let address = match ip.as_str() {
                 "auto" => None,
                 given => Some(given.parse::<Ipv4Addr>().with_context(|| format!("`{given}` is no IPv4 address"))?),
             };
             lab::up(lab, &mut talk)?;
-            let host = host::create(lab, &host::Request { name, address, ssh_public_key })?;
-            if let Some(path) = output {
-                std::fs::write(&path, serde_json::to_string_pretty(&host)?)
-                    .with_context(|| format!("could not write {}", path.display()))?;
-            }
-            print(&host)
+            let host = host::create(lab, &host::Request { name, address, ssh_public_key, instance_id })?;
+            answer(&host, output.as_deref())
         }
-        HostVerb::Destroy { name } => host::destroy(lab, &name),
+        HostVerb::Destroy { name, instance_id } => host::destroy(lab, &name, instance_id.as_deref()),
         HostVerb::List => print(&host::list(lab)?),
         HostVerb::Kill { name } => host::kill(lab, &name),
         HostVerb::Start { name } => {
@@ -153,6 +176,17 @@ fn status(lab: &Lab) -> Result<()> {
 /// Talk goes to standard error: standard output is data.
 fn talk(stage: &str) {
     eprintln!("lab: {stage}");
+}
+
+/// Prints an answer, and keeps it in a file where asked to: Terraform's provisioners cannot hand on what they print.
+fn answer(answer: &impl Serialize, file: Option<&Path>) -> Result<()> {
+    if let Some(file) = file {
+        let folder = file.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder).with_context(|| format!("could not create {}", folder.display()))?;
+        std::fs::write(file, serde_json::to_string_pretty(answer)?)
+            .with_context(|| format!("could not write {}", file.display()))?;
+    }
+    print(answer)
 }
 
 fn print(answer: &impl Serialize) -> Result<()> {

@@ -75,7 +75,7 @@ fn machine_arguments(lab: &Lab, host: &Host, id: &str) -> Vec<String> {
 /// Waits until sshd answers and lets users in.
 pub(super) fn wait_for_ssh(lab: &Lab, host: &Host) -> Result<()> {
     let console = console(lab, &host.name);
-    wait::until(&format!("`{}` answers on SSH", host.name), Duration::from_secs(60), || {
+    wait::until(&format!("`{}` answers on SSH", host.name), Duration::from_mins(1), || {
         Ok(answers(host) && users_may_log_in(lab, host)?)
     })
     .with_context(|| format!("the host did not come up; its console is in {}", console.display()))

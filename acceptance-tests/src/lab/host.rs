@@ -19,6 +19,8 @@ pub struct Request {
     pub address: Option<Ipv4Addr>,
     /// A line for `authorized_keys` of the user `kubeone`.
     pub ssh_public_key: String,
+    /// Which machine of that name is meant; `None`: whichever exists, else a new one.
+    pub instance_id: Option<String>,
 }
 
 /// A host that exists; this is what `lab host create` prints.
@@ -32,9 +34,15 @@ pub struct Host {
     pub instance_id: String,
 }
 
-/// Creates and boots a host. One that exists already is booted if it is off, and keeps its identity.
+/// Creates and boots a host. One that exists already is booted if it is off, and keeps its identity; another machine of
+/// the same name gives way.
 pub fn create(lab: &Lab, request: &Request) -> Result<Host> {
     super::check_name(&request.name)?;
+    if let Some(host) = find(lab, &request.name)?
+        && !is_meant(&host, request.instance_id.as_deref())
+    {
+        destroy(lab, &request.name, None)?;
+    }
     let reserved = reserve(lab, request)?;
     if let Some(host) = find(lab, &request.name)? {
         disk::mount(lab, &host.name)?;
@@ -50,7 +58,7 @@ pub fn create(lab: &Lab, request: &Request) -> Result<Host> {
         name: request.name.clone(),
         address: reserved,
         ssh_host_key: identity.ssh_host_key,
-        instance_id: identity.machine_id,
+        instance_id: request.instance_id.clone().unwrap_or(identity.machine_id),
     };
     files::write(&record(lab, &host.name), &serde_json::to_string_pretty(&host)?)?;
     start(lab, &host)?;
@@ -76,8 +84,11 @@ pub fn kill(lab: &Lab, name: &str) -> Result<()> {
 }
 
 /// Shuts a host down, for a moment in good order, and removes all of it. Without such a host there is nothing to do.
-pub fn destroy(lab: &Lab, name: &str) -> Result<()> {
+pub fn destroy(lab: &Lab, name: &str, instance_id: Option<&str>) -> Result<()> {
     super::check_name(name)?;
+    if find(lab, name)?.is_some_and(|host| !is_meant(&host, instance_id)) {
+        return Ok(());
+    }
     if let Some(init) = init_process(lab, name)? {
         boot::shut_down(init)?;
     }
@@ -130,6 +141,10 @@ pub(super) fn clear(lab: &Lab, name: &str) -> Result<()> {
     disk::remove(lab, name)?;
     files::remove(&record(lab, name))?;
     files::remove(&boot::console(lab, name))
+}
+
+fn is_meant(host: &Host, instance_id: Option<&str>) -> bool {
+    instance_id.is_none_or(|id| id == host.instance_id)
 }
 
 fn power_off(lab: &Lab, name: &str) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The load balancer of a lab: haproxy in the lab's namespace, in front of the API servers.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
@@ -8,13 +9,36 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::command::{command, output_of};
-use super::{Lab, files, network};
+use super::{Lab, files, network, processes};
 
 /// Where the API answers; this is what `lab load-balancer set` prints.
 #[derive(Debug, Serialize)]
 pub struct Endpoint {
     pub host: Ipv4Addr,
     pub port: u16,
+}
+
+/// Starts the load balancer without back ends. One that runs stays as it is.
+pub fn create(lab: &Lab, port: u16) -> Result<Endpoint> {
+    if running(lab)?.is_empty() {
+        set(lab, port, &[])
+    } else {
+        Ok(Endpoint { host: lab.network()?.load_balancer(), port })
+    }
+}
+
+/// Ends the load balancer, if it runs.
+pub fn destroy(lab: &Lab) -> Result<()> {
+    processes::signal("TERM", &running(lab)?)?;
+    files::remove(&pid_file(lab))?;
+    files::remove(&configuration_file(lab))
+}
+
+/// The load balancer's processes: also earlier ones that wait for their last connection to end.
+fn running(lab: &Lab) -> Result<BTreeSet<u32>> {
+    let mut pids = network::members(&network::namespace(&lab.name))?;
+    pids.retain(|pid| processes::name(*pid).is_some_and(|name| name == "haproxy"));
+    Ok(pids)
 }
 
 /// Starts the load balancer, or gives the one that runs new back ends. Connections of the old one live on.

@@ -1,6 +1,7 @@
 //! How hosts reach packages and images: through the machine where the real servers are reachable, else not at all, and
 //! stand-ins answer under the same names.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -94,7 +95,8 @@ pub(super) fn prepare_host(lab: &Lab, name: &str, root: &Path) -> Result<()> {
             files::remove(&root.join("etc/apt/sources.list"))?;
             let gateway = state.network.gateway();
             for name in stand_in_names() {
-                hosts.push_str(&format!("{gateway} {name}\n"));
+                // Writing to a string cannot fail.
+                let _ = writeln!(hosts, "{gateway} {name}");
             }
             trust_stand_ins(root)?;
             // CoreDNS does not start without a name server; here it gets one that refuses at once.
