@@ -120,13 +120,20 @@ pub fn attach_host(lab: &str, host: &str, network: Network, address: Ipv4Addr) -
     let port = format!("host{}", address.octets()[3]);
     run("ip", ["netns", "add", &namespace])?;
     let inside = |words: &str| run("ip", ["-n", namespace.as_str()].into_iter().chain(words.split(' '))).map(drop);
-    inside(&format!("link add eth0 type veth peer name {port} netns {lab_namespace}"))?;
+    let hardware = hardware_address(address);
+    inside(&format!("link add eth0 address {hardware} type veth peer name {port} netns {lab_namespace}"))?;
     inside("link set lo up")?;
     inside(&format!("address add {address}/24 dev eth0"))?;
     inside("link set eth0 up")?;
     inside(&format!("route add default via {}", network.gateway()))?;
     run("ip", ["-n", &lab_namespace, "link", "set", &port, "master", BRIDGE, "up"])?;
     Ok(())
+}
+
+/// One hardware address per IP address: when a new host takes over an address, its neighbours need not find out first.
+fn hardware_address(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }
 
 /// Removes a namespace; its links go with it.
