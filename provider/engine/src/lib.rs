@@ -6,15 +6,30 @@
 //!
 //! **Architecture invariant:** nothing is remembered between runs or between steps. The truth is on the hosts.
 
+mod addons;
+mod catalog;
 mod check;
+mod cx;
+mod error;
 mod execute;
 mod observe;
 mod observed;
 mod plan;
+mod prepare;
+mod report;
+mod standing;
+mod steps;
+#[cfg(test)]
+mod world;
 
-pub use check::check;
+pub use check::{check, check_removal};
+pub use cx::{Cx, Hosts};
+pub use error::{ActionFailure, ExecuteError, StepError};
+pub use execute::execute;
+pub use observe::observe;
 pub use observed::{
     AddonState, ApiFacts, ApiState, CgroupVersion, EtcdMember, HostFacts, HostState, KubernetesFiles, Marker, NodeFacts,
     Observed, OperatingSystem, PackageVersions, UnitState,
 };
 pub use plan::{Action, Lane, Plan, Stage, plan_create_or_update, plan_removal};
+pub use report::{ActionReport, Event, Outcome, Report, Result as ActionResult};

@@ -49,6 +49,9 @@ pub struct HostFacts {
     pub architecture: String,
     pub kernel: String,
     pub cgroup: CgroupVersion,
+    /// 0 when it could not be read.
+    pub cpus: u32,
+    /// 0 when it could not be read.
     pub memory_mib: u64,
     pub swap_active: bool,
     /// Public host key that SSH saw, as in `known_hosts` without the host name.
@@ -73,6 +76,8 @@ pub struct OperatingSystem {
     pub id: String,
     pub id_like: String,
     pub version_id: String,
+    /// The folder of `hosts/os` whose scripts fit; `None` when there is none.
+    pub scripts: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

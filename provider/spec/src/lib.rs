@@ -22,5 +22,5 @@ pub use network::{ClusterNetwork, Cni, Subnet};
 pub use provider::{Bastion, HostKeyPolicy, ProviderSpec, SshSettings};
 pub use secret::Secret;
 pub use status::{ClusterStatus, NodeStatus};
-pub use validate::{validate_cluster, validate_provider};
+pub use validate::{NEWEST_MINOR, OLDEST_MINOR, validate_cluster, validate_provider};
 pub use version::KubernetesVersion;

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use crate::{ClusterSpec, FieldPath, Finding, HostKeyPolicy, HostSpec, KubernetesVersion, ProviderSpec};
 
 /// The oldest and the newest minor release that can be run.
-const OLDEST: (u16, u16) = (1, 34);
-const NEWEST: (u16, u16) = (1, 37);
+pub const OLDEST_MINOR: (u16, u16) = (1, 34);
+pub const NEWEST_MINOR: (u16, u16) = (1, 37);
 
 /// All that is wrong with a cluster's settings.
 pub fn validate_cluster(spec: &ClusterSpec) -> Vec<Finding> {
@@ -71,11 +71,11 @@ pub fn validate_provider(spec: &ProviderSpec) -> Vec<Finding> {
 
 fn version(version: KubernetesVersion, findings: &mut Vec<Finding>) {
     let minor = (version.major, version.minor);
-    if minor < OLDEST || minor > NEWEST {
+    if minor < OLDEST_MINOR || minor > NEWEST_MINOR {
         findings.push(Finding::error(
             FieldPath::root("kubernetes_version"),
             format!("Kubernetes {version} is not supported"),
-            format!("Supported are {}.{} to {}.{}.", OLDEST.0, OLDEST.1, NEWEST.0, NEWEST.1),
+            format!("Supported are {}.{} to {}.{}.", OLDEST_MINOR.0, OLDEST_MINOR.1, NEWEST_MINOR.0, NEWEST_MINOR.1),
         ));
     }
 }
@@ -262,11 +262,27 @@ mod tests {
         let cases: [(&str, Value, &str); 7] = [
             ("/name", json!("Prod"), "Error name: `Prod` is not a cluster name"),
             ("/kubernetes_version", json!("1.20.0"), "Error kubernetes_version: Kubernetes 1.20.0 is not supported"),
-            ("/api_endpoint/host", json!("https://x"), "Error api_endpoint.host: `https://x` is neither an IP address nor a DNS name"),
+            (
+                "/api_endpoint/host",
+                json!("https://x"),
+                "Error api_endpoint.host: `https://x` is neither an IP address nor a DNS name",
+            ),
             ("/control_plane", json!({}), "Error control_plane: a cluster needs a control plane"),
-            ("/static_workers/w-1/address", json!("10.0.0.1"), "Error static_workers[\"w-1\"].address: the address `10.0.0.1` is used twice"),
-            ("/static_workers/w-1/address", json!("10.244.3.4"), "Error static_workers[\"w-1\"].address: the host's address 10.244.3.4 lies in the pod subnet 10.244.0.0/16"),
-            ("/static_workers", json!({"cp-1": {"address": "10.0.0.3"}}), "Error static_workers[\"cp-1\"]: `cp-1` is also a control plane"),
+            (
+                "/static_workers/w-1/address",
+                json!("10.0.0.1"),
+                "Error static_workers[\"w-1\"].address: the address `10.0.0.1` is used twice",
+            ),
+            (
+                "/static_workers/w-1/address",
+                json!("10.244.3.4"),
+                "Error static_workers[\"w-1\"].address: the host's address 10.244.3.4 lies in the pod subnet 10.244.0.0/16",
+            ),
+            (
+                "/static_workers",
+                json!({"cp-1": {"address": "10.0.0.3"}}),
+                "Error static_workers[\"cp-1\"]: `cp-1` is also a control plane",
+            ),
         ];
         for (pointer, value, expected) in cases {
             let found = findings(|settings| *settings.pointer_mut(pointer).unwrap() = value);

@@ -44,7 +44,8 @@ impl FromStr for KubernetesVersion {
     fn from_str(text: &str) -> Result<Self, ParseVersionError> {
         let error = || ParseVersionError(text.to_owned());
         let mut parts = text.strip_prefix('v').unwrap_or(text).split('.').map(|part| {
-            let plain = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) && (part == "0" || !part.starts_with('0'));
+            let plain =
+                !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) && (part == "0" || !part.starts_with('0'));
             if plain { part.parse().ok() } else { None }
         });
         let mut next = || parts.next().flatten().ok_or_else(error);

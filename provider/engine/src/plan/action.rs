@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum Action {
     /// Packages, kernel settings, container runtime, images.
     PrepareHost { host: String, role: Role, kubernetes_version: KubernetesVersion },
-    /// `kubeadm init`. `resume` says what an earlier run left behind.
+    /// `kubeadm init`. `resume` says what an earlier run left behind; it is for the reader, the step looks for itself.
     InitControlPlane { host: String, kubernetes_version: KubernetesVersion, resume: Option<String> },
     JoinControlPlane { host: String, resume: Option<String> },
     JoinWorker { host: String, resume: Option<String> },
@@ -49,7 +49,10 @@ impl fmt::Display for Action {
             Self::JoinControlPlane { host, resume } => write!(f, "{host}: join control plane{}", after(resume)),
             Self::JoinWorker { host, resume } => write!(f, "{host}: join worker{}", after(resume)),
             Self::ApplyAddon { addon } => write!(f, "cluster: apply addon {addon}"),
-            Self::AwaitNodes { hosts } => write!(f, "cluster: wait until {} nodes are ready", hosts.len()),
+            Self::AwaitNodes { hosts } => match hosts.as_slice() {
+                [host] => write!(f, "cluster: wait until {host} is ready"),
+                _ => write!(f, "cluster: wait until {} nodes are ready", hosts.len()),
+            },
             Self::ResetHost { host, role } => write!(f, "{host}: reset {role}"),
         }
     }

@@ -1,0 +1,40 @@
+//! What steps work with: handles to the world, and nothing they could write a result into.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kubeone_hosts::Host;
+use kubeone_kubernetes::Cluster;
+use kubeone_spec::ClusterSpec;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::StepError;
+use crate::observe;
+
+/// Hosts by their names.
+pub type Hosts = BTreeMap<String, Arc<dyn Host>>;
+
+/// The surroundings of a run.
+pub struct Cx<'a> {
+    pub spec: &'a ClusterSpec,
+    pub hosts: &'a Hosts,
+    /// Asked between actions, and by steps between commands: what has begun on a host is never cut in half.
+    pub cancel: CancellationToken,
+    cluster: OnceCell<Cluster>,
+}
+
+impl<'a> Cx<'a> {
+    pub fn new(spec: &'a ClusterSpec, hosts: &'a Hosts, cancel: CancellationToken) -> Self {
+        Self { spec, hosts, cancel, cluster: OnceCell::new() }
+    }
+
+    pub(crate) fn host(&self, name: &str) -> Result<&dyn Host, StepError> {
+        self.hosts.get(name).map(AsRef::as_ref).ok_or_else(|| StepError::UnknownHost { host: name.to_owned() })
+    }
+
+    /// The Kubernetes API, connected at first use and shared from then on. A failed attempt is not kept.
+    pub(crate) async fn cluster(&self) -> Result<&Cluster, StepError> {
+        self.cluster.get_or_try_init(|| observe::connect(self.spec, self.hosts)).await
+    }
+}

@@ -1,0 +1,96 @@
+//! Carries a plan out: stages one after the other, lanes side by side. The `match` in [`run`] is the table of contents
+//! of everything that can be done to a cluster.
+
+use std::time::Instant;
+
+use futures::future::join_all;
+
+use crate::cx::Cx;
+use crate::error::{ActionFailure, ExecuteError, StepError};
+use crate::plan::{Action, Lane, Plan};
+use crate::report::{ActionReport, Event, Outcome, Report, Result as ActionResult};
+use crate::steps;
+
+async fn run(action: &Action, cx: &Cx<'_>) -> Result<Outcome, StepError> {
+    match action {
+        Action::PrepareHost { host, role, kubernetes_version } => {
+            steps::prepare_host::run(cx, host, *role, *kubernetes_version).await
+        }
+        Action::InitControlPlane { host, kubernetes_version, .. } => {
+            steps::init_control_plane::run(cx, host, *kubernetes_version).await
+        }
+        Action::JoinControlPlane { host, .. } => steps::join_control_plane::run(cx, host).await,
+        Action::JoinWorker { host, .. } => steps::join_worker::run(cx, host).await,
+        Action::ApplyAddon { addon } => steps::apply_addon::run(cx, addon).await,
+        Action::AwaitNodes { hosts } => steps::await_nodes::run(cx, hosts).await,
+        Action::ResetHost { host, role } => steps::reset_host::run(cx, host, *role).await,
+    }
+}
+
+/// Somebody who watches the run.
+type Listener<'a> = &'a (dyn Fn(Event<'_>) + Send + Sync);
+
+/// Does what the plan says. When an action fails, or the run is cancelled, the other lanes of its stage come to the
+/// end of what they are doing, and no further stage begins.
+pub async fn execute(plan: &Plan, cx: &Cx<'_>, listener: Listener<'_>) -> Result<Report, ExecuteError> {
+    let began = Instant::now();
+    let mut report = Report::default();
+    for (position, stage) in plan.stages.iter().enumerate() {
+        let (number, of, title) = (position + 1, plan.stages.len(), stage.title.as_str());
+        tracing::info!(stage = number, of, title, "stage begins");
+        listener(Event::StageBegan { number, of, title });
+        let lanes = stage.lanes.iter().map(|lane| run_lane(lane, position, cx, began, listener));
+        let mut failures = Vec::new();
+        let mut stopped = false;
+        for ended in join_all(lanes).await {
+            report.actions.extend(ended.actions);
+            failures.extend(ended.failure);
+            stopped |= ended.stopped;
+        }
+        report.actions.sort_by_key(|entry| (entry.stage, entry.ended));
+        if stopped || !failures.is_empty() {
+            let not_begun = report.not_begun(plan);
+            return Err(ExecuteError { stage: number, stages: of, title: title.to_owned(), failures, report, not_begun });
+        }
+    }
+    Ok(report)
+}
+
+/// What came of one lane.
+#[derive(Default)]
+struct LaneEnd {
+    actions: Vec<ActionReport>,
+    failure: Option<ActionFailure>,
+    /// It was cancelled before its last action began.
+    stopped: bool,
+}
+
+async fn run_lane(lane: &Lane, stage: usize, cx: &Cx<'_>, began: Instant, listener: Listener<'_>) -> LaneEnd {
+    let mut end = LaneEnd::default();
+    for action in lane {
+        if cx.cancel.is_cancelled() {
+            end.stopped = true;
+            break;
+        }
+        tracing::info!(%action, "action begins");
+        listener(Event::ActionBegan { action });
+        let action_began = began.elapsed();
+        let (result, failure) = match run(action, cx).await {
+            Ok(outcome) => (ActionResult::Ended(outcome), None),
+            Err(source) => (ActionResult::Failed, Some(ActionFailure { action: action.clone(), source })),
+        };
+        let report = ActionReport { action: action.clone(), stage, began: action_began, ended: began.elapsed(), result };
+        let seconds = (report.ended - report.began).as_secs_f64();
+        match &report.result {
+            ActionResult::Ended(outcome) => tracing::info!(%action, seconds, %outcome, "action ended"),
+            ActionResult::Failed => tracing::error!(%action, seconds, "action failed"),
+        }
+        listener(Event::ActionEnded { report: &report });
+        end.actions.push(report);
+        if failure.is_some() {
+            end.failure = failure;
+            break;
+        }
+    }
+    end
+}
