@@ -19,10 +19,10 @@ pub mod machine;
 mod mounts;
 pub mod network;
 pub mod paths;
-mod processes;
+pub(crate) mod processes;
 mod remains;
 mod upstream;
-mod wait;
+pub(crate) mod wait;
 
 pub use host::Host;
 use network::Network;

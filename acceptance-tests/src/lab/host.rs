@@ -117,6 +117,11 @@ pub fn existing(lab: &Lab, name: &str) -> Result<Host> {
     find(lab, name)?.with_context(|| format!("the lab `{}` has no host `{name}`", lab.name))
 }
 
+/// Plugs the network cable of a host in, or pulls it.
+pub fn plug(lab: &Lab, name: &str, plugged: bool) -> Result<()> {
+    network::plug(&lab.name, existing(lab, name)?.address, plugged)
+}
+
 /// A command that runs inside the host, as root, past SSH.
 pub fn exec(lab: &Lab, name: &str, program: &[String]) -> Result<Command> {
     let Some(init) = init_process(lab, name)? else { bail!("the host `{name}` of the lab `{}` is off", lab.name) };

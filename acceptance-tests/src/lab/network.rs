@@ -117,7 +117,7 @@ pub fn attach_host(lab: &str, host: &str, network: Network, address: Ipv4Addr) -
     if namespaces(&namespace)?.contains(&namespace) {
         return Ok(());
     }
-    let port = format!("host{}", address.octets()[3]);
+    let port = port(address);
     run("ip", ["netns", "add", &namespace])?;
     let inside = |words: &str| run("ip", ["-n", namespace.as_str()].into_iter().chain(words.split(' '))).map(drop);
     let hardware = hardware_address(address);
@@ -128,6 +128,17 @@ pub fn attach_host(lab: &str, host: &str, network: Network, address: Ipv4Addr) -
     inside(&format!("route add default via {}", network.gateway()))?;
     run("ip", ["-n", &lab_namespace, "link", "set", &port, "master", BRIDGE, "up"])?;
     Ok(())
+}
+
+/// Plugs a host's cable in, or pulls it.
+pub fn plug(lab: &str, address: Ipv4Addr, plugged: bool) -> Result<()> {
+    let state = if plugged { "up" } else { "down" };
+    run("ip", ["-n", &namespace(lab), "link", "set", &port(address), state]).map(drop)
+}
+
+/// The bridge's side of a host's link.
+fn port(address: Ipv4Addr) -> String {
+    format!("host{}", address.octets()[3])
 }
 
 /// One hardware address per IP address: when a new host takes over an address, its neighbours need not find out first.

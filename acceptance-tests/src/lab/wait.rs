@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 const INTERVAL: Duration = Duration::from_millis(25);
 
 /// Looks again and again until the condition holds.
-pub(super) fn until(what: &str, limit: Duration, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
+pub(crate) fn until(what: &str, limit: Duration, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
     let deadline = Instant::now() + limit;
     while !condition()? {
         if Instant::now() >= deadline {

@@ -1,0 +1,107 @@
+//! A scenario: a lab of its own, the local example in it, and everything needed to look at them and to disturb them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::lab::command::output_of;
+use crate::lab::{Lab, paths};
+use crate::terraform::{Background, Plan, Run, State, Terraform};
+
+mod guard;
+mod machine;
+
+pub use guard::{Guard, clean_up_when_interrupted};
+pub use machine::Machine;
+
+/// A running scenario. Dropped, it takes its lab with it, whatever state that is in.
+#[derive(Debug)]
+pub struct Scenario {
+    pub terraform: Terraform,
+    lab: Lab,
+    ssh_key: PathBuf,
+    _guard: Guard,
+}
+
+/// The programs a scenario runs, which Cargo builds.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    pub lab: PathBuf,
+    /// The folder of `terraform-provider-kubeone`.
+    pub provider_folder: PathBuf,
+}
+
+impl Scenario {
+    /// A scenario on the local example. The name becomes the lab's, so two of the same name cannot run side by side.
+    pub fn of_local_example(name: &str, programs: &Programs) -> Result<Self> {
+        let example = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples-terraform/local"));
+        Self::of_configuration(name, example, programs)
+    }
+
+    /// A scenario on another configuration. It is given the variables `lab` and `ssh_key_file`.
+    pub fn of_configuration(name: &str, configuration: &Path, programs: &Programs) -> Result<Self> {
+        let lab = Lab::named(&format!("test-{name}"))?;
+        let guard = Guard::over(&lab)?;
+        let folder = paths::cache()?.join("scenarios").join(name);
+        let mut terraform = Terraform::new(configuration, &folder, &programs.provider_folder)?;
+        let ssh_key = folder.join("ssh-key");
+        let quietly = ["-q", "-t", "ed25519", "-N", "", "-f"];
+        output_of(Command::new("ssh-keygen").args(quietly).arg(&ssh_key))?;
+        terraform.set_environment("KUBEONE_LAB", &lab.name);
+        terraform.set_environment("TF_VAR_lab", &programs.lab);
+        terraform.set_environment("TF_VAR_ssh_key_file", &ssh_key);
+        Ok(Self { terraform, lab, ssh_key, _guard: guard })
+    }
+
+    pub fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
+    /// The private key that logs in to every host.
+    pub fn ssh_key(&self) -> &Path {
+        &self.ssh_key
+    }
+
+    /// A host of the scenario by its name, such as `control-plane-1`.
+    pub fn machine(&self, name: &str) -> Machine<'_> {
+        Machine::new(&self.lab, name)
+    }
+
+    pub fn plan(&mut self) -> Result<Plan> {
+        self.terraform.plan(&[])
+    }
+
+    /// Applies, and proves that a second plan is empty.
+    pub fn apply(&mut self) -> Result<Run> {
+        let run = self.terraform.apply(&[])?;
+        run.must_succeed()?;
+        self.plan()?.must_be_empty().context("the second plan is not empty")?;
+        Ok(run)
+    }
+
+    /// Applies, which must fail with an error that says so.
+    pub fn apply_fails_with(&mut self, words: &str) -> Result<Run> {
+        let run = self.terraform.apply(&[])?;
+        run.must_fail_with(words)?;
+        Ok(run)
+    }
+
+    /// Starts to apply and answers at once; see [`Background`] for how to disturb it.
+    pub fn apply_in_background(&mut self) -> Result<Background> {
+        self.terraform.apply_in_background(&[])
+    }
+
+    /// Destroys everything, and proves that the state is empty.
+    pub fn destroy(&mut self) -> Result<Run> {
+        let run = self.terraform.destroy(&[])?;
+        run.must_succeed()?;
+        let state = self.state()?;
+        ensure!(state.addresses().is_empty(), "after destroy the state has {:?}", state.addresses());
+        Ok(run)
+    }
+
+    pub fn state(&mut self) -> Result<State> {
+        self.terraform.state()
+    }
+}

@@ -1,0 +1,65 @@
+//! Scenarios on real hosts: `cargo test --test scenarios -- --lab [part of a name]…`, as root.
+//!
+//! Without `--lab` it only lists them, so that a plain `cargo test` touches nothing. Programs of the provider are taken
+//! from the folder of this very build, or from `KUBEONE_PROVIDER_FOLDER`.
+
+mod hosts_come_and_go;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use acceptance_tests::scenario::{Programs, clean_up_when_interrupted};
+use anyhow::{Context, Result};
+
+type Story = fn(&Programs) -> Result<()>;
+
+/// In the order they run.
+const SCENARIOS: [(&str, Story); 1] = [("hosts-come-and-go", hosts_come_and_go::run)];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let wanted: Vec<&str> = arguments.iter().filter(|it| !it.starts_with('-')).map(String::as_str).collect();
+    let chosen =
+        SCENARIOS.iter().filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|part| name.contains(part)));
+    if !arguments.iter().any(|argument| argument == "--lab") {
+        eprintln!("scenarios need `-- --lab`; there are:");
+        chosen.for_each(|(name, _)| eprintln!("  {name}"));
+        return ExitCode::SUCCESS;
+    }
+    match run(chosen) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs scenarios one after the other and answers how many failed.
+fn run<'a>(chosen: impl Iterator<Item = &'a (&'static str, Story)>) -> Result<usize> {
+    clean_up_when_interrupted()?;
+    let programs = programs()?;
+    let mut failed = 0;
+    for (name, story) in chosen {
+        let started = Instant::now();
+        let result = story(&programs);
+        let seconds = started.elapsed().as_secs_f64();
+        match result {
+            Ok(()) => eprintln!("ok      {name} ({seconds:.1} s)"),
+            Err(error) => {
+                failed += 1;
+                eprintln!("FAILED  {name} ({seconds:.1} s)\n{error:?}\n");
+            }
+        }
+    }
+    Ok(failed)
+}
+
+fn programs() -> Result<Programs> {
+    let lab = PathBuf::from(env!("CARGO_BIN_EXE_lab"));
+    let beside = lab.parent().map(Path::to_owned);
+    let provider_folder = std::env::var_os("KUBEONE_PROVIDER_FOLDER").map(PathBuf::from).or(beside);
+    Ok(Programs { lab, provider_folder: provider_folder.context("the lab program lies in no folder")? })
+}
