@@ -1,1 +1,32 @@
 //! Verbs over the Kubernetes API and the addons applied through it.
+//!
+//! A [`Cluster`] speaks to one API server through a stream that the caller opens. Its methods are the verbs: read facts,
+//! apply and prune addons, mint join tokens, wait for what must become true. An [`Addon`] is a folder of templates.
+//!
+//! **Architecture invariant:** this crate knows nothing of SSH, of kubeadm's commands and of Terraform.
+
+mod addon;
+mod apply;
+mod call;
+mod cluster;
+mod connection;
+mod error;
+mod facts;
+mod fake_api;
+mod inventory;
+mod kinds;
+mod nodes;
+mod prune;
+mod rollout;
+mod tokens;
+mod wait;
+
+pub use addon::{Addon, AddonError, Parameters, Rendered};
+pub use cluster::Cluster;
+pub use connection::{ApiConnector, ApiStream};
+pub use error::ClusterError;
+pub use facts::{AddonStatus, ClusterFacts, Node};
+pub use fake_api::FakeApi;
+pub use inventory::ObjectRef;
+pub use rollout::{Workload, WorkloadKind};
+pub use tokens::BootstrapToken;

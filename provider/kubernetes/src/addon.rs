@@ -1,0 +1,159 @@
+//! Addons: folders of manifest templates, rendered for one cluster.
+
+use std::collections::BTreeMap;
+
+use kube::api::DynamicObject;
+use kubeone_spec::{ApiEndpoint, ClusterNetwork, Subnet};
+use minijinja::{Environment, UndefinedBehavior};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::{cluster::MANAGER, inventory::MANAGED_BY_LABEL, rollout::Workload};
+
+/// One folder under `addons/`, as the build embeds it.
+struct Folder {
+    name: &'static str,
+    manifest: &'static str,
+    /// File name and content.
+    templates: &'static [(&'static str, &'static str)],
+}
+
+const FOLDERS: &[Folder] = include!(concat!(env!("OUT_DIR"), "/addons.rs"));
+
+/// An addon that the provider brings along.
+#[derive(Clone, Debug)]
+pub struct Addon {
+    pub name: &'static str,
+    manifest: Manifest,
+    templates: &'static [(&'static str, &'static str)],
+}
+
+/// `addon.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    description: String,
+    /// Image references by the name that templates use.
+    images: BTreeMap<String, String>,
+    /// What runs when the addon is ready.
+    #[serde(default)]
+    workloads: Vec<Workload>,
+}
+
+/// What templates know of the cluster.
+#[derive(Clone, Debug, Serialize)]
+pub struct Parameters {
+    pub pod_subnet: Subnet,
+    pub service_subnet: Subnet,
+    pub cluster_domain: String,
+    /// Where the API answers before services work; without it, addons use the service address.
+    pub api_server_host: Option<String>,
+    pub api_server_port: u16,
+    /// The largest packet of a pod: what the hosts' network carries, less 50 bytes for VXLAN.
+    pub mtu: u16,
+    /// Image references that replace those of `addon.toml`, by name.
+    pub images: BTreeMap<String, String>,
+}
+
+impl Parameters {
+    pub fn new(network: &ClusterNetwork, api_endpoint: &ApiEndpoint) -> Self {
+        Self {
+            pod_subnet: network.pod_subnet,
+            service_subnet: network.service_subnet,
+            cluster_domain: network.cluster_domain.clone(),
+            api_server_host: Some(api_endpoint.host.clone()),
+            api_server_port: api_endpoint.port,
+            mtu: 1450,
+            images: BTreeMap::new(),
+        }
+    }
+}
+
+/// The objects of an addon for one cluster.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    pub addon: &'static str,
+    pub objects: Vec<DynamicObject>,
+    /// Equal when, and only when, the objects are equal.
+    pub hash: String,
+}
+
+/// Why an addon could not be prepared. Except for an unknown name, this is a bug in the provider.
+#[derive(Debug, Error)]
+pub enum AddonError {
+    #[error("find addon `{name}`; there are {}", Addon::names().collect::<Vec<_>>().join(", "))]
+    Unknown { name: String },
+    #[error("read addon.toml of addon `{addon}`")]
+    Manifest { addon: &'static str, source: toml::de::Error },
+    #[error("render {template} of addon `{addon}`")]
+    Template { addon: &'static str, template: &'static str, source: minijinja::Error },
+    #[error("read the rendered {template} of addon `{addon}`: {reason}")]
+    Yaml { addon: &'static str, template: &'static str, reason: String },
+}
+
+impl Addon {
+    /// Names of all addons.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        FOLDERS.iter().map(|folder| folder.name)
+    }
+
+    pub fn find(name: &str) -> Result<Self, AddonError> {
+        let folder = FOLDERS
+            .iter()
+            .find(|folder| folder.name == name)
+            .ok_or_else(|| AddonError::Unknown { name: name.to_owned() })?;
+        let manifest =
+            toml::from_str(folder.manifest).map_err(|source| AddonError::Manifest { addon: folder.name, source })?;
+        Ok(Self { name: folder.name, manifest, templates: folder.templates })
+    }
+
+    pub fn description(&self) -> &str {
+        &self.manifest.description
+    }
+
+    /// What runs when the addon is ready.
+    pub fn workloads(&self) -> &[Workload] {
+        &self.manifest.workloads
+    }
+
+    /// References of the images it needs, to be pulled before they are needed.
+    pub fn images(&self, parameters: &Parameters) -> Vec<String> {
+        self.image_references(&parameters.images).into_values().collect()
+    }
+
+    pub fn render(&self, parameters: &Parameters) -> Result<Rendered, AddonError> {
+        let parameters = Parameters { images: self.image_references(&parameters.images), ..parameters.clone() };
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        let mut objects = Vec::new();
+        for &(template, source) in self.templates {
+            let text = environment
+                .render_named_str(template, source, minijinja::Value::from_serialize(&parameters))
+                .map_err(|source| AddonError::Template { addon: self.name, template, source })?;
+            let documents: Vec<DynamicObject> = serde_saphyr::from_multiple(&text)
+                .map_err(|error| AddonError::Yaml { addon: self.name, template, reason: error.to_string() })?;
+            objects.extend(documents);
+        }
+        for object in &mut objects {
+            let labels = object.metadata.labels.get_or_insert_default();
+            labels.insert(MANAGED_BY_LABEL.to_owned(), MANAGER.to_owned());
+            labels.insert("app.kubernetes.io/part-of".to_owned(), self.name.to_owned());
+        }
+        let hash = hash(&objects).map_err(|error| AddonError::Yaml {
+            addon: self.name,
+            template: "objects",
+            reason: error.to_string(),
+        })?;
+        Ok(Rendered { addon: self.name, objects, hash })
+    }
+
+    fn image_references(&self, replaced: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let reference = |(name, own): (&String, &String)| (name.clone(), replaced.get(name).unwrap_or(own).clone());
+        self.manifest.images.iter().map(reference).collect()
+    }
+}
+
+fn hash(objects: &[DynamicObject]) -> serde_json::Result<String> {
+    Ok(hex::encode(Sha256::digest(serde_json::to_vec(objects)?)))
+}

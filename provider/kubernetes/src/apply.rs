@@ -1,0 +1,130 @@
+//! Applying an addon: server-side, in the order that objects need each other, side by side within one wave.
+
+use std::time::Duration;
+
+use futures::{TryStreamExt, stream};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    Api,
+    api::{DynamicObject, Patch, PatchParams},
+    runtime::watcher,
+};
+
+use crate::{
+    Cluster, ClusterError, ObjectRef, Rendered,
+    call::ask,
+    cluster::{MANAGER, PATIENCE},
+    inventory::Inventory,
+    wait::{Seen, await_each},
+};
+
+/// Requests on their way at one time. They share one connection; more than this only fills the API server's queue.
+const AT_ONCE: usize = 16;
+
+/// How long a CustomResourceDefinition may take until its resources are served. It takes a moment.
+const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
+
+impl Cluster {
+    /// Makes the cluster hold exactly these objects of the addon: applies them and deletes what it no longer has. Does
+    /// not wait until they run. Safe to repeat after an interruption at any point. Returns what was deleted.
+    pub async fn apply_addon(&self, rendered: &Rendered) -> Result<Vec<ObjectRef>, ClusterError> {
+        let objects: Vec<ObjectRef> = rendered.objects.iter().map(ObjectRef::from).collect();
+        let before = self.inventory(rendered.addon).await?.unwrap_or_default();
+        let leftover: Vec<ObjectRef> = before.objects.into_iter().filter(|object| !objects.contains(object)).collect();
+
+        let all = [objects.as_slice(), leftover.as_slice()].concat();
+        self.write_inventory(rendered.addon, &Inventory { hash: String::new(), objects: all }).await?;
+        self.apply_objects(&rendered.objects).await?;
+        self.delete_objects(&leftover).await?;
+        self.write_inventory(rendered.addon, &Inventory { hash: rendered.hash.clone(), objects }).await?;
+        Ok(leftover)
+    }
+
+    async fn apply_objects(&self, objects: &[DynamicObject]) -> Result<(), ClusterError> {
+        for wave in Wave::ALL {
+            let members: Vec<(ObjectRef, &DynamicObject)> = objects
+                .iter()
+                .map(|object| (ObjectRef::from(object), object))
+                .filter(|(reference, _)| Wave::of(reference) == wave)
+                .collect();
+            self.learn_kinds(members.iter().map(|(reference, _)| reference)).await?;
+            stream::iter(members.iter().map(Ok))
+                .try_for_each_concurrent(AT_ONCE, |(reference, object)| self.apply_object(reference, object))
+                .await?;
+            if wave == Wave::Definitions {
+                self.await_established(objects).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn apply_object(&self, reference: &ObjectRef, object: &DynamicObject) -> Result<(), ClusterError> {
+        let act = format!("apply {reference}");
+        let Some(api) = self.api_of(reference) else {
+            let reason = format!("the cluster does not serve {} of {}", reference.kind, reference.api_version);
+            return Err(ClusterError::Answer { act, reason });
+        };
+        let how = PatchParams::apply(MANAGER).force();
+        ask(act, PATIENCE, async || api.patch(&reference.name, &how, &Patch::Apply(object)).await).await?;
+        Ok(())
+    }
+
+    async fn await_established(&self, objects: &[DynamicObject]) -> Result<(), ClusterError> {
+        let references = objects.iter().map(ObjectRef::from);
+        let names: Vec<String> =
+            references.filter(|object| object.kind == DEFINITION).map(|object| object.name).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        await_each(
+            Api::<CustomResourceDefinition>::all(self.client.clone()),
+            watcher::Config::default(),
+            names,
+            "the kinds of an addon served by the API",
+            ESTABLISHED_WITHIN,
+            |definition| {
+                let conditions = definition.status.iter().flat_map(|status| status.conditions.iter().flatten());
+                match conditions.into_iter().find(|condition| condition.type_ == "Established") {
+                    Some(condition) if condition.status == "True" => Seen::AsAwaited,
+                    Some(condition) => Seen::Otherwise(condition.message.clone().unwrap_or_default()),
+                    None => Seen::Otherwise("not looked at yet".to_owned()),
+                }
+            },
+        )
+        .await
+    }
+}
+
+const DEFINITION: &str = "CustomResourceDefinition";
+
+/// Objects of a wave need those of earlier waves only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wave {
+    Namespaces,
+    /// New kinds, and what pods refer to: accounts, rights, configuration.
+    Definitions,
+    /// Pods, objects of the new kinds, and webhooks that would stand in the way of everything before.
+    Everything,
+}
+
+impl Wave {
+    const ALL: [Self; 3] = [Self::Namespaces, Self::Definitions, Self::Everything];
+
+    pub(crate) fn of(object: &ObjectRef) -> Self {
+        let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
+        match (group, object.kind.as_str()) {
+            ("", "Namespace") => Self::Namespaces,
+            ("", "Pod" | "ReplicationController") => Self::Everything,
+            (
+                ""
+                | "rbac.authorization.k8s.io"
+                | "apiextensions.k8s.io"
+                | "scheduling.k8s.io"
+                | "storage.k8s.io"
+                | "node.k8s.io",
+                _,
+            ) => Self::Definitions,
+            _ => Self::Everything,
+        }
+    }
+}

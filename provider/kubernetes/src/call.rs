@@ -1,0 +1,51 @@
+//! One call to the API, repeated while the answer is a passing one.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
+
+use crate::{ClusterError, error::causes};
+
+/// Between two tries. An API server that restarts, or an etcd that elects a leader, is back within a few of them.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Asks until the API gives a lasting answer or `patience` is over. Only for calls that may be sent twice.
+pub(crate) async fn ask<T, F>(act: impl Into<String>, patience: Duration, mut call: F) -> Result<T, ClusterError>
+where
+    F: AsyncFnMut() -> Result<T, kube::Error>,
+{
+    let act = act.into();
+    let deadline = Instant::now() + patience;
+    let mut last = None;
+    let mut ticks = interval(PAUSE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match timeout_at(deadline, call()).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) if passes(&error) && Instant::now() + PAUSE < deadline => {
+                tracing::debug!(act, reason = causes(&error), "asking the API again");
+                last = Some(error);
+            }
+            Ok(Err(error)) => return Err(ClusterError::from_answer(act, &error)),
+            Err(_) => {
+                return Err(last.map_or_else(
+                    || ClusterError::Unreachable { act: act.clone(), reason: format!("no answer within {patience:?}") },
+                    |error| ClusterError::from_answer(act.clone(), &error),
+                ));
+            }
+        }
+    }
+}
+
+/// Whether the same call may well succeed in a moment: no connection, an overloaded or restarting server, etcd between
+/// two leaders (which the API server reports with status 500).
+fn passes(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => {
+            matches!(status.code, 429 | 502 | 503 | 504) || (status.code == 500 && status.message.contains("etcd"))
+        }
+        kube::Error::Service(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => true,
+        _ => false,
+    }
+}

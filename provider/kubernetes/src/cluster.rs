@@ -1,0 +1,59 @@
+//! A cluster's API, reached through any of its control planes.
+
+use std::{sync::Arc, time::Duration};
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client};
+use kubeone_spec::Secret;
+
+use crate::{ClusterError, call::ask, connection, connection::ApiConnector, kinds::Kinds};
+
+/// The field manager of everything that is applied here, and the value of `app.kubernetes.io/managed-by`.
+pub(crate) const MANAGER: &str = "kubeone";
+
+/// Where kubeadm and our addons keep what belongs to the whole cluster.
+pub(crate) const SYSTEM_NAMESPACE: &str = "kube-system";
+
+/// How long a single call may take, with the repetitions that a restarting API server or etcd election needs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The API of one cluster. Cheap to clone; all clones share one connection.
+#[derive(Clone)]
+pub struct Cluster {
+    pub(crate) client: Client,
+    pub(crate) kinds: Arc<Kinds>,
+}
+
+impl Cluster {
+    /// Prepares the connection; the first verb opens it.
+    pub async fn connect(kubeconfig: &Secret<Vec<u8>>, open: ApiConnector) -> Result<Self, ClusterError> {
+        let text = std::str::from_utf8(kubeconfig.expose())
+            .map_err(|error| ClusterError::Kubeconfig { reason: error.to_string() })?;
+        Ok(Self::from_client(connection::connect(text, open).await?))
+    }
+
+    pub(crate) fn from_client(client: Client) -> Self {
+        Self { client, kinds: Arc::default() }
+    }
+
+    /// Waits until the API answers and lets us in, and returns the cluster's uid.
+    ///
+    /// Right after its start an API server refuses even administrators, until their role binding and `kube-system` exist.
+    pub async fn await_api(&self, deadline: Duration) -> Result<String, ClusterError> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let what = "the Kubernetes API answer to the administrator";
+        let namespace = ask(what, deadline, async || {
+            namespaces.get(SYSTEM_NAMESPACE).await.map_err(|error| match error {
+                kube::Error::Api(status) if status.is_forbidden() || status.is_not_found() => {
+                    kube::Error::Service(status.into())
+                }
+                other => other,
+            })
+        })
+        .await?;
+        namespace.metadata.uid.ok_or_else(|| ClusterError::Answer {
+            act: what.to_owned(),
+            reason: format!("namespace {SYSTEM_NAMESPACE} has no uid"),
+        })
+    }
+}

@@ -1,0 +1,130 @@
+//! The way to an API server: a stream that somebody else opens, TLS over it, HTTP/2 over that.
+//!
+//! HTTP/2 lets all requests at one time share one stream, which matters when the stream is a channel of an SSH
+//! connection.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use http::Uri;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::{
+    client::legacy::{
+        Client as HttpClient,
+        connect::{Connected, Connection},
+    },
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+};
+use kube::{
+    Client, Config,
+    client::{Body, ConfigExt},
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::{TlsConnector, client::TlsStream, rustls::pki_types::ServerName};
+use tower::{BoxError, Service, ServiceBuilder};
+
+use crate::ClusterError;
+
+/// A byte stream to an API server.
+pub trait ApiStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ApiStream for T {}
+
+/// Opens a stream to an API server. It is called again whenever the last stream broke, and may choose another control
+/// plane then.
+pub type ApiConnector = Arc<dyn Fn() -> BoxFuture<'static, Result<Box<dyn ApiStream>, BoxError>> + Send + Sync>;
+
+/// A name that kubeadm puts into the certificate of every API server, so any control plane can be asked.
+const SERVER_NAME: &str = "kubernetes.default";
+
+/// How long a silent connection may be in use before it is asked for a sign of life, and then for the answer.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// A client with the kubeconfig's credentials that trusts the kubeconfig's certificate authority only.
+pub(crate) async fn connect(kubeconfig: &str, open: ApiConnector) -> Result<Client, ClusterError> {
+    let unusable =
+        |error: &(dyn std::error::Error + 'static)| ClusterError::Kubeconfig { reason: crate::error::causes(error) };
+    let kubeconfig = Kubeconfig::from_yaml(kubeconfig).map_err(|error| unusable(&error))?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .map_err(|error| unusable(&error))?;
+    let mut tls = config.rustls_client_config().map_err(|error| unusable(&error))?;
+    tls.alpn_protocols = vec![b"h2".to_vec()];
+    let connector = TunnelConnector {
+        open,
+        tls: TlsConnector::from(Arc::new(tls)),
+        server_name: ServerName::try_from(SERVER_NAME).map_err(|error| unusable(&error))?,
+    };
+    let http: HttpClient<_, Body> = HttpClient::builder(TokioExecutor::new())
+        .http2_only(true)
+        .timer(TokioTimer::new())
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .http2_keep_alive_timeout(KEEP_ALIVE)
+        .build(connector);
+    let service = ServiceBuilder::new().layer(config.base_uri_layer()).service(http);
+    Ok(Client::new(service, config.default_namespace))
+}
+
+#[derive(Clone)]
+struct TunnelConnector {
+    open: ApiConnector,
+    tls: TlsConnector,
+    server_name: ServerName<'static>,
+}
+
+impl Service<Uri> for TunnelConnector {
+    type Response = TunnelConnection;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<TunnelConnection, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let Self { open, tls, server_name } = self.clone();
+        Box::pin(async move {
+            let stream = tls.connect(server_name, open().await?).await?;
+            Ok(TunnelConnection(TokioIo::new(stream)))
+        })
+    }
+}
+
+struct TunnelConnection(TokioIo<TlsStream<Box<dyn ApiStream>>>);
+
+impl Connection for TunnelConnection {
+    fn connected(&self) -> Connected {
+        Connected::new().negotiated_h2()
+    }
+}
+
+impl Read for TunnelConnection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl Write for TunnelConnection {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}

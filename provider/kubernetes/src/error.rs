@@ -1,0 +1,81 @@
+//! What can go wrong when the Kubernetes API is asked for something.
+
+use std::{error::Error, fmt::Write, time::Duration};
+
+use thiserror::Error;
+
+use crate::AddonError;
+
+/// Why a verb over the API did not succeed. `act` says what was tried, such as "apply DaemonSet kube-system/canal".
+#[derive(Debug, Error)]
+pub enum ClusterError {
+    #[error("use the kubeconfig: {reason}")]
+    Kubeconfig { reason: String },
+    #[error("{act}: the Kubernetes API does not answer: {reason}")]
+    Unreachable { act: String, reason: String },
+    #[error("{act}: the Kubernetes API forbids it: {message}")]
+    Forbidden { act: String, message: String },
+    #[error("{act}: another writer was faster: {message}")]
+    Conflict { act: String, message: String },
+    #[error("{act}: the Kubernetes API refused with status {status}: {message}")]
+    Refused { act: String, status: u16, message: String },
+    #[error("{act}: the answer makes no sense: {reason}")]
+    Answer { act: String, reason: String },
+    #[error("see {what} within {waited:?}; last seen: {last_seen}")]
+    NotReady { what: String, waited: Duration, last_seen: String },
+    #[error("prepare an addon")]
+    Addon(#[from] AddonError),
+    #[error("make a random token: {reason}")]
+    Random { reason: String },
+}
+
+impl ClusterError {
+    /// What the reader can do about it, when there is something.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Kubeconfig { .. } => Some("look at /etc/kubernetes/admin.conf on the control plane host"),
+            Self::Unreachable { .. } => Some(
+                "look at the kube-apiserver container on the control plane: `crictl ps -a`, `journalctl -u kubelet`",
+            ),
+            Self::Forbidden { .. } => {
+                Some("the admin kubeconfig lost its rights: compare the ClusterRoleBinding `kubeadm:cluster-admins`")
+            }
+            Self::Conflict { .. } => Some("run apply again"),
+            Self::NotReady { last_seen, .. } if last_seen.contains("ImagePull") => {
+                Some("check that the hosts reach the image registry, or set a mirror for it")
+            }
+            Self::Refused { .. }
+            | Self::Answer { .. }
+            | Self::NotReady { .. }
+            | Self::Addon(_)
+            | Self::Random { .. } => None,
+        }
+    }
+
+    pub(crate) fn from_answer(act: String, error: &kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) if status.is_forbidden() => {
+                Self::Forbidden { act, message: status.message.clone() }
+            }
+            kube::Error::Api(status) if status.is_conflict() => Self::Conflict { act, message: status.message.clone() },
+            kube::Error::Api(status) => Self::Refused { act, status: status.code, message: status.message.clone() },
+            kube::Error::SerdeError(error) => Self::Answer { act, reason: error.to_string() },
+            kube::Error::Service(error) => Self::Unreachable { act, reason: causes(error.as_ref()) },
+            other => Self::Unreachable { act, reason: causes(other) },
+        }
+    }
+}
+
+/// The texts of an error and its causes in one line. Libraries that print their cause themselves are not repeated.
+pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            let _ = write!(text, ": {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}

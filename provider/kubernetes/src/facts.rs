@@ -1,0 +1,140 @@
+//! What the API says about a cluster, read in one go.
+
+use std::{collections::BTreeMap, fmt::Debug, time::Duration};
+
+use futures::{future::try_join_all, try_join};
+use k8s_openapi::api::{
+    apps::v1::{DaemonSet, Deployment},
+    core::v1::{ConfigMap, Namespace, Node as KubernetesNode},
+};
+use kube::{Api, Resource, api::ListParams, core::NamespaceResourceScope};
+use serde::de::DeserializeOwned;
+
+use crate::{Addon, Cluster, ClusterError, call::ask, cluster::SYSTEM_NAMESPACE};
+
+/// The cluster as the API describes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClusterFacts {
+    /// The uid of `kube-system`: the identity of the cluster.
+    pub uid: String,
+    /// Version of the API server that answered, such as `v1.36.3`.
+    pub version: String,
+    pub nodes: BTreeMap<String, Node>,
+    pub addons: BTreeMap<String, AddonStatus>,
+    /// What `kubeadm init` leaves behind at its end is all there: its ConfigMaps, kube-proxy and CoreDNS.
+    pub init_complete: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Node {
+    pub ready: bool,
+    pub control_plane: bool,
+    pub unschedulable: bool,
+    pub kubelet_version: String,
+    /// With the runtime's name, such as `containerd://2.1.4`.
+    pub container_runtime_version: String,
+    pub internal_address: String,
+    pub labels: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AddonStatus {
+    /// Hash of the objects that were applied last; empty when applying was interrupted.
+    pub hash: String,
+    /// Its pods run everywhere they should.
+    pub ready: bool,
+}
+
+impl Cluster {
+    /// Reads everything at the same time. `patience` is for each single answer.
+    pub async fn facts(&self, patience: Duration) -> Result<ClusterFacts, ClusterError> {
+        let (uid, version, nodes, addons, init_complete) = try_join!(
+            self.uid(patience),
+            self.version(patience),
+            self.nodes(patience),
+            self.addons(patience),
+            self.init_complete(patience),
+        )?;
+        Ok(ClusterFacts { uid, version, nodes, addons, init_complete })
+    }
+
+    pub async fn uid(&self, patience: Duration) -> Result<String, ClusterError> {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let act = format!("read Namespace {SYSTEM_NAMESPACE}");
+        let namespace = ask(&act, patience, async || namespaces.get(SYSTEM_NAMESPACE).await).await?;
+        namespace.metadata.uid.ok_or_else(|| ClusterError::Answer { act, reason: "it has no uid".to_owned() })
+    }
+
+    pub async fn version(&self, patience: Duration) -> Result<String, ClusterError> {
+        let version = ask("read the version", patience, async || self.client.apiserver_version().await).await?;
+        Ok(version.git_version)
+    }
+
+    pub async fn nodes(&self, patience: Duration) -> Result<BTreeMap<String, Node>, ClusterError> {
+        let all = ListParams::default();
+        let nodes = ask("list nodes", patience, async || self.nodes_api().list(&all).await).await?;
+        Ok(nodes
+            .items
+            .into_iter()
+            .map(|node| (node.metadata.name.clone().unwrap_or_default(), describe(node)))
+            .collect())
+    }
+
+    /// Whether an earlier `kubeadm init` came to its end.
+    pub async fn init_complete(&self, patience: Duration) -> Result<bool, ClusterError> {
+        let (kubeadm_config, kubelet_config, cluster_info, kube_proxy, coredns) = try_join!(
+            self.exists::<ConfigMap>(SYSTEM_NAMESPACE, "kubeadm-config", patience),
+            self.exists::<ConfigMap>(SYSTEM_NAMESPACE, "kubelet-config", patience),
+            self.exists::<ConfigMap>("kube-public", "cluster-info", patience),
+            self.exists::<DaemonSet>(SYSTEM_NAMESPACE, "kube-proxy", patience),
+            self.exists::<Deployment>(SYSTEM_NAMESPACE, "coredns", patience),
+        )?;
+        Ok(kubeadm_config && kubelet_config && cluster_info && kube_proxy && coredns)
+    }
+
+    pub async fn addons(&self, patience: Duration) -> Result<BTreeMap<String, AddonStatus>, ClusterError> {
+        let inventories = self.inventories(patience).await?;
+        let statuses = inventories.into_iter().map(async |(name, inventory)| {
+            let ready = self.is_addon_ready(&name, patience).await?;
+            Ok::<_, ClusterError>((name, AddonStatus { hash: inventory.hash, ready }))
+        });
+        Ok(try_join_all(statuses).await?.into_iter().collect())
+    }
+
+    /// An addon of another version of the provider, unknown here, counts as ready: nothing here could make it so.
+    async fn is_addon_ready(&self, name: &str, patience: Duration) -> Result<bool, ClusterError> {
+        let Ok(addon) = Addon::find(name) else { return Ok(true) };
+        let checks = addon.workloads().iter().map(|workload| self.is_rolled_out(workload, patience));
+        Ok(try_join_all(checks).await?.into_iter().all(|ready| ready))
+    }
+
+    async fn exists<K>(&self, namespace: &str, name: &str, patience: Duration) -> Result<bool, ClusterError>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let act = format!("look for {} {namespace}/{name}", K::kind(&()));
+        Ok(ask(act, patience, async || api.get_metadata_opt(name).await).await?.is_some())
+    }
+}
+
+fn describe(node: KubernetesNode) -> Node {
+    let status = node.status.unwrap_or_default();
+    let labels = node.metadata.labels.unwrap_or_default();
+    let info = status.node_info.unwrap_or_default();
+    let conditions = status.conditions.unwrap_or_default();
+    let addresses = status.addresses.unwrap_or_default();
+    Node {
+        ready: conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True"),
+        control_plane: labels.contains_key("node-role.kubernetes.io/control-plane"),
+        unschedulable: node.spec.and_then(|spec| spec.unschedulable).unwrap_or(false),
+        kubelet_version: info.kubelet_version,
+        container_runtime_version: info.container_runtime_version,
+        internal_address: addresses
+            .into_iter()
+            .find(|address| address.type_ == "InternalIP")
+            .map(|address| address.address)
+            .unwrap_or_default(),
+        labels,
+    }
+}

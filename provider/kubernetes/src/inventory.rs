@@ -1,0 +1,137 @@
+//! What an addon consists of in the cluster: a ConfigMap that lists its objects and says whether all were applied.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{
+    Api,
+    api::{DynamicObject, ListParams, ObjectMeta, Patch, PatchParams},
+    core::GroupVersionKind,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Cluster, ClusterError,
+    call::ask,
+    cluster::{MANAGER, PATIENCE, SYSTEM_NAMESPACE},
+};
+
+/// Which object, without its content.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectRef {
+    pub api_version: String,
+    pub kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    pub name: String,
+}
+
+impl ObjectRef {
+    pub(crate) fn group_version_kind(&self) -> GroupVersionKind {
+        let (group, version) = self.api_version.split_once('/').unwrap_or(("", &self.api_version));
+        GroupVersionKind::gvk(group, version, &self.kind)
+    }
+}
+
+impl From<&DynamicObject> for ObjectRef {
+    fn from(object: &DynamicObject) -> Self {
+        let types = object.types.clone().unwrap_or_default();
+        Self {
+            api_version: types.api_version,
+            kind: types.kind,
+            namespace: object.metadata.namespace.clone(),
+            name: object.metadata.name.clone().unwrap_or_default(),
+        }
+    }
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, self.name),
+            None => write!(f, "{} {}", self.kind, self.name),
+        }
+    }
+}
+
+/// What the cluster remembers of an addon.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Inventory {
+    /// Hash of the rendered objects; empty while they are being applied, so an interrupted run is seen.
+    pub(crate) hash: String,
+    /// Never fewer than there are in the cluster.
+    pub(crate) objects: Vec<ObjectRef>,
+}
+
+impl Cluster {
+    pub(crate) async fn inventory(&self, addon: &str) -> Result<Option<Inventory>, ClusterError> {
+        let name = config_map_name(addon);
+        let act = format!("read ConfigMap {SYSTEM_NAMESPACE}/{name}");
+        let found = ask(&act, PATIENCE, async || self.inventories_api().get_opt(&name).await).await?;
+        found.map(|found| decode(&act, found)).transpose()
+    }
+
+    /// Inventories of all addons, by name.
+    pub(crate) async fn inventories(&self, patience: Duration) -> Result<BTreeMap<String, Inventory>, ClusterError> {
+        let act = "list the inventories of addons";
+        let wanted =
+            ListParams::default().labels(&format!("{COMPONENT_LABEL}={COMPONENT},{MANAGED_BY_LABEL}={MANAGER}"));
+        let found = ask(act, patience, async || self.inventories_api().list(&wanted).await).await?;
+        found
+            .items
+            .into_iter()
+            .filter_map(|map| Some((map.metadata.name.as_deref()?.strip_prefix(NAME_PREFIX)?.to_owned(), map)))
+            .map(|(addon, map)| Ok((addon, decode(act, map)?)))
+            .collect()
+    }
+
+    pub(crate) async fn write_inventory(&self, addon: &str, inventory: &Inventory) -> Result<(), ClusterError> {
+        let name = config_map_name(addon);
+        let act = format!("write ConfigMap {SYSTEM_NAMESPACE}/{name}");
+        let objects = serde_json::to_string_pretty(&inventory.objects)
+            .map_err(|error| ClusterError::Answer { act: act.clone(), reason: error.to_string() })?;
+        let map = ConfigMap {
+            metadata: ObjectMeta {
+                name: Some(name.clone()),
+                namespace: Some(SYSTEM_NAMESPACE.to_owned()),
+                labels: Some(BTreeMap::from([
+                    (MANAGED_BY_LABEL.to_owned(), MANAGER.to_owned()),
+                    (COMPONENT_LABEL.to_owned(), COMPONENT.to_owned()),
+                ])),
+                ..ObjectMeta::default()
+            },
+            data: Some(BTreeMap::from([
+                (HASH_KEY.to_owned(), inventory.hash.clone()),
+                (OBJECTS_KEY.to_owned(), objects),
+            ])),
+            ..ConfigMap::default()
+        };
+        let how = PatchParams::apply(MANAGER).force();
+        ask(act, PATIENCE, async || self.inventories_api().patch(&name, &how, &Patch::Apply(&map)).await).await?;
+        Ok(())
+    }
+
+    pub(crate) fn inventories_api(&self) -> Api<ConfigMap> {
+        Api::namespaced(self.client.clone(), SYSTEM_NAMESPACE)
+    }
+}
+
+pub(crate) const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
+const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
+const COMPONENT: &str = "addon-inventory";
+const NAME_PREFIX: &str = "kubeone-addon-";
+const HASH_KEY: &str = "hash";
+const OBJECTS_KEY: &str = "objects.json";
+
+pub(crate) fn config_map_name(addon: &str) -> String {
+    format!("{NAME_PREFIX}{addon}")
+}
+
+fn decode(act: &str, map: ConfigMap) -> Result<Inventory, ClusterError> {
+    let mut data = map.data.unwrap_or_default();
+    let objects = data.remove(OBJECTS_KEY).unwrap_or_else(|| "[]".to_owned());
+    let objects = serde_json::from_str(&objects)
+        .map_err(|error| ClusterError::Answer { act: act.to_owned(), reason: format!("{OBJECTS_KEY}: {error}") })?;
+    Ok(Inventory { hash: data.remove(HASH_KEY).unwrap_or_default(), objects })
+}

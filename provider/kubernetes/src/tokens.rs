@@ -1,0 +1,128 @@
+//! Bootstrap tokens: what a host shows to join the cluster, good for a short while.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret as KubernetesSecret};
+use kube::{
+    Api,
+    api::{DeleteParams, ObjectMeta, Patch, PatchParams},
+    runtime::watcher,
+};
+use kubeone_spec::Secret;
+
+use crate::{
+    Cluster, ClusterError,
+    call::ask,
+    cluster::{MANAGER, PATIENCE, SYSTEM_NAMESPACE},
+    prune::gone_is_fine,
+    wait::{Seen, await_each},
+};
+
+/// The group that kubeadm allows to request a kubelet certificate and to read what a join needs.
+const GROUP: &str = "system:bootstrappers:kubeadm:default-node-token";
+
+/// A bootstrap token that the cluster knows.
+#[derive(Clone, Debug)]
+pub struct BootstrapToken {
+    /// The public half, part of the Secret's name.
+    pub id: String,
+    secret: Secret<String>,
+}
+
+impl BootstrapToken {
+    fn generate() -> Result<Self, ClusterError> {
+        Ok(Self { id: random_text(6)?, secret: Secret::new(random_text(16)?) })
+    }
+
+    /// The whole token, as kubeadm's configuration takes it.
+    pub fn text(&self) -> Secret<String> {
+        Secret::new(format!("{}.{}", self.id, self.secret.expose()))
+    }
+}
+
+impl Cluster {
+    /// Mints a token and waits until the cluster has signed `cluster-info` with it: kubeadm looks for the signature only
+    /// every few seconds, so a join that comes too early loses them.
+    pub async fn create_bootstrap_token(&self, lifetime: Duration) -> Result<BootstrapToken, ClusterError> {
+        let token = BootstrapToken::generate()?;
+        let name = secret_name(&token.id);
+        let act = format!("create Secret {SYSTEM_NAMESPACE}/{name}");
+        let expiration = jiff::Timestamp::now()
+            .checked_add(lifetime)
+            .and_then(|at| at.round(jiff::Unit::Second))
+            .map_err(|error| ClusterError::Answer { act: act.clone(), reason: error.to_string() })?;
+        let secret = KubernetesSecret {
+            metadata: ObjectMeta {
+                name: Some(name.clone()),
+                namespace: Some(SYSTEM_NAMESPACE.to_owned()),
+                ..ObjectMeta::default()
+            },
+            type_: Some("bootstrap.kubernetes.io/token".to_owned()),
+            string_data: Some(BTreeMap::from(
+                [
+                    ("description", "lets a host join; made and deleted by the kubeone provider"),
+                    ("token-id", &token.id),
+                    ("token-secret", token.secret.expose()),
+                    ("expiration", &expiration.to_string()),
+                    ("usage-bootstrap-authentication", "true"),
+                    ("usage-bootstrap-signing", "true"),
+                    ("auth-extra-groups", GROUP),
+                ]
+                .map(|(key, value)| (key.to_owned(), value.to_owned())),
+            )),
+            ..KubernetesSecret::default()
+        };
+        // Applied instead of created, so that the call may be repeated when its answer was lost.
+        let secrets: Api<KubernetesSecret> = Api::namespaced(self.client.clone(), SYSTEM_NAMESPACE);
+        ask(act, PATIENCE, async || secrets.patch(&name, &PatchParams::apply(MANAGER), &Patch::Apply(&secret)).await)
+            .await?;
+        self.await_signature(&token).await?;
+        Ok(token)
+    }
+
+    /// Deletes a token; one that is gone already is fine.
+    pub async fn delete_bootstrap_token(&self, id: &str) -> Result<(), ClusterError> {
+        let name = secret_name(id);
+        let secrets: Api<KubernetesSecret> = Api::namespaced(self.client.clone(), SYSTEM_NAMESPACE);
+        ask(format!("delete Secret {SYSTEM_NAMESPACE}/{name}"), PATIENCE, async || {
+            gone_is_fine(secrets.delete(&name, &DeleteParams::default()).await)
+        })
+        .await
+    }
+
+    async fn await_signature(&self, token: &BootstrapToken) -> Result<(), ClusterError> {
+        let signature = format!("jws-kubeconfig-{}", token.id);
+        await_each(
+            Api::<ConfigMap>::namespaced(self.client.clone(), "kube-public"),
+            watcher::Config::default().fields("metadata.name=cluster-info"),
+            ["cluster-info".to_owned()],
+            "the ConfigMap kube-public/cluster-info signed for a new token",
+            PATIENCE,
+            |cluster_info| match &cluster_info.data {
+                Some(data) if data.contains_key(&signature) => Seen::AsAwaited,
+                _ => Seen::Otherwise("no signature; kube-controller-manager makes it".to_owned()),
+            },
+        )
+        .await
+    }
+}
+
+fn secret_name(id: &str) -> String {
+    format!("bootstrap-token-{id}")
+}
+
+/// Random characters that a bootstrap token may consist of, all equally likely.
+fn random_text(length: usize) -> Result<String, ClusterError> {
+    const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    // Beyond the largest multiple of 36 the first characters would come up more often.
+    const FAIR: u8 = 252;
+    let mut text = String::with_capacity(length);
+    let mut bytes = [0; 32];
+    while text.len() < length {
+        getrandom::fill(&mut bytes).map_err(|error| ClusterError::Random { reason: error.to_string() })?;
+        let fair = bytes.iter().filter(|&&byte| byte < FAIR);
+        let wanted = length - text.len();
+        text.extend(fair.take(wanted).map(|byte| char::from(ALPHABET[usize::from(byte % 36)])));
+    }
+    Ok(text)
+}
