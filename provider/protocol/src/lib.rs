@@ -4,10 +4,12 @@ mod diagnostic;
 mod kinds;
 mod path;
 pub mod plan;
+mod proto;
 pub mod schema;
 mod server;
 mod types;
 mod value;
+mod wire;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use kinds::*;

@@ -43,6 +43,18 @@ pub fn without_write_only(schema: &Schema, value: &Value) -> Value {
     value
 }
 
+/// The write-only attributes that have a value.
+pub(crate) fn write_only_paths(schema: &Schema, config: &Value) -> Vec<AttributePath> {
+    let cleared = without_write_only(schema, config);
+    let mut paths = Vec::new();
+    config.walk(&schema.ty(), &mut |path, value| {
+        if !value.is_null() && cleared.get(path).is_some_and(Value::is_null) {
+            paths.push(path.clone());
+        }
+    });
+    paths
+}
+
 /// Gives computed attributes their prior value back, when there is one.
 pub fn keep_prior(planned: &mut Value, prior: &Value, paths: impl IntoIterator<Item = impl Into<AttributePath>>) {
     for path in paths {
