@@ -1,12 +1,14 @@
 //! A lab: real hosts on this machine, in a network of their own, with a load balancer and, where needed, stand-ins for
 //! the servers that packages and images come from.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+pub mod artefact;
 pub mod base_image;
 mod boot;
 mod cgroup;
@@ -15,12 +17,13 @@ mod disk;
 mod files;
 pub mod host;
 pub mod load_balancer;
-pub mod machine;
+mod machine;
 mod mounts;
 pub mod network;
 pub mod paths;
 pub(crate) mod processes;
 mod remains;
+pub mod services;
 mod upstream;
 pub(crate) mod wait;
 
@@ -77,15 +80,34 @@ impl Lab {
     }
 }
 
+/// The Debian packages this machine lacks for a lab.
+pub fn missing_packages() -> Result<BTreeSet<&'static str>> {
+    machine::missing_packages(upstream::detect()?)
+}
+
+/// Makes ready what labs need: the base image, and what the stand-ins serve where they are needed.
+pub fn prepare(wanted: &services::Wanted) -> Result<()> {
+    let upstream = upstream::detect()?;
+    machine::check(upstream)?;
+    let progress = artefact::Progress::on_standard_error();
+    let task = progress.begin("base image", base_image::STAGES);
+    base_image::ensure(&mut |stage| task.step(stage))?;
+    task.done();
+    match upstream {
+        Upstream::Reachable => Ok(()),
+        Upstream::StandIns => services::prepare(wanted, &progress),
+    }
+}
+
 /// Brings the lab up: base image, network, and the stand-ins or the way out. A lab that is up stays as it is.
 pub fn up(lab: &Lab, report: &mut dyn FnMut(&str)) -> Result<State> {
     let _lock = lock()?;
     if lab.is_up() {
         return lab.state();
     }
-    machine::check()?;
-    base_image::ensure(report)?;
     let upstream = upstream::detect()?;
+    machine::check(upstream)?;
+    base_image::ensure(report)?;
     // What a killed run of the same name left.
     remove(lab)?;
     machine::raise_limits()?;
@@ -93,7 +115,7 @@ pub fn up(lab: &Lab, report: &mut dyn FnMut(&str)) -> Result<State> {
     network::create(&lab.name, network)?;
     match upstream {
         Upstream::Reachable => upstream::open(lab, network)?,
-        Upstream::StandIns => {}
+        Upstream::StandIns => services::start(&upstream::stand_ins(lab, network))?,
     }
     let state = State { network, upstream };
     files::write(&lab.state_file(), &serde_json::to_string_pretty(&state)?)?;
@@ -128,10 +150,11 @@ fn remove(lab: &Lab) -> Result<()> {
             Err(panic) => std::panic::resume_unwind(panic),
         })
     })?;
+    services::stop(&upstream::stand_ins_folder(lab))?;
     let namespace = network::namespace(&lab.name);
     network::kill_members(&namespace)?;
     network::remove(&namespace)?;
-    upstream::close(&lab.name)?;
+    upstream::close(lab)?;
     mounts::remove_below(&lab.disks())?;
     files::remove(&lab.disks())?;
     files::remove(&lab.runtime())?;

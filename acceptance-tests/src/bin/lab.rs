@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use acceptance_tests::lab::services::Wanted;
 use acceptance_tests::lab::{self, Lab, host, load_balancer};
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
@@ -23,6 +24,17 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Print the Debian packages that this machine lacks for a lab.
+    MissingPackages,
+    /// Make ready what hosts and their stand-ins need. Slow the first time, then quick.
+    Prepare {
+        /// A version of Kubernetes that hosts will install. Repeatable.
+        #[arg(long)]
+        kubernetes: Vec<String>,
+        /// Also the image of metrics-server.
+        #[arg(long)]
+        metrics_server: bool,
+    },
     /// Bring up the network, and stand-ins for upstream servers where those are out of reach.
     Up,
     /// Remove everything: hosts, network, mounts, cgroups. Also after a killed run.
@@ -116,6 +128,13 @@ fn run(arguments: Arguments) -> Result<()> {
     let from_environment = || std::env::var_os("KUBEONE_LAB").map(|name| name.to_string_lossy().into_owned());
     let lab = Lab::named(&arguments.lab.or_else(from_environment).unwrap_or_else(|| "lab".to_owned()))?;
     match arguments.verb {
+        Verb::MissingPackages => print(&lab::missing_packages()?),
+        Verb::Prepare { kubernetes, metrics_server } => {
+            let versions: Vec<&str> = kubernetes.iter().map(String::as_str).collect();
+            // A folder of further images to serve.
+            let images = std::env::var_os("KUBEONE_LAB_IMAGES").map(PathBuf::from);
+            lab::prepare(&Wanted { kubernetes: &versions, metrics_server, images })
+        }
         Verb::Up => print(&lab::up(&lab, &mut talk)?),
         Verb::Down { all: false } => lab::down(&lab),
         Verb::Down { all: true } => lab::all()?.iter().try_for_each(lab::down),

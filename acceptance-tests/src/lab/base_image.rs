@@ -15,6 +15,9 @@ use super::paths;
 const SUITE: &str = "bookworm";
 const MIRROR: &str = "http://deb.debian.org/debian";
 
+/// About how often building reports a stage.
+pub const STAGES: usize = 10;
+
 /// Answers the folder of the base image and builds it first where needed (about a minute). `report` hears each stage.
 pub fn ensure(report: &mut dyn FnMut(&str)) -> Result<PathBuf> {
     let definition = paths::definitions().join("base");

@@ -1,11 +1,13 @@
 //! What the lab asks of the machine it runs on.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
 
 use super::command::{command, run, succeeds};
-use super::{files, network, paths};
+use super::{Upstream, files, network, paths, services};
 
 /// The programs the lab calls and the Debian packages that bring them.
 const PROGRAMS: [(&str, &str); 9] = [
@@ -29,23 +31,37 @@ const LIMITS: [(&str, u64); 3] = [
 ];
 
 /// Says what is missing before anything is begun.
-pub(super) fn check() -> Result<()> {
+pub(super) fn check(upstream: Upstream) -> Result<()> {
     ensure!(run("id", ["-u"])?.trim() == "0", "the lab makes namespaces and mounts: run it as root");
-    let missing = missing_packages()?;
-    ensure!(missing.is_empty(), "the lab needs more programs: apt-get install {}", missing.join(" "));
+    let missing = missing_packages(upstream)?;
+    let list = missing.into_iter().collect::<Vec<_>>().join(" ");
+    ensure!(list.is_empty(), "the lab needs more programs: apt-get install {list}");
     Ok(())
 }
 
 /// The Debian packages that bring what is missing.
-pub fn missing_packages() -> Result<Vec<&'static str>> {
-    let mut missing = Vec::new();
-    for (program, package) in PROGRAMS {
+pub(super) fn missing_packages(upstream: Upstream) -> Result<BTreeSet<&'static str>> {
+    let stand_ins = upstream == Upstream::StandIns;
+    let mut missing = BTreeSet::new();
+    for (program, package) in PROGRAMS.iter().chain(services::PROGRAMS.iter().filter(|_| stand_ins)) {
         let find = ["-c", "command -v \"$0\" >/dev/null", program];
-        if !succeeds(command("sh", find).env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"))? {
-            missing.push(package);
+        if !succeeds(command("sh", find).env("PATH", search_path()))? {
+            missing.insert(*package);
+        }
+    }
+    for library in services::LIBRARIES.iter().filter(|_| stand_ins) {
+        if !succeeds(&mut command("dpkg-query", ["--status", library]))? {
+            missing.insert(library);
         }
     }
     Ok(missing)
+}
+
+/// PATH, and the folders of system programs that it may lack.
+fn search_path() -> OsString {
+    let mut path = std::env::var_os("PATH").unwrap_or_default();
+    path.push(":/usr/local/sbin:/usr/sbin:/sbin");
+    path
 }
 
 /// Raises the limits that are lower than many hosts need.

@@ -2,13 +2,14 @@
 //! stand-ins answer under the same names.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::command::{command, run, succeeds};
 use super::network::{self, Network};
+use super::services::{self, StandIns};
 use super::{Lab, files};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,16 +36,23 @@ pub(super) fn detect() -> Result<Upstream> {
     }
     for url in PROBES {
         let flags = ["--silent", "--location", "--fail", "--max-time", "5", "--output", "/dev/null", url];
-        if !succeeds(&mut command("curl", flags))? {
+        // Nor does it answer where curl itself is missing.
+        if !succeeds(&mut command("curl", flags)).unwrap_or(false) {
             return Ok(Upstream::StandIns);
         }
     }
     Ok(Upstream::Reachable)
 }
 
+/// Whether this machine forwards packets at all.
+const FORWARDING: &str = "/proc/sys/net/ipv4/ip_forward";
+
 /// Lets hosts out through the machine.
 pub(super) fn open(lab: &Lab, network: Network) -> Result<()> {
-    run("sysctl", ["-q", "-w", "net.ipv4.ip_forward=1"])?;
+    if files::read(FORWARDING.as_ref())?.trim() == "0" {
+        files::write(&forwarding_mark(lab), "")?;
+        run("sysctl", ["-q", "-w", "net.ipv4.ip_forward=1"])?;
+    }
     let (mark, link, subnet) = (network::namespace(&lab.name), network.uplink(), network.subnet());
     let comment = ["-m", "comment", "--comment", &mark];
     let rules: [&[&str]; 3] = [
@@ -61,13 +69,21 @@ pub(super) fn open(lab: &Lab, network: Network) -> Result<()> {
     super::command::output_of(&mut network::enter(&mark, &inside)).map(drop)
 }
 
-/// Removes the rules of [`open`], if there are any.
-pub(super) fn close(lab: &str) -> Result<()> {
-    for (table, chain, rule) in rules_of(lab)? {
+/// Takes back what [`open`] did, if it did anything.
+pub(super) fn close(lab: &Lab) -> Result<()> {
+    for (table, chain, rule) in rules_of(&lab.name)? {
         let deletion = ["-t", table, "-D", chain].into_iter().map(str::to_owned);
         run("iptables", deletion.chain(rule.split_whitespace().map(str::to_owned)))?;
     }
+    if forwarding_mark(lab).exists() {
+        run("sysctl", ["-q", "-w", "net.ipv4.ip_forward=0"])?;
+    }
     Ok(())
+}
+
+/// There while the machine forwards packets for this lab alone.
+fn forwarding_mark(lab: &Lab) -> PathBuf {
+    lab.runtime().join("forwarding")
 }
 
 /// The packet filter rules of a lab: table, chain and the rest of the rule.
@@ -94,7 +110,7 @@ pub(super) fn prepare_host(lab: &Lab, name: &str, root: &Path) -> Result<()> {
             // Debian itself is out of reach as well; all of it that a host needs is in the base image.
             files::remove(&root.join("etc/apt/sources.list"))?;
             let gateway = state.network.gateway();
-            for name in stand_in_names() {
+            for name in services::NAMES {
                 // Writing to a string cannot fail.
                 let _ = writeln!(hosts, "{gateway} {name}");
             }
@@ -114,10 +130,19 @@ fn resolver_of_the_machine() -> Result<String> {
     files::read(if behind_the_stub.exists() { behind_the_stub } else { usual }).context("which name servers to use?")
 }
 
-fn stand_in_names() -> [&'static str; 0] {
-    []
+/// Where the stand-ins of a lab serve.
+pub(super) fn stand_ins(lab: &Lab, network: Network) -> StandIns {
+    StandIns { address: network.gateway(), namespace: network::namespace(&lab.name), folder: stand_ins_folder(lab) }
 }
 
-fn trust_stand_ins(_root: &Path) -> Result<()> {
-    Ok(())
+pub(super) fn stand_ins_folder(lab: &Lab) -> PathBuf {
+    lab.runtime().join("stand-ins")
+}
+
+/// Adds the lab's CA to what a host trusts: to the bundle, and to the folder the bundle is made from.
+fn trust_stand_ins(root: &Path) -> Result<()> {
+    let certificate = files::read(&services::ca_certificate()?)?;
+    files::write(&root.join("usr/local/share/ca-certificates/kubeone-lab.crt"), &certificate)?;
+    let bundle = root.join("etc/ssl/certs/ca-certificates.crt");
+    files::write(&bundle, &format!("{}{certificate}", files::read(&bundle)?))
 }

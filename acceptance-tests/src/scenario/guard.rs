@@ -42,9 +42,10 @@ pub fn clean_up_when_interrupted() -> Result<()> {
     ctrlc::set_handler(|| {
         eprintln!("interrupted: taking the labs down");
         let mut code = 130;
+        // Held until the end, so that no scenario begins in the meantime.
+        let labs = guarded();
         // What still runs would go on making hosts.
         let ended = processes::descendants(std::process::id()).and_then(|pids| processes::signal("KILL", &pids));
-        let labs = guarded().clone();
         let downs = labs.iter().map(|name| Lab::named(name).and_then(|lab| lab::down(&lab)));
         for error in std::iter::once(ended).chain(downs).filter_map(Result::err) {
             eprintln!("could not clean up: {error:#}");
