@@ -1,0 +1,3 @@
+module kubeone.lab/labtool
+
+go 1.25.0

@@ -1,0 +1,3 @@
+module kubeone.lab/pause
+
+go 1.25.0

@@ -1,0 +1,113 @@
+//! Makes what the stand-ins serve: package repositories and images of the wanted Kubernetes releases.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::{registry, web};
+use crate::lab::artefact::{self, Progress, content, image, repository};
+use crate::lab::command::{command, output_of};
+use crate::lab::files;
+
+/// Image sets that every cluster of the lab uses, whatever its Kubernetes version.
+const COMMON_IMAGES: [&str; 2] = ["canal", "labtool"];
+const METRICS_SERVER: &str = "metrics-server";
+/// The package repository with the container runtime.
+const RUNTIME_PACKAGES: &str = "docker";
+
+/// What to make ready.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted<'a> {
+    /// Kubernetes versions, such as `1.35.4`. The lab has one of each minor it knows.
+    pub kubernetes: &'a [&'a str],
+    pub metrics_server: bool,
+    /// Archives and OCI layouts with further images, served under the names they carry.
+    pub images: Option<PathBuf>,
+}
+
+/// Builds whatever of it is not in the cache. Quick when there is nothing to do.
+pub fn prepare(wanted: &Wanted, progress: &Progress) -> Result<()> {
+    let releases = wanted.kubernetes.iter().map(|version| release(version)).collect::<Result<Vec<_>>>()?;
+    let _lock = registry::lock()?;
+    for name in releases.iter().map(String::as_str).chain([RUNTIME_PACKAGES]) {
+        repository::publish(&repository::ensure(name, progress)?, &web()?)?;
+    }
+    let extras = wanted.metrics_server.then_some(METRICS_SERVER);
+    let sets: Vec<_> = releases.iter().map(String::as_str).chain(COMMON_IMAGES).chain(extras).collect();
+    fill_registry(&sets, wanted.images.as_deref(), progress)?;
+    publish_versions()
+}
+
+/// The name of the recipes of a Kubernetes version: `kubernetes-1.35` for `1.35.4`.
+fn release(version: &str) -> Result<String> {
+    let mut known = Vec::new();
+    for name in artefact::names("kubernetes-")? {
+        let found = artefact::version(&name)?;
+        if found == version {
+            return Ok(name);
+        }
+        known.push(found);
+    }
+    bail!("the lab can build Kubernetes {}, not {version}", known.join(" and "))
+}
+
+/// Pushes what the registry does not hold yet.
+fn fill_registry(sets: &[&str], extra: Option<&Path>, progress: &Progress) -> Result<()> {
+    let mut missing = Vec::new();
+    for set in sets {
+        let mark = mark(set, &image::key(set, progress)?)?;
+        if !mark.exists() {
+            missing.push((*set, mark));
+        }
+    }
+    let mut archives = Vec::new();
+    for path in extra.map(files::list).transpose()?.unwrap_or_default() {
+        let mark = mark("extra", &content::hash(&[&path])?)?;
+        if !mark.exists() {
+            archives.push((path, mark));
+        }
+    }
+    if missing.is_empty() && archives.is_empty() {
+        return Ok(());
+    }
+    let pushers = artefact::ensure(&["image-pusher"], progress)?;
+    let pusher = pushers.first().context("image-pusher was not built")?.binary("image-pusher")?;
+    let task = progress.begin("images", missing.len() + archives.len());
+    registry::while_open(|address| {
+        let call = |verb: &str, path: &Path| {
+            output_of(command(&pusher.to_string_lossy(), [verb, address]).arg(path)).map(drop)
+        };
+        for (set, mark) in &missing {
+            task.step(set);
+            call("push", &image::assemble(set, progress)?.list)?;
+            files::write(mark, "")?;
+        }
+        for (path, mark) in &archives {
+            task.step(&path.to_string_lossy());
+            call("load", path).with_context(|| format!("could not load the images in {}", path.display()))?;
+            files::write(mark, "")?;
+        }
+        Ok(())
+    })?;
+    task.done();
+    Ok(())
+}
+
+/// The file that says that the registry holds a set as it is now.
+fn mark(set: &str, key: &str) -> Result<PathBuf> {
+    Ok(registry::storage()?.join("pushed").join(format!("{set}-{key}")))
+}
+
+/// The files kubeadm and people ask for the latest version.
+fn publish_versions() -> Result<()> {
+    let folder = web()?.join("dl.k8s.io/release");
+    for name in artefact::names("kubernetes-")? {
+        let version = artefact::version(&name)?;
+        let minor = name.trim_start_matches("kubernetes-");
+        for file in [format!("stable-{minor}.txt"), "stable.txt".to_owned()] {
+            // The names are sorted: the newest writes stable.txt last.
+            files::write(&folder.join(file), &format!("v{version}"))?;
+        }
+    }
+    Ok(())
+}
