@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kube::api::DynamicObject;
 use kubeone_spec::{ApiEndpoint, ClusterNetwork, Subnet};
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{Environment, UndefinedBehavior, value::Serde};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -129,7 +129,7 @@ impl Addon {
         let mut objects = Vec::new();
         for &(template, source) in self.templates {
             let text = environment
-                .render_named_str(template, source, minijinja::Value::from_serialize(&parameters))
+                .render_named_str(template, source, Serde(&parameters))
                 .map_err(|source| AddonError::Template { addon: self.name, template, source })?;
             let documents: Vec<DynamicObject> = serde_saphyr::from_multiple(&text)
                 .map_err(|error| AddonError::Yaml { addon: self.name, template, reason: error.to_string() })?;
@@ -156,4 +156,114 @@ impl Addon {
 
 fn hash(objects: &[DynamicObject]) -> serde_json::Result<String> {
     Ok(hex::encode(Sha256::digest(serde_json::to_vec(objects)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use expect_test::expect;
+
+    use super::*;
+    use crate::ObjectRef;
+
+    fn parameters() -> Parameters {
+        let endpoint = serde_json::from_value(serde_json::json!({ "host": "192.0.2.10", "port": 6443 })).unwrap();
+        Parameters::new(&ClusterNetwork::default(), &endpoint)
+    }
+
+    fn addons() -> impl Iterator<Item = Addon> {
+        Addon::names().map(|name| Addon::find(name).unwrap())
+    }
+
+    #[test]
+    fn each_object_is_complete_and_unique() {
+        for addon in addons() {
+            let mut seen = BTreeSet::new();
+            for object in addon.render(&parameters()).unwrap().objects {
+                let reference = ObjectRef::from(&object);
+                assert!(!reference.api_version.is_empty() && !reference.kind.is_empty(), "{reference}");
+                assert!(!reference.name.is_empty(), "{reference}");
+                assert!(seen.insert(reference.clone()), "{reference} is there twice");
+            }
+            for workload in addon.workloads() {
+                assert!(seen.iter().any(|object| object.to_string() == workload.to_string()), "{workload} is awaited");
+            }
+        }
+    }
+
+    #[test]
+    fn each_image_comes_from_the_manifest() {
+        for addon in addons() {
+            let parameters = parameters();
+            let rendered = serde_json::to_string(&addon.render(&parameters).unwrap().objects).unwrap();
+            let used: BTreeSet<&str> =
+                rendered.split("\"image\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+            let listed = addon.images(&parameters);
+            assert_eq!(used, listed.iter().map(String::as_str).collect(), "images of {}", addon.name);
+        }
+    }
+
+    #[test]
+    fn an_image_can_be_replaced() {
+        let mut parameters = parameters();
+        parameters.images.insert("flannel".to_owned(), "registry.example.com/flannel:v1".to_owned());
+        let canal = Addon::find("canal").unwrap();
+        assert!(canal.images(&parameters).contains(&"registry.example.com/flannel:v1".to_owned()));
+    }
+
+    #[test]
+    fn the_hash_follows_the_parameters() {
+        let canal = Addon::find("canal").unwrap();
+        let hash = |parameters: &Parameters| canal.render(parameters).unwrap().hash;
+        assert_eq!(hash(&parameters()), hash(&parameters()));
+        assert_ne!(hash(&parameters()), hash(&Parameters { mtu: 1400, ..parameters() }));
+    }
+
+    #[test]
+    fn without_an_endpoint_the_service_address_is_used() {
+        let canal = Addon::find("canal").unwrap();
+        let rendered = canal.render(&Parameters { api_server_host: None, ..parameters() }).unwrap();
+        assert!(!serde_json::to_string(&rendered.objects).unwrap().contains("KUBERNETES_SERVICE_HOST"));
+    }
+
+    #[test]
+    fn an_unknown_addon_names_the_known_ones() {
+        let error = Addon::find("canel").unwrap_err();
+        expect!["find addon `canel`; there are canal"].assert_eq(&error.to_string());
+    }
+
+    #[test]
+    fn canal_consists_of() {
+        let canal = Addon::find("canal").unwrap().render(&parameters()).unwrap();
+        let objects: Vec<String> = canal.objects.iter().map(|object| ObjectRef::from(object).to_string()).collect();
+        expect![[r#"
+            ConfigMap kube-system/canal-config
+            CustomResourceDefinition bgpconfigurations.crd.projectcalico.org
+            CustomResourceDefinition bgpfilters.crd.projectcalico.org
+            CustomResourceDefinition bgppeers.crd.projectcalico.org
+            CustomResourceDefinition caliconodestatuses.crd.projectcalico.org
+            CustomResourceDefinition clusterinformations.crd.projectcalico.org
+            CustomResourceDefinition felixconfigurations.crd.projectcalico.org
+            CustomResourceDefinition globalnetworksets.crd.projectcalico.org
+            CustomResourceDefinition hostendpoints.crd.projectcalico.org
+            CustomResourceDefinition ipamblocks.crd.projectcalico.org
+            CustomResourceDefinition ipamconfigs.crd.projectcalico.org
+            CustomResourceDefinition ipamhandles.crd.projectcalico.org
+            CustomResourceDefinition ippools.crd.projectcalico.org
+            CustomResourceDefinition ipreservations.crd.projectcalico.org
+            CustomResourceDefinition kubecontrollersconfigurations.crd.projectcalico.org
+            CustomResourceDefinition blockaffinities.crd.projectcalico.org
+            CustomResourceDefinition globalnetworkpolicies.crd.projectcalico.org
+            CustomResourceDefinition networkpolicies.crd.projectcalico.org
+            CustomResourceDefinition networksets.crd.projectcalico.org
+            DaemonSet kube-system/canal
+            ServiceAccount kube-system/canal
+            ClusterRole canal
+            ClusterRoleBinding canal
+            ServiceAccount kube-system/calico-cni-plugin
+            ClusterRole calico-cni-plugin
+            ClusterRoleBinding calico-cni-plugin"#]]
+        .assert_eq(&objects.join("\n"));
+    }
 }
