@@ -13,15 +13,16 @@ mod unit;
 use std::path::Path;
 
 use async_trait::async_trait;
-pub use error::HostError;
-pub use fake::FakeHost;
+pub use error::{HostError, ScriptFailure};
+pub use fake::{Call, FakeHost};
 pub use file::RemoteFile;
 use kubeone_spec::Secret;
 pub use os::{Os, OsError};
-pub use script::{Output, Script};
-pub use ssh::{SshConnector, SshHost};
+pub use script::{Output, Script, ScriptValue};
+pub use ssh::{
+    ConnectError, CredentialProblem, HostKeyProblem, LocalEnvironment, SettingsError, SshConnector, SshHost,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
-pub use unit::run_unit;
 
 /// A byte stream to a port that the host can reach.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -40,12 +41,47 @@ pub trait Host: Send + Sync {
     /// Runs a script as root. A script that exits with another code than 0 is an error.
     async fn run(&self, script: &Script) -> Result<Output, HostError>;
 
-    /// Writes a file in one move (temporary name, then rename) and tells whether its content or mode changed.
-    async fn write(&self, file: &RemoteFile) -> Result<bool, HostError>;
-
-    /// Reads a file; `None` when it does not exist.
-    async fn read(&self, path: &Path) -> Result<Option<Secret<Vec<u8>>>, HostError>;
-
     /// Opens a TCP connection from the host to `address:port`.
     async fn tunnel(&self, address: &str, port: u16) -> Result<Box<dyn Stream>, HostError>;
+
+    /// Runs a long script as a transient systemd unit, which goes on when the connection or this program ends, and waits
+    /// for it, over as many connections as that takes. A unit of that name that runs already is awaited first; if it runs
+    /// the same script, its result is the result. The output's `stdout` is all that the script printed.
+    async fn run_unit(&self, unit: &str, script: &Script) -> Result<Output, HostError> {
+        unit::run(self, unit, script).await
+    }
+
+    /// Waits for a unit that an earlier run left and takes its result; `None` when there is none.
+    async fn attach_unit(&self, unit: &str) -> Result<Option<Output>, HostError> {
+        unit::attach(self, unit).await
+    }
+
+    /// Writes files in one round trip, each in one move (temporary name, then rename), and tells for each whether its
+    /// content or mode changed.
+    async fn write_all(&self, files: &[RemoteFile]) -> Result<Vec<bool>, HostError> {
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let output = self.run(&file::write_script(files)?).await?;
+        file::parse_written(self.name(), files, &output)
+    }
+
+    /// Reads files in one round trip; `None` for those that do not exist.
+    async fn read_all(&self, paths: &[&Path]) -> Result<Vec<Option<Secret<Vec<u8>>>>, HostError> {
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
+        let output = self.run(&file::read_script(paths)?).await?;
+        file::parse_read(self.name(), paths, &output)
+    }
+
+    /// Writes one file, as [`Host::write_all`] does.
+    async fn write(&self, file: &RemoteFile) -> Result<bool, HostError> {
+        Ok(self.write_all(std::slice::from_ref(file)).await?.contains(&true))
+    }
+
+    /// Reads one file; `None` when it does not exist.
+    async fn read(&self, path: &Path) -> Result<Option<Secret<Vec<u8>>>, HostError> {
+        Ok(self.read_all(&[path]).await?.pop().flatten())
+    }
 }

@@ -1,0 +1,175 @@
+# Prints what is on this host, as one JSON object. Reads only; needs nothing beyond coreutils, systemd and (for etcd) curl.
+#
+# FILES    paths of managed files, one per line; the answer holds the SHA-256 of those that exist
+#
+# Leaves nothing behind. Safe to run twice.
+
+# quote TEXT: TEXT as a JSON string.
+quote() {
+  local text=$1
+  text=${text//\\/\\\\}
+  text=${text//\"/\\\"}
+  text=${text//$'\n'/\\n}
+  text=${text//$'\t'/\\t}
+  text=${text//$'\r'/\\r}
+  printf '"%s"' "$text"
+}
+
+# exists PATH: `true` or `false`.
+exists() {
+  if [[ -e $1 ]]; then printf true; else printf false; fi
+}
+
+# object: the lines `key value` on stdin as a JSON object; values are JSON already.
+object() {
+  local key value separator=
+  printf '{'
+  while read -r key value; do
+    printf '%s"%s":%s' "$separator" "$key" "$value"
+    separator=,
+  done
+  printf '}'
+}
+
+operating_system() (
+  ID='' ID_LIKE='' VERSION_ID='' VERSION_CODENAME='' UBUNTU_CODENAME=''
+  if [[ -r /etc/os-release ]]; then
+    # shellcheck disable=SC1091
+    source /etc/os-release
+  fi
+  printf '{"id":%s,"id_like":%s,"version_id":%s,"version_codename":%s}' "$(quote "$ID")" "$(quote "$ID_LIKE")" \
+    "$(quote "$VERSION_ID")" "$(quote "${UBUNTU_CODENAME:-$VERSION_CODENAME}")"
+)
+
+architecture() {
+  case $(uname -m) in
+    x86_64) printf '"amd64"' ;;
+    aarch64) printf '"arm64"' ;;
+    *) quote "$(uname -m)" ;;
+  esac
+}
+
+cgroup_version() {
+  if [[ $(stat -fc %T /sys/fs/cgroup) == cgroup2fs ]]; then printf '"v2"'; else printf '"v1"'; fi
+}
+
+memory_mib() {
+  local key value unit
+  while read -r key value unit; do
+    if [[ $key == MemTotal: ]]; then printf '%d' $((value / 1024)); return; fi
+  done </proc/meminfo
+}
+
+swap_active() {
+  local lines
+  mapfile -t lines </proc/swaps
+  if ((${#lines[@]} > 1)); then printf true; else printf false; fi
+}
+
+# packages: name and version of our packages, one per line, as the package manager knows them.
+packages() {
+  if command -v dpkg-query >/dev/null; then
+    dpkg-query --show --showformat '${db:Status-Status} ${Package} ${Version}\n' \
+      containerd.io containerd kubelet kubeadm kubectl 2>/dev/null | sed -n 's/^installed //p' || true
+  elif command -v rpm >/dev/null; then
+    rpm --query --queryformat '%{NAME} %{VERSION}\n' containerd.io containerd kubelet kubeadm kubectl 2>/dev/null |
+      grep -v 'not installed' || true
+  fi
+}
+
+package_versions() {
+  local name version
+  while read -r name version; do
+    version=${version#*:}
+    version=${version%%[-~+]*}
+    printf '%s %s\n' "${name%.io}" "$(quote "$version")"
+  done < <(packages) | sort --unique --key=1,1 | object
+}
+
+static_pods() {
+  local file separator=
+  printf '['
+  for file in /etc/kubernetes/manifests/*.yaml; do
+    [[ -e $file ]] || continue
+    file=${file##*/}
+    printf '%s%s' "$separator" "$(quote "${file%.yaml}")"
+    separator=,
+  done
+  printf ']'
+}
+
+api_server() {
+  local key value rest
+  if [[ -r /etc/kubernetes/kubelet.conf ]]; then
+    while read -r key value rest; do
+      if [[ $key == server: ]]; then quote "$value"; return; fi
+    done </etc/kubernetes/kubelet.conf
+  fi
+  printf '""'
+}
+
+kubernetes_files() {
+  local ca=
+  if [[ -r /etc/kubernetes/pki/ca.crt ]]; then ca=$(sha256sum /etc/kubernetes/pki/ca.crt); fi
+  printf '{"admin_conf":%s,"kubelet_conf":%s,"static_pods":%s,"etcd_data":%s,"ca_sha256":"%s","api_server":%s}' \
+    "$(exists /etc/kubernetes/admin.conf)" "$(exists /etc/kubernetes/kubelet.conf)" "$(static_pods)" \
+    "$(exists /var/lib/etcd/member)" "${ca%% *}" "$(api_server)"
+}
+
+file_hashes() {
+  local paths hash path
+  mapfile -t paths <<<"$FILES"
+  while read -r hash path; do
+    printf '%s "%s"\n' "$path" "$hash"
+  done < <(sha256sum "${paths[@]}" 2>/dev/null || true) | object
+}
+
+# unit_states: what became of the long steps since the last boot.
+unit_states() {
+  local folder unit state code
+  for folder in /run/kubeone/kubeone-*/; do
+    [[ -d $folder ]] || continue
+    unit=$(basename "$folder")
+    state=failed
+    if systemctl --quiet is-active "$unit.service"; then
+      state=running
+    elif [[ -r $folder/exit-code ]]; then
+      read -r code <"$folder/exit-code" || true
+      if [[ $code == 0 ]]; then state=succeeded; fi
+    fi
+    printf '%s "%s"\n' "$unit" "$state"
+  done | object
+}
+
+active() {
+  if systemctl --quiet is-active "$1.service"; then printf true; else printf false; fi
+}
+
+# etcd_members: the answer of this host's etcd member to a member list, empty when there is none.
+etcd_members() {
+  local pki=/etc/kubernetes/pki/etcd
+  if [[ -r $pki/healthcheck-client.key ]]; then
+    curl --silent --fail --max-time 1 --cacert "$pki/ca.crt" --cert "$pki/healthcheck-client.crt" \
+      --key "$pki/healthcheck-client.key" --data '{"linearizable":false}' \
+      https://localhost:2379/v3/cluster/member/list || true
+  fi
+}
+
+object <<END
+hostname $(quote "$(uname -n)")
+machine_id $(quote "$(cat /etc/machine-id 2>/dev/null || true)")
+os $(operating_system)
+architecture $(architecture)
+kernel $(quote "$(uname -r)")
+cgroup $(cgroup_version)
+memory_mib $(memory_mib)
+swap_active $(swap_active)
+marker $(quote "$(cat /etc/kubeone/cluster.json 2>/dev/null || true)")
+packages $(package_versions)
+containerd_active $(active containerd)
+kubelet_active $(active kubelet)
+kubernetes $(kubernetes_files)
+files $(file_hashes)
+units $(unit_states)
+etcd_members $(quote "$(etcd_members)")
+END

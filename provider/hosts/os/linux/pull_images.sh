@@ -1,0 +1,35 @@
+# Begins to pull the images that a node will need, and does not wait for them: whoever needs one first finds it, or
+# pulls it and shows what is wrong with it.
+# Variables: KUBERNETES_VERSION, ROLE (control_plane or worker), IMAGES (further images, one per line).
+# Leaves behind: the unit kubeone-images until all is pulled. Safe to run twice.
+
+if systemctl --quiet is-active kubeone-images; then
+  exit 0
+fi
+
+kubernetes_images() {
+  local images
+  images=$(kubeadm config images list --kubernetes-version "v$KUBERNETES_VERSION")
+  if [[ $ROLE == worker ]]; then
+    grep --extended-regexp '/(kube-proxy|pause):' <<<"$images"
+  else
+    printf '%s\n' "$images"
+  fi
+}
+
+present=$(ctr --namespace k8s.io images list --quiet)
+missing=()
+while read -r image; do
+  if [[ -n $image ]] && ! grep --quiet --line-regexp --fixed-strings "$image" <<<"$present"; then
+    missing+=("$image")
+  fi
+done < <(kubernetes_images; printf '%s\n' "$IMAGES")
+
+if ((${#missing[@]} > 0)); then
+  # shellcheck disable=SC2016  # the variables belong to the bash in the unit
+  systemd-run --quiet --collect --unit kubeone-images -- bash -c '
+    for image; do
+      ctr --namespace k8s.io images pull --hosts-dir /etc/containerd/certs.d "$image" >/dev/null &
+    done
+    wait' pull "${missing[@]}"
+fi

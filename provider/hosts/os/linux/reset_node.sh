@@ -1,0 +1,87 @@
+# Takes Kubernetes off this host: containers, kubeadm's files, pod network, rules. Packages and our settings stay.
+# What others put on the host stays as well: only known names of Kubernetes, Calico and flannel are removed.
+# Variables: none.
+# Leaves behind: a host on which `kubeadm init` or `join` can start anew. Safe to run twice, and on a bare host.
+
+# clear FOLDER...: removes folders, or only their content where they are mounted.
+clear() {
+  local folder
+  for folder; do
+    if mountpoint --quiet "$folder"; then
+      find "$folder" -mindepth 1 -delete
+    else
+      rm -rf "$folder"
+    fi
+  done
+}
+
+# unmount_below FOLDER: unmounts what is mounted below it, innermost first.
+unmount_below() {
+  local target
+  while read -r _ _ _ _ target _; do
+    if [[ $target == "$1"/* ]]; then printf '%b\n' "$target"; fi
+  done </proc/self/mountinfo | sort --reverse | while read -r target; do
+    umount --lazy "$target" || true
+  done
+}
+
+# Every container at once and by force: an orderly end would ask an API server that may be gone already.
+remove_containers() {
+  local ctr=(ctr --namespace k8s.io) container containers
+  "${ctr[@]}" version >/dev/null 2>&1 || return 0
+  mapfile -t containers < <("${ctr[@]}" containers list --quiet)
+  for container in "${containers[@]}"; do
+    {
+      "${ctr[@]}" tasks delete --force "$container" >/dev/null 2>&1 || true
+      "${ctr[@]}" containers delete "$container" >/dev/null 2>&1 || true
+    } &
+  done
+  wait
+}
+
+remove_network() {
+  local link namespace
+  for namespace in /run/netns/cni-*; do
+    if [[ -e $namespace ]]; then ip netns delete "${namespace##*/}"; fi
+  done
+  while read -r link; do
+    ip link delete "$link" 2>/dev/null || true
+  done < <(ip -oneline link show | sed -nE 's/^[0-9]+: ((cali|vxlan\.calico|flannel[.-]|cni0|kube-ipvs0|nodelocaldns)[^:@]*).*/\1/p')
+}
+
+# remove_rules SAVE RESTORE: writes the rules back without those of Kubernetes and its pod network.
+remove_rules() {
+  local ours='(^:| -[AIjgN] ?|^-A )"?(KUBE-|CNI-|cali-|FLANNEL-)|--comment "?(cali:|flanneld )' rules
+  command -v "$1" "$2" >/dev/null || return 0
+  rules=$("$1" 2>/dev/null) || return 0
+  if grep --quiet --extended-regexp -- "$ours" <<<"$rules"; then
+    grep --invert-match --extended-regexp -- "$ours" <<<"$rules" | "$2"
+  fi
+}
+
+remove_sets() {
+  local set
+  command -v ipset >/dev/null || return 0
+  while read -r set; do
+    ipset destroy "$set" 2>/dev/null || true
+  done < <(ipset list -name 2>/dev/null | grep --extended-regexp '^(cali[46]|KUBE-)' || true)
+}
+
+if systemctl --quiet is-active kubelet || systemctl --quiet is-enabled kubelet 2>/dev/null; then
+  systemctl disable --now --quiet kubelet
+fi
+remove_containers
+if command -v kubeadm >/dev/null; then
+  # Without a kubeconfig, so that it asks nothing of a cluster that may not answer.
+  kubeadm reset --force --kubeconfig /dev/null/none --cri-socket unix:///run/containerd/containerd.sock
+fi
+unmount_below /var/lib/kubelet
+clear /etc/kubernetes /var/lib/kubelet /var/lib/etcd /var/lib/cni /var/lib/calico /var/run/calico /var/log/calico \
+  /run/flannel /run/calico /var/log/pods /var/log/containers
+rm -f /etc/cni/net.d/*canal* /etc/cni/net.d/*calico* /etc/cni/net.d/*flannel*
+remove_network
+for backend in '' -nft -legacy; do
+  remove_rules "iptables$backend-save" "iptables$backend-restore"
+  remove_rules "ip6tables$backend-save" "ip6tables$backend-restore"
+done
+remove_sets

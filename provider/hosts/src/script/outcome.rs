@@ -1,0 +1,112 @@
+//! What came of a script: its output without secrets, or an error that says where it failed.
+
+use super::{STARTED, Script};
+use crate::{HostError, ScriptFailure};
+
+/// Only the end of the output tells why a script failed; the rest is progress.
+const LINES_IN_ERROR: usize = 20;
+
+/// Pieces of a secret shorter than this (such as single words of it) are too common to be masked on their own.
+const SHORTEST_MASKED_LINE: usize = 8;
+
+/// What a script printed, without its secrets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// How a process on the host ended.
+#[derive(Debug, Default)]
+pub(crate) struct Exit {
+    pub(crate) code: Option<u32>,
+    pub(crate) signal: Option<String>,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+}
+
+/// Turns the end of the process that ran `script` into its result.
+pub(crate) fn judge(host: &str, user: &str, script: &Script, exit: Exit) -> Result<Output, HostError> {
+    let stdout = own_output(exit.stdout);
+    let stderr = own_output(exit.stderr);
+    match (stdout, stderr, exit.code) {
+        (Ok(stdout), Ok(stderr), Some(0)) => {
+            Ok(Output { stdout: redact(stdout, script), stderr: redact(stderr, script) })
+        }
+        (_, Ok(stderr), code) => Err(failure(host, script, code, exit.signal, &stderr)),
+        (_, Err(noise), code) => Err(HostError::NoRootShell {
+            host: host.to_owned(),
+            user: user.to_owned(),
+            exit_code: code,
+            message: noise.trim().to_owned(),
+        }),
+    }
+}
+
+/// The error of a script that ran and failed, with what it printed last.
+pub(crate) fn failure(
+    host: &str,
+    script: &Script,
+    exit_code: Option<u32>,
+    signal: Option<String>,
+    printed: &str,
+) -> HostError {
+    let (line, printed) = take_trap_lines(script.name(), exit_code, printed);
+    let printed = redact(printed, script);
+    let lines: Vec<&str> = printed.lines().filter(|line| !line.trim().is_empty()).collect();
+    HostError::Script(Box::new(ScriptFailure {
+        host: host.to_owned(),
+        script: script.name().to_owned(),
+        line,
+        exit_code,
+        signal,
+        last_lines: lines[lines.len().saturating_sub(LINES_IN_ERROR)..].iter().map(ToString::to_string).collect(),
+    }))
+}
+
+/// What was printed after the script started, or, when it never did, all of it.
+fn own_output(bytes: Vec<u8>) -> Result<String, String> {
+    let text = String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    match text.find(STARTED) {
+        Some(position) => Ok(text[position + STARTED.len()..].trim_start_matches('\n').to_owned()),
+        None => Err(text),
+    }
+}
+
+/// Takes out the lines of the error trap and reads the line number from the last one with the script's exit code.
+/// The last, because the trap also speaks in subshells whose failure the script tolerates.
+fn take_trap_lines(name: &str, exit_code: Option<u32>, printed: &str) -> (Option<u32>, String) {
+    let mut failed_at = None;
+    let mut rest = String::with_capacity(printed.len());
+    for text in printed.lines() {
+        match parse_trap_line(name, text) {
+            Some((line, code)) if Some(code) == exit_code => failed_at = Some(line),
+            Some(_) => {}
+            None => {
+                rest.push_str(text);
+                rest.push('\n');
+            }
+        }
+    }
+    (failed_at, rest)
+}
+
+fn parse_trap_line(name: &str, text: &str) -> Option<(u32, u32)> {
+    let (line, code) = text.strip_prefix(name)?.strip_prefix(':')?.split_once(": exit code ")?;
+    Some((line.parse().ok()?, code.parse().ok()?))
+}
+
+/// Masks each secret, and each longer line of a secret of several lines.
+pub(crate) fn redact(text: String, script: &Script) -> String {
+    script.secrets().fold(text, |text, secret| {
+        let secret = secret.trim();
+        if secret.is_empty() {
+            return text;
+        }
+        let masked = text.replace(secret, "***");
+        secret
+            .lines()
+            .filter(|line| line.len() >= SHORTEST_MASKED_LINE)
+            .fold(masked, |masked, line| masked.replace(line, "***"))
+    })
+}

@@ -1,0 +1,105 @@
+//! Hosts over SSH: one connection each, made when it is first needed and made anew when it was lost.
+
+mod authenticate;
+mod connection;
+mod credentials;
+mod exec;
+mod host;
+mod host_key;
+mod link;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use connection::ConnectError;
+use credentials::Credentials;
+pub use credentials::{CredentialProblem, SettingsError};
+pub use host::SshHost;
+use host_key::HostKeyCheck;
+pub use host_key::HostKeyProblem;
+use kubeone_spec::{Bastion, FieldPath, HostSpec, SshSettings};
+use link::{Link, Target};
+
+/// What SSH needs to know about the machine this program runs on. The environment is read by the caller.
+#[derive(Clone, Debug, Default)]
+pub struct LocalEnvironment {
+    /// Folder that a leading `~` stands for.
+    pub home: Option<PathBuf>,
+    /// `SSH_AUTH_SOCK`.
+    pub agent_socket: Option<PathBuf>,
+}
+
+/// Makes hosts from their settings. Keys are read and decrypted once, here.
+pub struct SshConnector {
+    user: String,
+    port: u16,
+    credentials: Arc<Credentials>,
+    host_keys: Arc<HostKeyCheck>,
+    timeout: Duration,
+    bastion: Option<Arc<Link>>,
+}
+
+impl SshConnector {
+    /// Reads the keys. Errors name the setting that is wrong.
+    pub fn new(settings: &SshSettings, environment: &LocalEnvironment) -> Result<Self, SettingsError> {
+        let credentials = Arc::new(Credentials::of_hosts(settings, environment)?);
+        let host_keys = Arc::new(HostKeyCheck::new(settings, environment)?);
+        let timeout = Duration::from_secs(settings.connect_timeout_seconds.into());
+        let bastion = match &settings.bastion {
+            Some(bastion) => {
+                let target = bastion_target(settings, bastion)?;
+                let credentials = match Credentials::of_bastion(settings, bastion, environment)? {
+                    Some(own) => Arc::new(own),
+                    None => Arc::clone(&credentials),
+                };
+                Some(Arc::new(Link::new(target, credentials, Arc::clone(&host_keys), timeout, None)))
+            }
+            None => None,
+        };
+        Ok(Self { user: settings.user.clone(), port: settings.port, credentials, host_keys, timeout, bastion })
+    }
+
+    /// The host called `name`. Nothing is sent before the first use.
+    pub fn connect(&self, name: &str, spec: &HostSpec) -> Result<SshHost, SettingsError> {
+        let pinned = match &spec.ssh_host_key {
+            Some(text) => Some(host_key::parse(text).map_err(|source| SettingsError {
+                path: FieldPath::root("ssh_host_key"),
+                source: CredentialProblem::HostKey(source),
+            })?),
+            None => None,
+        };
+        let target = Target {
+            name: name.to_owned(),
+            address: spec.address.clone(),
+            port: spec.ssh_port.unwrap_or(self.port),
+            user: spec.ssh_user.clone().unwrap_or_else(|| self.user.clone()),
+            pinned,
+        };
+        let link = Link::new(
+            target,
+            Arc::clone(&self.credentials),
+            Arc::clone(&self.host_keys),
+            self.timeout,
+            self.bastion.clone(),
+        );
+        Ok(SshHost::new(link))
+    }
+}
+
+fn bastion_target(settings: &SshSettings, bastion: &Bastion) -> Result<Target, SettingsError> {
+    let pinned = match &bastion.ssh_host_key {
+        Some(text) => Some(host_key::parse(text).map_err(|source| SettingsError {
+            path: FieldPath::root("ssh").field("bastion").field("ssh_host_key"),
+            source: CredentialProblem::HostKey(source),
+        })?),
+        None => None,
+    };
+    Ok(Target {
+        name: "bastion".to_owned(),
+        address: bastion.host.clone(),
+        port: bastion.port.unwrap_or(22),
+        user: bastion.user.clone().unwrap_or_else(|| settings.user.clone()),
+        pinned,
+    })
+}

@@ -1,0 +1,79 @@
+# Starts a unit and waits for its end, or only waits for the one that is there.
+# Variables: UNIT, ACTION (run or attach); with run also RUN_ID, RESUME (whether this run was begun over a connection
+# that was lost), NAME and DIGEST (of the script), WRAPPER. Stdin with run: the script.
+# Prints `none`, or a line with run id, exit code (or `killed`) and name, and then the unit's log.
+# Leaves behind: /run/kubeone/$UNIT until the result is forgotten. Safe to run twice: a running unit is never disturbed.
+
+umask 077
+directory=/run/kubeone/$UNIT
+mkdir -p /run/kubeone
+# One caller at a time starts a unit and waits for it.
+exec 8>"/run/kubeone/$UNIT.lock"
+flock 8
+
+was_running=false
+if [[ -e $directory/run-id ]]; then
+  exec 9>>"$directory/running"
+  if ! flock -n 9; then
+    was_running=true
+    flock 9
+  fi
+  exec 9>&-
+fi
+
+print_result() {
+  local exit_code=killed
+  if [[ -e $directory/exit ]]; then exit_code=$(<"$directory/exit"); fi
+  printf '%s %s %s\n' "$(<"$directory/run-id")" "$exit_code" "$(<"$directory/name")"
+  if [[ -e $directory/log ]]; then cat "$directory/log"; fi
+}
+
+if [[ $ACTION == attach ]]; then
+  if [[ -e $directory/run-id ]]; then print_result; else echo none; fi
+  exit 0
+fi
+if [[ -e $directory/run-id && $(<"$directory/run-id") == "$RUN_ID" ]] ||
+  { [[ $was_running == true && -e $directory/exit ]] && [[ $(<"$directory/digest") == "$DIGEST" ]]; }; then
+  print_result
+  exit 0
+fi
+if [[ $RESUME == true ]]; then
+  # It was started and the host forgot it: a restart. What to do now is not decided here.
+  echo none
+  exit 0
+fi
+
+rm -rf -- "$directory"
+mkdir -- "$directory"
+cat >"$directory/script"
+# A connection that was cut leaves half a script.
+sha256sum --check --status <<<"$DIGEST  $directory/script"
+printf '%s\n' "$WRAPPER" >"$directory/wrapper"
+printf '%s\n' "$DIGEST" >"$directory/digest"
+printf '%s\n' "$NAME" >"$directory/name"
+mkfifo "$directory/ready"
+exec 7<>"$directory/ready"
+printf '%s\n' "$RUN_ID" >"$directory/run-id"
+
+# A service that has just ended keeps its name for a moment.
+attempt=0
+# mixed: at shutdown systemd asks the wrapper, which waits for the script, before it kills anything.
+until message=$(systemd-run --quiet --collect --no-ask-password --unit="$UNIT" --description="kubeone: $NAME" \
+  --service-type=exec --property=KillMode=mixed --property=TimeoutStopSec=300 \
+  bash "$directory/wrapper" 2>&1); do
+  if ((++attempt == 50)); then
+    rm -rf -- "$directory"
+    printf '%s\n' "$message" >&2
+    exit 1
+  fi
+  read -rt 0.1 -u 7 || true
+done
+# The wrapper writes a line when it holds the lock.
+if ! read -rt 30 -u 7; then
+  echo "the unit $UNIT did not begin to run within 30 s" >&2
+  exit 1
+fi
+exec 9>>"$directory/running"
+flock 9
+exec 9>&-
+print_result
