@@ -1,7 +1,6 @@
 //! A lab: real hosts on this machine, in a network of their own, with a load balancer and, where needed, stand-ins for
 //! the servers that packages and images come from.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -17,7 +16,7 @@ mod disk;
 mod files;
 pub mod host;
 pub mod load_balancer;
-mod machine;
+pub mod machine;
 mod mounts;
 pub mod network;
 pub mod paths;
@@ -78,11 +77,6 @@ impl Lab {
     fn state_file(&self) -> PathBuf {
         self.runtime().join("lab.json")
     }
-}
-
-/// The Debian packages this machine lacks for a lab.
-pub fn missing_packages() -> Result<BTreeSet<&'static str>> {
-    machine::missing_packages(upstream::detect()?)
 }
 
 /// Makes ready what labs need: the base image, and what the stand-ins serve where they are needed.
@@ -180,4 +174,19 @@ fn check_name(name: &str) -> Result<()> {
         "`{name}` is no name: lower-case letters, digits and inner dashes, 40 at most"
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_name;
+
+    #[test]
+    fn names_fit_where_they_are_used() {
+        for good in ["lab", "control-plane-1", "9"] {
+            assert!(check_name(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a.b", "A", "-a", "a-", "a/b", &"a".repeat(41)] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
 }

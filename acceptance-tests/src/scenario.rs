@@ -28,8 +28,7 @@ pub struct Scenario {
 #[derive(Debug, Clone)]
 pub struct Programs {
     pub lab: PathBuf,
-    /// The folder of `terraform-provider-kubeone`.
-    pub provider_folder: PathBuf,
+    pub provider: PathBuf,
 }
 
 impl Scenario {
@@ -44,7 +43,7 @@ impl Scenario {
         let lab = Lab::named(&format!("test-{name}"))?;
         let guard = Guard::over(&lab)?;
         let folder = paths::cache()?.join("scenarios").join(name);
-        let mut terraform = Terraform::new(configuration, &folder, &programs.provider_folder)?;
+        let mut terraform = Terraform::new(configuration, &folder, &programs.provider)?;
         let ssh_key = folder.join("ssh-key");
         let quietly = ["-q", "-t", "ed25519", "-N", "", "-f"];
         output_of(Command::new("ssh-keygen").args(quietly).arg(&ssh_key))?;

@@ -5,7 +5,10 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
+
+use crate::lab::artefact::{self, Progress};
+use crate::lab::command::output_of;
 
 mod plan;
 mod run;
@@ -15,8 +18,8 @@ pub use plan::{Attribute, Plan};
 pub use run::{Background, Diagnostic, Run};
 pub use state::State;
 
-/// The address under which configurations name the provider.
-const PROVIDER: &str = "registry.terraform.io/kubeone/kubeone";
+/// The addresses of the provider: as our examples spell it, and what `kubeone/kubeone` means to OpenTofu.
+const PROVIDERS: [&str; 2] = ["registry.terraform.io/kubeone/kubeone", "registry.opentofu.org/kubeone/kubeone"];
 
 /// One configuration and its state, with the program that works on it.
 #[derive(Debug)]
@@ -30,8 +33,8 @@ pub struct Terraform {
 
 impl Terraform {
     /// Takes over the configuration files in `configuration` and works in `folder`, which is emptied first.
-    /// `provider_folder` holds the program of the provider.
-    pub fn new(configuration: &Path, folder: &Path, provider_folder: &Path) -> Result<Self> {
+    /// `provider` is the program of our provider.
+    pub fn new(configuration: &Path, folder: &Path, provider: &Path) -> Result<Self> {
         if folder.exists() {
             fs::remove_dir_all(folder).with_context(|| format!("could not empty {}", folder.display()))?;
         }
@@ -44,13 +47,10 @@ impl Terraform {
                 fs::copy(&path, folder.join(name)).with_context(|| format!("could not copy {}", path.display()))?;
             }
         }
-        let settings = folder.join("cli.tfrc");
-        let overrides = format!("dev_overrides {{ \"{PROVIDER}\" = \"{}\" }}", provider_folder.display());
-        let text = format!("provider_installation {{\n  {overrides}\n  direct {{}}\n}}\n");
-        fs::write(&settings, text).with_context(|| format!("could not write {}", settings.display()))?;
+        let settings = write_cli_configuration(folder, provider)?;
         let environment = [("TF_IN_AUTOMATION", "1".into()), ("CHECKPOINT_DISABLE", "1".into())];
         let mut terraform = Self {
-            program: program()?,
+            program: find()?.context("neither `terraform` nor `tofu` is in PATH, and KUBEONE_TERRAFORM names none")?,
             folder: folder.to_owned(),
             variables: Vec::new(),
             environment: environment.into_iter().map(|(name, value)| (name.into(), value)).collect(),
@@ -133,7 +133,7 @@ impl Terraform {
     }
 
     fn output(&self, arguments: &[&str]) -> Result<String> {
-        crate::lab::command::output_of(self.bare().args(arguments).stdin(Stdio::null()))
+        output_of(self.bare().args(arguments).stdin(Stdio::null()))
     }
 
     fn command(&mut self, verb: &str, fixed: &[&str], options: &[&str]) -> Result<(Command, PathBuf)> {
@@ -156,16 +156,34 @@ impl Terraform {
     }
 }
 
+/// Writes a configuration of the command line that takes our provider from this very machine, and answers its path.
+pub fn write_cli_configuration(folder: &Path, provider: &Path) -> Result<PathBuf> {
+    let programs = provider.parent().context("the provider lies in no folder")?.display();
+    let overrides: Vec<_> = PROVIDERS.iter().map(|name| format!("    \"{name}\" = \"{programs}\"\n")).collect();
+    let overrides = overrides.concat();
+    let text = format!("provider_installation {{\n  dev_overrides {{\n{overrides}  }}\n  direct {{}}\n}}\n");
+    let path = folder.join("terraform.rc");
+    fs::write(&path, text).with_context(|| format!("could not write {}", path.display()))?;
+    Ok(path)
+}
+
+/// Finds `terraform` or `tofu`, and builds OpenTofu where there is neither; `report` hears of that.
+pub fn find_or_build(report: &mut dyn FnMut(&str)) -> Result<PathBuf> {
+    if let Some(program) = find()? {
+        return Ok(program);
+    }
+    report("building OpenTofu, which takes minutes once");
+    let built = artefact::ensure(&["opentofu"], &Progress::on_standard_error())?;
+    built.first().context("OpenTofu was not built")?.binary("tofu")
+}
+
 /// `KUBEONE_TERRAFORM`, else `terraform`, else `tofu` from PATH.
-fn program() -> Result<PathBuf> {
-    if let Some(program) = std::env::var_os("KUBEONE_TERRAFORM") {
-        return Ok(program.into());
+fn find() -> Result<Option<PathBuf>> {
+    if let Some(program) = std::env::var_os("KUBEONE_TERRAFORM").map(PathBuf::from) {
+        ensure!(program.is_file(), "KUBEONE_TERRAFORM names no program: {}", program.display());
+        return Ok(Some(program));
     }
     let folders: Vec<_> = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
-    for name in ["terraform", "tofu"] {
-        if let Some(found) = folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file()) {
-            return Ok(found);
-        }
-    }
-    bail!("neither `terraform` nor `tofu` is in PATH, and KUBEONE_TERRAFORM names none")
+    let mut candidates = ["terraform", "tofu"].into_iter().flat_map(|name| folders.iter().map(move |it| it.join(name)));
+    Ok(candidates.find(|path| path.is_file()))
 }

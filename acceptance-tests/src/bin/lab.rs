@@ -29,8 +29,8 @@ enum Verb {
     /// Make ready what hosts and their stand-ins need. Slow the first time, then quick.
     Prepare {
         /// A version of Kubernetes that hosts will install. Repeatable.
-        #[arg(long)]
-        kubernetes: Vec<String>,
+        #[arg(long, default_value = "1.35.4")]
+        kubernetes_version: Vec<String>,
         /// Also the image of metrics-server.
         #[arg(long)]
         metrics_server: bool,
@@ -128,9 +128,9 @@ fn run(arguments: Arguments) -> Result<()> {
     let from_environment = || std::env::var_os("KUBEONE_LAB").map(|name| name.to_string_lossy().into_owned());
     let lab = Lab::named(&arguments.lab.or_else(from_environment).unwrap_or_else(|| "lab".to_owned()))?;
     match arguments.verb {
-        Verb::MissingPackages => print(&lab::missing_packages()?),
-        Verb::Prepare { kubernetes, metrics_server } => {
-            let versions: Vec<&str> = kubernetes.iter().map(String::as_str).collect();
+        Verb::MissingPackages => print(&lab::machine::missing_packages()?),
+        Verb::Prepare { kubernetes_version, metrics_server } => {
+            let versions: Vec<&str> = kubernetes_version.iter().map(String::as_str).collect();
             // A folder of further images to serve.
             let images = std::env::var_os("KUBEONE_LAB_IMAGES").map(PathBuf::from);
             lab::prepare(&Wanted { kubernetes: &versions, metrics_server, images })

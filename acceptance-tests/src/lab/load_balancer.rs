@@ -97,3 +97,17 @@ fn configuration_file(lab: &Lab) -> PathBuf {
 fn pid_file(lab: &Lab) -> PathBuf {
     lab.runtime().join("load-balancer.pid")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_back_end_is_a_server_of_its_own() {
+        let endpoint = Endpoint { host: Ipv4Addr::new(10, 77, 0, 2), port: 6443 };
+        let backends = ["10.77.0.11:6443".parse().unwrap(), "10.77.0.12:6443".parse().unwrap()];
+        let text = configuration(&endpoint, &backends);
+        assert!(text.contains("bind 10.77.0.2:6443\n"));
+        assert!(text.ends_with("  server control-plane-1 10.77.0.11:6443\n  server control-plane-2 10.77.0.12:6443\n"));
+    }
+}

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 
 use super::command::{command, run, succeeds};
-use super::{Upstream, files, network, paths, services};
+use super::{Upstream, files, network, paths, services, upstream};
 
 /// The programs the lab calls and the Debian packages that bring them.
 const PROGRAMS: [(&str, &str); 9] = [
@@ -33,14 +33,17 @@ const LIMITS: [(&str, u64); 3] = [
 /// Says what is missing before anything is begun.
 pub(super) fn check(upstream: Upstream) -> Result<()> {
     ensure!(run("id", ["-u"])?.trim() == "0", "the lab makes namespaces and mounts: run it as root");
-    let missing = missing_packages(upstream)?;
-    let list = missing.into_iter().collect::<Vec<_>>().join(" ");
-    ensure!(list.is_empty(), "the lab needs more programs: apt-get install {list}");
+    let missing = missing_for(upstream)?;
+    ensure!(missing.is_empty(), "the lab needs more programs: apt-get install {}", missing.join(" "));
     Ok(())
 }
 
-/// The Debian packages that bring what is missing.
-pub(super) fn missing_packages(upstream: Upstream) -> Result<BTreeSet<&'static str>> {
+/// The Debian packages this machine lacks for a lab.
+pub fn missing_packages() -> Result<Vec<&'static str>> {
+    missing_for(upstream::detect()?)
+}
+
+fn missing_for(upstream: Upstream) -> Result<Vec<&'static str>> {
     let stand_ins = upstream == Upstream::StandIns;
     let mut missing = BTreeSet::new();
     for (program, package) in PROGRAMS.iter().chain(services::PROGRAMS.iter().filter(|_| stand_ins)) {
@@ -54,7 +57,7 @@ pub(super) fn missing_packages(upstream: Upstream) -> Result<BTreeSet<&'static s
             missing.insert(library);
         }
     }
-    Ok(missing)
+    Ok(missing.into_iter().collect())
 }
 
 /// PATH, and the folders of system programs that it may lack.

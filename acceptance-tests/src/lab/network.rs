@@ -189,3 +189,35 @@ pub fn free_index() -> Result<u8> {
     let is_free = |index: &u8| !links.contains(&format!("{}@", Network { index: *index }.uplink()));
     (0..u8::MAX).find(is_free).context("every address range of the lab is taken")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NETWORK: Network = Network { index: 3 };
+
+    #[test]
+    fn hosts_get_the_first_free_address() {
+        let taken = [Ipv4Addr::new(10, 77, 3, 11), Ipv4Addr::new(10, 77, 3, 13)].into();
+        assert_eq!(NETWORK.free_host(&taken).unwrap(), Ipv4Addr::new(10, 77, 3, 12));
+    }
+
+    #[test]
+    fn the_lab_keeps_its_own_addresses() {
+        for own in [NETWORK.gateway(), NETWORK.load_balancer(), NETWORK.machine(), Ipv4Addr::new(10, 77, 4, 11)] {
+            assert!(!NETWORK.is_host(own), "{own}");
+        }
+        assert!(NETWORK.is_host(Ipv4Addr::new(10, 77, 3, 250)));
+    }
+
+    #[test]
+    fn a_command_keeps_its_environment_in_a_namespace() {
+        let mut inner = Command::new("curl");
+        inner.arg("url").env("A", "1").env_remove("B").current_dir("/");
+        let outer = enter("kubeone-lab.x", &inner);
+        assert_eq!(
+            format!("{outer:?}"),
+            r#"cd "/" && env -u B A="1" "nsenter" "--net=/run/netns/kubeone-lab.x" "--" "curl" "url""#
+        );
+    }
+}

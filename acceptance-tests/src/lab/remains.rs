@@ -80,3 +80,15 @@ fn folder_names(folder: &Path) -> Result<BTreeSet<String>> {
 fn stem(path: &Path) -> Option<String> {
     Some(path.file_stem()?.to_string_lossy().into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::owner;
+
+    #[test]
+    fn a_mark_belongs_to_one_lab() {
+        assert_eq!(owner("kubeone-lab.a"), "a");
+        assert_eq!(owner("kubeone-lab.a.b"), "a");
+        assert_eq!(owner("kubeone-lab.a-b.c"), "a-b");
+    }
+}

@@ -1,16 +1,16 @@
-//! Scenarios on real hosts: `cargo test --test scenarios -- --lab [part of a name]…`, as root.
+//! Scenarios on real hosts: `cargo test --features lab --test scenarios -- [part of a name]…`, as root.
 //!
-//! Without `--lab` it only lists them, so that a plain `cargo test` touches nothing. Programs of the provider are taken
-//! from the folder of this very build, or from `KUBEONE_PROVIDER_FOLDER`.
+//! Without the feature it only lists them, so that a plain `cargo test` touches nothing. The provider is taken from
+//! `KUBEONE_PROVIDER`, else from the folder of this very build.
 
 mod hosts_come_and_go;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use acceptance_tests::scenario::{Programs, clean_up_when_interrupted};
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 type Story = fn(&Programs) -> Result<()>;
 
@@ -22,8 +22,8 @@ fn main() -> ExitCode {
     let wanted: Vec<&str> = arguments.iter().filter(|it| !it.starts_with('-')).map(String::as_str).collect();
     let chosen =
         SCENARIOS.iter().filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|part| name.contains(part)));
-    if !arguments.iter().any(|argument| argument == "--lab") {
-        eprintln!("scenarios need `-- --lab`; there are:");
+    if !cfg!(feature = "lab") {
+        eprintln!("scenarios run with `--features lab`; there are:");
         chosen.for_each(|(name, _)| eprintln!("  {name}"));
         return ExitCode::SUCCESS;
     }
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 /// Runs scenarios one after the other and answers how many failed.
 fn run<'a>(chosen: impl Iterator<Item = &'a (&'static str, Story)>) -> Result<usize> {
     clean_up_when_interrupted()?;
-    let programs = programs()?;
+    let programs = programs();
     let mut failed = 0;
     for (name, story) in chosen {
         let started = Instant::now();
@@ -57,9 +57,9 @@ fn run<'a>(chosen: impl Iterator<Item = &'a (&'static str, Story)>) -> Result<us
     Ok(failed)
 }
 
-fn programs() -> Result<Programs> {
+fn programs() -> Programs {
     let lab = PathBuf::from(env!("CARGO_BIN_EXE_lab"));
-    let beside = lab.parent().map(Path::to_owned);
-    let provider_folder = std::env::var_os("KUBEONE_PROVIDER_FOLDER").map(PathBuf::from).or(beside);
-    Ok(Programs { lab, provider_folder: provider_folder.context("the lab program lies in no folder")? })
+    let provider = std::env::var_os("KUBEONE_PROVIDER").map(PathBuf::from);
+    let provider = provider.unwrap_or_else(|| lab.with_file_name("terraform-provider-kubeone"));
+    Programs { lab, provider }
 }
