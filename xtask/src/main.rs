@@ -3,8 +3,10 @@
 mod bench;
 mod demo;
 mod docs;
+mod packages;
 mod project;
 mod run;
+mod terraform;
 mod test;
 
 use anyhow::Result;

@@ -13,9 +13,12 @@ pub(super) fn schema(block: &Value) -> String {
     text
 }
 
+/// Whether an attribute belongs to a group.
+type Belongs = fn(&Value) -> bool;
+
 /// One level of attributes, then each nested attribute on a level of its own.
 fn level(text: &mut String, attributes: &Map<String, Value>, path: &[&str]) {
-    let groups: [(&str, fn(&Value) -> bool); 3] = [
+    let groups: [(&str, Belongs); 3] = [
         ("Required", |a| a["required"] == true),
         ("Optional", |a| a["optional"] == true),
         ("Read-Only", |a| a["computed"] == true && a["optional"] != true),
@@ -102,8 +105,16 @@ mod tests {
         } });
         let text = schema(&block);
         assert!(text.contains("### Required\n\n- `name` (String) The name.\n"), "{text}");
-        assert!(text.contains("- `hosts` (Attributes Map) Hosts. (see [below for nested schema](#nestedatt--hosts))"), "{text}");
+        assert!(
+            text.contains("- `hosts` (Attributes Map) Hosts. (see [below for nested schema](#nestedatt--hosts))"),
+            "{text}"
+        );
         assert!(text.contains("### Read-Only\n\n- `id` (String) Identity."), "{text}");
-        assert!(text.contains("### Nested Schema for `hosts`\n\nOptional:\n\n- `labels` (Map of String, Sensitive) Labels."), "{text}");
+        assert!(
+            text.contains(
+                "### Nested Schema for `hosts`\n\nOptional:\n\n- `labels` (Map of String, Sensitive) Labels."
+            ),
+            "{text}"
+        );
     }
 }

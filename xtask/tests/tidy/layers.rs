@@ -30,7 +30,7 @@ const OURS: &[&str] = &[
 ];
 
 fn manifest(path: &str) -> toml::Table {
-    read(Path::new(path)).parse().unwrap_or_else(|error| panic!("{path}: {error}"))
+    read(Path::new(path)).parse().expect("a manifest is TOML")
 }
 
 fn dependencies(manifest: &toml::Table) -> Vec<String> {
@@ -79,7 +79,11 @@ fn plan_and_check_do_not_act() {
     let mut seen = 0;
     for file in rust_files() {
         let Ok(inside) = file.strip_prefix("provider/engine/src") else { continue };
-        if !inside.starts_with("plan") && !inside.starts_with("check") && inside != Path::new("plan.rs") && inside != Path::new("check.rs") {
+        if !inside.starts_with("plan")
+            && !inside.starts_with("check")
+            && inside != Path::new("plan.rs")
+            && inside != Path::new("check.rs")
+        {
             continue;
         }
         seen += 1;

@@ -30,7 +30,7 @@ fn rust_files() -> impl Iterator<Item = PathBuf> {
 }
 
 fn read(file: &Path) -> String {
-    std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    std::fs::read_to_string(root().join(file)).expect("files that git tracks can be read")
 }
 
 /// Fails with all violations of a rule at once.

@@ -45,7 +45,8 @@ fn modules_have_names_that_say_something() {
     let banned = ["utils", "util", "helpers", "helper", "common", "manager", "misc"];
     let violations = rust_files().filter(|file| {
         let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        banned.contains(&stem) || file.components().any(|part| banned.contains(&part.as_os_str().to_str().unwrap_or_default()))
+        banned.contains(&stem)
+            || file.components().any(|part| banned.contains(&part.as_os_str().to_str().unwrap_or_default()))
     });
     let violations: Vec<_> = violations.map(|file| file.display().to_string()).collect();
     report("name the module after what it holds", &violations);

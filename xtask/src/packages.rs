@@ -1,0 +1,35 @@
+//! The Debian packages that the lab needs on this machine.
+
+use std::process::Command;
+
+use acceptance_tests::lab::machine;
+use anyhow::{Context, Result, bail};
+
+use crate::run;
+
+/// Installs what is missing when it may, and says what is missing otherwise.
+pub(crate) fn ensure() -> Result<()> {
+    let missing = machine::missing_packages()?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.join(" ");
+    let install = format!("apt-get install --no-install-recommends {names}");
+    if !is_root()? {
+        bail!("these packages are missing, and only root can install them: run `sudo {install}`");
+    }
+    run::say(&format!("  installing {names}"));
+    run::quiet(apt().arg("update"))?;
+    run::quiet(apt().args(["install", "--yes", "--no-install-recommends"]).args(&missing))
+}
+
+fn apt() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive").arg("--quiet");
+    command
+}
+
+fn is_root() -> Result<bool> {
+    let output = Command::new("id").arg("-u").output().context("could not ask `id` who we are")?;
+    Ok(output.stdout.trim_ascii() == b"0")
+}
