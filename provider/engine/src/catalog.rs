@@ -10,14 +10,14 @@ use serde::Deserialize;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MinorRelease {
-    /// API version of kubeadm's configuration files.
-    pub(crate) kubeadm_api: String,
     /// Versions of containerd that fit begin with this.
     pub(crate) containerd: String,
     /// `major.minor` of the oldest kernel that fits.
     pub(crate) minimum_kernel: String,
     /// Whether kubelet refuses to start on cgroup v1 unless it is told otherwise.
     pub(crate) refuses_cgroup_v1: bool,
+    /// The image of the container that holds the namespaces of a pod, as kubeadm knows it.
+    pub(crate) pause: String,
 }
 
 static RELEASES: LazyLock<BTreeMap<&str, MinorRelease>> = LazyLock::new(|| {

@@ -8,6 +8,7 @@ use std::fmt;
 
 pub use action::Action;
 pub use install::plan_create_or_update;
+pub(crate) use remove::hosts as hosts_to_remove;
 pub use remove::plan_removal;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,14 @@ impl Plan {
 
     pub fn actions(&self) -> impl Iterator<Item = &Action> {
         self.stages.iter().flat_map(|stage| stage.lanes.iter().flatten())
+    }
+
+    /// Adds a stage with those of the lanes that hold something; without any, nothing.
+    fn add(&mut self, title: &str, mut lanes: Vec<Lane>) {
+        lanes.retain(|lane| !lane.is_empty());
+        if !lanes.is_empty() {
+            self.stages.push(Stage { title: title.to_owned(), lanes });
+        }
     }
 
     /// One line for each action, as Terraform's plan shows it.

@@ -34,6 +34,16 @@ impl Action {
             Self::ApplyAddon { .. } | Self::AwaitNodes { .. } => None,
         }
     }
+
+    /// Whether its host is a node afterwards that was none before.
+    pub fn makes_node(&self) -> bool {
+        matches!(self, Self::InitControlPlane { .. } | Self::JoinControlPlane { .. } | Self::JoinWorker { .. })
+    }
+
+    /// Whether it adds a member to etcd.
+    pub fn changes_etcd(&self) -> bool {
+        matches!(self, Self::InitControlPlane { .. } | Self::JoinControlPlane { .. })
+    }
 }
 
 impl fmt::Display for Action {

@@ -1,0 +1,66 @@
+//! Refuses what is not safe: says for a plan and an observation what must not be done, and what should be known first.
+//! The findings point at the settings they concern.
+
+mod cluster;
+mod hosts;
+mod order;
+
+use kubeone_spec::{ClusterSpec, FieldPath, Finding, Role, UnreachableHosts};
+
+use crate::observed::Observed;
+use crate::plan::{Plan, hosts_to_remove};
+use crate::standing::{Foreign, Standing, standing};
+
+/// Findings about a plan that makes or changes a cluster. With an error among them it must not be carried out.
+pub fn check(spec: &ClusterSpec, plan: &Plan, observed: &Observed) -> Vec<Finding> {
+    let mut findings = cluster::findings(spec, observed);
+    findings.extend(hosts::findings(spec, plan, observed));
+    findings.extend(order::findings(plan));
+    findings
+}
+
+/// Findings about a plan that removes a cluster.
+pub fn check_removal(spec: &ClusterSpec, observed: &Observed) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, role) in hosts_to_remove(spec, observed) {
+        let path = host_path(role, name);
+        match standing(spec, observed, name) {
+            Standing::Unreachable { reason } => {
+                let summary = format!("{name} cannot be reached: {reason}");
+                findings.push(match spec.deletion.unreachable_hosts {
+                    UnreachableHosts::Skip => {
+                        Finding::warning(path, summary, "It is skipped: what the cluster left on it stays there.")
+                    }
+                    UnreachableHosts::Fail => Finding::error(
+                        path,
+                        summary,
+                        "Make it reachable, or set `deletion.unreachable_hosts = \"skip\"` to leave it as it is.",
+                    ),
+                });
+            }
+            Standing::Foreign(foreign) => findings.push(Finding::warning(
+                path,
+                format!("{name} is left alone: {}", foreign_reason(&foreign)),
+                "Only hosts that carry this cluster's marker are reset.",
+            )),
+            _ => {}
+        }
+    }
+    findings
+}
+
+fn host_path(role: Role, name: &str) -> FieldPath {
+    let map = match role {
+        Role::ControlPlane => "control_plane",
+        Role::Worker => "static_workers",
+    };
+    FieldPath::root(map).key(name)
+}
+
+fn foreign_reason(foreign: &Foreign) -> String {
+    match foreign {
+        Foreign::OtherName { cluster } => format!("it belongs to the cluster `{cluster}`"),
+        Foreign::OtherUid { uid } => format!("it belongs to another cluster of this name, with the uid {uid}"),
+        Foreign::Unmarked => "Kubernetes is on it, and it was not installed by this provider".to_owned(),
+    }
+}

@@ -1,0 +1,154 @@
+//! Findings about single hosts: whose they are, whether they answer, whether Kubernetes can run on them.
+
+use std::collections::BTreeMap;
+
+use kubeone_spec::{ClusterSpec, FieldPath, Finding, Role};
+
+use super::{foreign_reason, host_path};
+use crate::catalog::{self, MinorRelease};
+use crate::observed::{CgroupVersion, HostFacts, Observed};
+use crate::plan::Plan;
+use crate::standing::{Standing, standing};
+
+/// The architectures for which Kubernetes and all images of ours are built.
+const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
+
+/// What kubeadm asks of a host: CPUs, and memory in MiB a little below 2 GB, as machines of 2 GB have less to offer.
+const CONTROL_PLANE_NEEDS: (u32, u64) = (2, 1700);
+/// A worker's own services fit into less; this leaves room for a few pods.
+const WORKER_NEEDS: (u32, u64) = (1, 900);
+
+pub(super) fn findings(spec: &ClusterSpec, plan: &Plan, observed: &Observed) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, role, _) in spec.hosts() {
+        let path = host_path(role, name);
+        let works_on_it = plan.actions().any(|action| action.host() == Some(name));
+        match standing(spec, observed, name) {
+            Standing::Unreachable { reason } => findings.push(unreachable(&path, name, reason, works_on_it)),
+            Standing::Foreign(foreign) => findings.push(Finding::error(
+                path.clone(),
+                format!("{name} is refused: {}", foreign_reason(&foreign)),
+                "Nothing was changed on it. Use a fresh machine, or remove what is on it first (`kubeadm reset`, then \
+                 delete /etc/kubeone).",
+            )),
+            _ => {}
+        }
+        if works_on_it && let Some(facts) = observed.facts(name) {
+            findings.extend(machine(spec, role, name, facts, &path));
+        }
+    }
+    findings.extend(twins(spec, observed));
+    findings
+}
+
+fn unreachable(path: &FieldPath, name: &str, reason: &str, works_on_it: bool) -> Finding {
+    let path = path.clone().field("address");
+    let summary = format!("{name} cannot be reached: {reason}");
+    if works_on_it {
+        Finding::error(path, summary, "It has to be reached to become a node. Check its address, and the SSH settings.")
+    } else {
+        Finding::warning(path, summary, "Its node is in the cluster and is left as it is.")
+    }
+}
+
+fn machine(spec: &ClusterSpec, role: Role, name: &str, facts: &HostFacts, path: &FieldPath) -> Vec<Finding> {
+    let release = catalog::release(spec.kubernetes_version);
+    let findings = [
+        system(name, facts, path),
+        architecture(name, facts, path),
+        release.and_then(|release| kernel(name, facts, path, release)),
+        release.and_then(|release| cgroup(name, facts, path, release)),
+        size(role, name, facts, path),
+    ];
+    findings.into_iter().flatten().collect()
+}
+
+fn system(name: &str, facts: &HostFacts, path: &FieldPath) -> Option<Finding> {
+    if facts.os.scripts.is_some() {
+        return None;
+    }
+    let system = format!("{} {}", facts.os.id, facts.os.version_id);
+    Some(Finding::error(
+        path.clone(),
+        format!("{name} runs {}, which is not supported", system.trim()),
+        "Use Debian or Ubuntu, or a system made from one of them.",
+    ))
+}
+
+fn architecture(name: &str, facts: &HostFacts, path: &FieldPath) -> Option<Finding> {
+    if ARCHITECTURES.contains(&facts.architecture.as_str()) {
+        return None;
+    }
+    Some(Finding::error(
+        path.clone(),
+        format!("{name} has the architecture `{}`, which is not supported", facts.architecture),
+        format!("Supported are {}.", ARCHITECTURES.join(" and ")),
+    ))
+}
+
+fn kernel(name: &str, facts: &HostFacts, path: &FieldPath, release: &MinorRelease) -> Option<Finding> {
+    let (found, minimum) = (major_minor(&facts.kernel)?, major_minor(&release.minimum_kernel)?);
+    if found >= minimum {
+        return None;
+    }
+    Some(Finding::error(
+        path.clone(),
+        format!("{name} runs the kernel {}, which is too old", facts.kernel),
+        format!("This version of Kubernetes needs {} or newer.", release.minimum_kernel),
+    ))
+}
+
+/// The first two numbers of a version such as `6.1.0-18-amd64`.
+fn major_minor(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+fn cgroup(name: &str, facts: &HostFacts, path: &FieldPath, release: &MinorRelease) -> Option<Finding> {
+    if facts.cgroup == CgroupVersion::V2 || !release.refuses_cgroup_v1 {
+        return None;
+    }
+    Some(Finding::warning(
+        path.clone(),
+        format!("{name} uses cgroup v1"),
+        "Kubernetes gives up support for cgroup v1. Its kubelet is told to run all the same; boot the host with \
+         cgroup v2 (`systemd.unified_cgroup_hierarchy=1`) before a later version refuses.",
+    ))
+}
+
+fn size(role: Role, name: &str, facts: &HostFacts, path: &FieldPath) -> Option<Finding> {
+    let (cpus, memory) = if role == Role::ControlPlane { CONTROL_PLANE_NEEDS } else { WORKER_NEEDS };
+    let short = |found: u64, needed: u64| found > 0 && found < needed;
+    if !short(facts.cpus.into(), cpus.into()) && !short(facts.memory_mib, memory) {
+        return None;
+    }
+    Some(Finding::warning(
+        path.clone(),
+        format!("{name} is small for a {role}: {} CPUs, {} MiB of memory", facts.cpus, facts.memory_mib),
+        format!("A {role} should have {cpus} CPUs and {memory} MiB at least."),
+    ))
+}
+
+/// One machine under two names would be installed twice at the same time.
+fn twins(spec: &ClusterSpec, observed: &Observed) -> Vec<Finding> {
+    let mut by_machine: BTreeMap<&str, (Role, &str)> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for (name, role, _) in spec.hosts() {
+        let Some(facts) = observed.facts(name).filter(|facts| !facts.machine_id.is_empty()) else { continue };
+        if let Some((other_role, other)) = by_machine.insert(&facts.machine_id, (role, name)) {
+            findings.push(
+                Finding::error(
+                    host_path(role, name).field("address"),
+                    format!("{name} and {other} are the same machine"),
+                    format!(
+                        "Both have the machine id {}. Where two machines were cloned from one image, give each its own: \
+                         empty /etc/machine-id in the image.",
+                        facts.machine_id
+                    ),
+                )
+                .derived_from(host_path(other_role, other).field("address")),
+            );
+        }
+    }
+    findings
+}

@@ -1,0 +1,48 @@
+//! Findings about the order of a plan. The planner keeps these rules; here they are written down a second time, by
+//! themselves, so that a mistake in it cannot cost a cluster.
+
+use kubeone_spec::{FieldPath, Finding};
+
+use crate::plan::{Action, Plan};
+
+pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut refuse = |summary: String| {
+        findings.push(Finding::error(FieldPath::default(), summary, "This is a bug in the provider, please report it."));
+    };
+    for stage in &plan.stages {
+        let etcd_lanes = stage.lanes.iter().filter(|lane| lane.iter().any(Action::changes_etcd)).count();
+        if etcd_lanes > 1 {
+            refuse(format!("the plan changes etcd in {etcd_lanes} places at the same time (stage `{}`)", stage.title));
+        }
+        for (number, lane) in stage.lanes.iter().enumerate() {
+            let others = || stage.lanes.iter().enumerate().filter(move |(other, _)| *other != number);
+            for host in lane.iter().filter_map(Action::host) {
+                if others().any(|(_, other)| other.iter().any(|action| action.host() == Some(host))) {
+                    refuse(format!("the plan works on {host} in two places at the same time (stage `{}`)", stage.title));
+                }
+            }
+        }
+    }
+    let init = stage_of(plan, |action| matches!(action, Action::InitControlPlane { .. }));
+    let needs_api = |action: &Action| !matches!(action, Action::PrepareHost { .. } | Action::InitControlPlane { .. });
+    if let (Some(init), Some(first)) = (init, stage_of(plan, needs_api))
+        && first <= init
+    {
+        refuse("the plan uses the cluster before its first control plane is there".to_owned());
+    }
+    for (position, stage) in plan.stages.iter().enumerate() {
+        let makes = stage.lanes.iter().flatten().filter(|action| action.makes_node());
+        for host in makes.filter_map(Action::host) {
+            let prepares = |action: &Action| matches!(action, Action::PrepareHost { host: other, .. } if other == host);
+            if stage_of(plan, prepares).is_some_and(|prepared| prepared > position) {
+                refuse(format!("the plan makes {host} a node before it is prepared"));
+            }
+        }
+    }
+    findings
+}
+
+fn stage_of(plan: &Plan, wanted: impl Fn(&Action) -> bool) -> Option<usize> {
+    plan.stages.iter().position(|stage| stage.lanes.iter().flatten().any(&wanted))
+}

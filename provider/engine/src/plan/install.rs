@@ -1,0 +1,162 @@
+//! The plan that makes a cluster, or completes one: from what is wanted and what was observed.
+
+use kubeone_spec::{ClusterSpec, Cni, KubernetesVersion, Role};
+
+use super::{Action, Lane, Plan};
+use crate::observed::{HostFacts, Observed};
+use crate::standing::{INIT_UNIT, JOIN_UNIT, Standing, has_node, is_node, leftover, standing};
+use crate::{addons, catalog, prepare};
+
+/// What has to be done so that the cluster is as wanted. Hosts that were never looked at are taken for new machines,
+/// so the plan for a cluster that does not exist yet follows from the settings and an empty observation.
+///
+/// Where nothing safe can be planned the plan is empty, and [`crate::check()`] says why.
+pub fn plan_create_or_update(spec: &ClusterSpec, observed: &Observed) -> Plan {
+    let Some(beginning) = beginning(spec, observed) else { return Plan::default() };
+    let init = match &beginning {
+        Beginning::Init { host, .. } => Some(*host),
+        Beginning::Running => None,
+    };
+
+    let mut plan = Plan::default();
+    plan.add(
+        if init.is_some() { "prepare hosts and start the control plane" } else { "prepare hosts" },
+        prepare_lanes(spec, observed, beginning),
+    );
+    let joins = |role| joins(spec, observed, role, init);
+    let mut lanes = addon_lanes(spec, observed);
+    // A member that joins etcd must be a full one before the next may come, so control planes share a lane.
+    lanes.push(joins(Role::ControlPlane));
+    lanes.extend(joins(Role::Worker).into_iter().map(|join| vec![join]));
+    plan.add("join nodes and apply addons", lanes);
+    let joining = |host: &str| plan.actions().any(|action| action.makes_node() && action.host() == Some(host));
+    let await_nodes = await_nodes(spec, observed, joining);
+    plan.add("wait for the nodes", vec![await_nodes.into_iter().collect()]);
+    plan
+}
+
+/// Where the cluster starts from.
+enum Beginning<'a> {
+    /// It has no control plane yet: this host gets the first one.
+    Init { host: &'a str, resume: Option<String> },
+    Running,
+}
+
+/// `None` where nothing can be planned: the cluster exists and its API is silent, or runs another version.
+fn beginning<'a>(spec: &'a ClusterSpec, observed: &Observed) -> Option<Beginning<'a>> {
+    let mut standings = spec.hosts().map(|(name, ..)| (name, standing(spec, observed, name)));
+    match observed.api_facts() {
+        Some(api) if !api.version.is_empty() && api.version.parse() != Ok(spec.kubernetes_version) => None,
+        Some(_) if standings.any(|(name, standing)| is_node(&standing, observed, name)) => Some(Beginning::Running),
+        None if standings.any(|(_, standing)| standing == Standing::Finished) => None,
+        _ => first_control_plane(spec, observed),
+    }
+}
+
+/// The host on which an earlier run began, or else the first by name.
+fn first_control_plane<'a>(spec: &'a ClusterSpec, observed: &Observed) -> Option<Beginning<'a>> {
+    let ours = |name: &&str| !matches!(standing(spec, observed, name), Standing::Foreign(_));
+    let begun = |name: &&str| {
+        standing(spec, observed, name) == Standing::Begun
+            && observed.facts(name).is_some_and(|facts| leftover(facts, INIT_UNIT).is_some())
+    };
+    let names = || spec.control_plane.keys().map(String::as_str);
+    let host = names().find(begun).or_else(|| names().find(ours))?;
+    let resume = observed.facts(host).and_then(|facts| leftover(facts, INIT_UNIT));
+    Some(Beginning::Init { host, resume })
+}
+
+/// One lane for each host that needs it; the first control plane starts as soon as its own host is prepared.
+fn prepare_lanes(spec: &ClusterSpec, observed: &Observed, beginning: Beginning) -> Vec<Lane> {
+    let kubernetes_version = spec.kubernetes_version;
+    let mut lanes: Vec<Lane> = Vec::new();
+    let (first, resume) = match beginning {
+        Beginning::Init { host, resume } => (Some(host), resume),
+        Beginning::Running => (None, None),
+    };
+    for (name, role, _) in spec.hosts() {
+        let mut lane = Lane::new();
+        if needs_preparation(spec, observed, name) {
+            lane.push(Action::PrepareHost { host: name.to_owned(), role, kubernetes_version });
+        }
+        if first == Some(name) {
+            let resume = resume.clone();
+            lane.push(Action::InitControlPlane { host: name.to_owned(), kubernetes_version, resume });
+        }
+        lanes.push(lane);
+    }
+    lanes
+}
+
+fn needs_preparation(spec: &ClusterSpec, observed: &Observed, host: &str) -> bool {
+    match standing(spec, observed, host) {
+        Standing::Foreign(_) => false,
+        Standing::Unseen | Standing::Bare => true,
+        Standing::Unreachable { .. } => !has_node(observed, host),
+        Standing::Begun | Standing::Finished => {
+            observed.facts(host).is_some_and(|facts| !is_prepared(spec, facts))
+        }
+    }
+}
+
+/// Whether packages, container runtime, kernel settings and our files are as they should be.
+fn is_prepared(spec: &ClusterSpec, facts: &HostFacts) -> bool {
+    let packages = &facts.packages;
+    let wanted = spec.kubernetes_version.to_string();
+    let kubernetes = [&packages.kubelet, &packages.kubeadm, &packages.kubectl].into_iter().all(|version| *version == wanted);
+    let files = prepare::expected_files(spec, facts);
+    kubernetes
+        && has_container_runtime(spec.kubernetes_version, facts)
+        && !facts.swap_active
+        && files.iter().all(|(path, hash)| facts.files.get(path) == Some(hash))
+}
+
+fn has_container_runtime(version: KubernetesVersion, facts: &HostFacts) -> bool {
+    let fits = catalog::release(version).is_some_and(|release| facts.packages.containerd.starts_with(&release.containerd));
+    fits && facts.containerd_active
+}
+
+fn joins(spec: &ClusterSpec, observed: &Observed, role: Role, init: Option<&str>) -> Lane {
+    let joins = spec.hosts().filter(|(name, its_role, _)| *its_role == role && init != Some(*name));
+    joins.filter_map(|(name, ..)| join(spec, observed, name, role)).collect()
+}
+
+fn join(spec: &ClusterSpec, observed: &Observed, name: &str, role: Role) -> Option<Action> {
+    let standing = standing(spec, observed, name);
+    if is_node(&standing, observed, name) || matches!(standing, Standing::Foreign(_)) {
+        return None;
+    }
+    let host = name.to_owned();
+    let resume = match standing {
+        Standing::Finished => Some("its Node is gone".to_owned()),
+        _ => observed.facts(name).and_then(|facts| leftover(facts, JOIN_UNIT)),
+    };
+    let resume = resume.or_else(|| has_node(observed, name).then(|| "in place of an earlier machine".to_owned()));
+    Some(match role {
+        Role::ControlPlane => Action::JoinControlPlane { host, resume },
+        Role::Worker => Action::JoinWorker { host, resume },
+    })
+}
+
+/// An addon is applied where the cluster has none or another one than these settings make.
+fn addon_lanes(spec: &ClusterSpec, observed: &Observed) -> Vec<Lane> {
+    let applied = |name: &str| observed.api_facts().and_then(|api| api.addons.get(name)).map(|state| &state.hash);
+    let missing = addons::wanted(spec).into_iter().filter(|addon| addon.hash.is_none() || applied(addon.name) != addon.hash.as_ref());
+    missing.map(|addon| vec![Action::ApplyAddon { addon: addon.name.to_owned() }]).collect()
+}
+
+/// New nodes, and those that are there and not ready. A node whose host cannot be reached is not waited for: it would
+/// hold up all else.
+fn await_nodes(spec: &ClusterSpec, observed: &Observed, joining: impl Fn(&str) -> bool) -> Option<Action> {
+    // Without a network plugin of ours no node gets ready before its user has brought one.
+    if spec.cluster_network.cni == Cni::None {
+        return None;
+    }
+    let not_ready = |name: &str| {
+        let node = observed.api_facts().and_then(|api| api.nodes.get(name));
+        observed.facts(name).is_some() && node.is_some_and(|node| !node.ready)
+    };
+    let hosts = spec.hosts().map(|(name, ..)| name).filter(|name| joining(name) || not_ready(name));
+    let hosts: Vec<_> = hosts.map(str::to_owned).collect();
+    if hosts.is_empty() { None } else { Some(Action::AwaitNodes { hosts }) }
+}

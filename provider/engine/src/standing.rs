@@ -1,0 +1,81 @@
+//! Where a host stands: whose it is, and how far it got on its way to a node. Plan and check decide by this alone.
+
+use kubeone_spec::ClusterSpec;
+
+use crate::observed::{HostFacts, HostState, Observed, UnitState};
+
+/// How a host stands to the cluster that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing<'a> {
+    /// Never looked at, as when its address is not known yet. It is taken for a new machine.
+    Unseen,
+    Unreachable {
+        reason: &'a str,
+    },
+    /// Somebody else's. It is never touched.
+    Foreign(Foreign<'a>),
+    /// Nobody's: nothing of Kubernetes is on it.
+    Bare,
+    /// Ours, on its way, never a finished node: what is on it may be cleaned.
+    Begun,
+    /// Ours, and it was a finished node once.
+    Finished,
+}
+
+/// Why a host is not ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Foreign<'a> {
+    OtherName { cluster: &'a str },
+    /// A cluster of the same name, but another one.
+    OtherUid { uid: &'a str },
+    /// Kubernetes is on it, and no marker says whose.
+    Unmarked,
+}
+
+pub(crate) fn standing<'a>(spec: &ClusterSpec, observed: &'a Observed, host: &str) -> Standing<'a> {
+    let facts = match observed.hosts.get(host) {
+        None => return Standing::Unseen,
+        Some(HostState::Unreachable { reason }) => return Standing::Unreachable { reason },
+        Some(HostState::Reached(facts)) => facts,
+    };
+    let Some(marker) = &facts.marker else {
+        let foreign = facts.kubernetes.any() || facts.kubelet_active;
+        return if foreign { Standing::Foreign(Foreign::Unmarked) } else { Standing::Bare };
+    };
+    if marker.cluster != spec.name {
+        return Standing::Foreign(Foreign::OtherName { cluster: &marker.cluster });
+    }
+    match (&marker.uid, observed.api_facts()) {
+        (None, _) => Standing::Begun,
+        (Some(uid), Some(api)) if *uid != api.cluster_uid => Standing::Foreign(Foreign::OtherUid { uid }),
+        (Some(_), _) => Standing::Finished,
+    }
+}
+
+/// Whether the cluster has a Node of this name.
+pub(crate) fn has_node(observed: &Observed, host: &str) -> bool {
+    observed.api_facts().is_some_and(|api| api.nodes.contains_key(host))
+}
+
+/// Whether this host is a node of the cluster and nothing has to be done to make it one. A host that cannot be
+/// reached, but has its Node, is left as it is.
+pub(crate) fn is_node(standing: &Standing, observed: &Observed, host: &str) -> bool {
+    matches!(standing, Standing::Finished | Standing::Unreachable { .. }) && has_node(observed, host)
+}
+
+/// The unit under which kubeadm works on a host.
+pub(crate) const INIT_UNIT: &str = "kubeone-init";
+pub(crate) const JOIN_UNIT: &str = "kubeone-join";
+
+/// What an earlier run left of `kubeadm init` or `join` on a host that is no node, in words for the plan.
+pub(crate) fn leftover(facts: &HostFacts, unit: &str) -> Option<String> {
+    let text = match facts.units.get(unit) {
+        Some(UnitState::Running) => "takes over the one that is still running",
+        Some(UnitState::Failed) => "after one that failed",
+        Some(UnitState::Succeeded) => "completes one that was interrupted",
+        None if facts.kubernetes.any() => "after one that was interrupted",
+        None => return None,
+    };
+    Some(text.to_owned())
+}
+

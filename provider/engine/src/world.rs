@@ -1,0 +1,217 @@
+//! A simulated cluster for tests: actions change it as they change the real one, wholly or up to some point.
+
+mod cases;
+mod laws;
+mod notation;
+
+use kubeone_spec::{ClusterSpec, Role};
+
+use crate::observed::{
+    AddonState, ApiFacts, ApiState, HostFacts, HostState, Marker, NodeFacts, Observed, PackageVersions, UnitState,
+};
+use crate::plan::Action;
+use crate::{addons, prepare};
+
+const UID: &str = "11111111-1111-1111-1111-111111111111";
+
+/// How far an action gets before something kills it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Extent {
+    /// It leaves its first traces.
+    Early,
+    Middle,
+    /// All but its last move.
+    Late,
+    Whole,
+}
+
+pub(crate) const INTERRUPTED: [Extent; 3] = [Extent::Early, Extent::Middle, Extent::Late];
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct World {
+    pub(crate) spec: ClusterSpec,
+    pub(crate) observed: Observed,
+}
+
+impl World {
+    /// Each host is a fresh machine.
+    pub(crate) fn new(spec: ClusterSpec) -> Self {
+        let machine = |name: &str| (name.to_owned(), HostState::Reached(Box::new(fresh_machine(name))));
+        let hosts = spec.hosts().map(|(name, ..)| machine(name)).collect();
+        Self { spec, observed: Observed { hosts, api: ApiState::Absent } }
+    }
+
+    pub(crate) fn facts(&mut self, host: &str) -> &mut HostFacts {
+        match self.observed.hosts.get_mut(host) {
+            Some(HostState::Reached(facts)) => facts,
+            other => panic!("{host} is not reached but {other:?}"),
+        }
+    }
+
+    pub(crate) fn api(&mut self) -> &mut ApiFacts {
+        match &mut self.observed.api {
+            ApiState::Answered(facts) => facts,
+            other => panic!("the API does not answer: {other:?}"),
+        }
+    }
+
+    pub(crate) fn run(&mut self, action: &Action, extent: Extent) {
+        match action {
+            Action::PrepareHost { host, .. } => self.prepare(host, extent),
+            Action::InitControlPlane { host, .. } => self.init(host, extent),
+            Action::JoinControlPlane { host, .. } => self.join(host, Role::ControlPlane, extent),
+            Action::JoinWorker { host, .. } => self.join(host, Role::Worker, extent),
+            Action::ApplyAddon { addon } => self.apply_addon(addon, extent),
+            Action::AwaitNodes { hosts } => self.await_nodes(hosts, extent),
+            Action::ResetHost { host, .. } => self.reset(host, extent),
+        }
+    }
+
+    fn prepare(&mut self, host: &str, extent: Extent) {
+        let (spec, cluster) = (self.spec.clone(), self.spec.name.clone());
+        let facts = self.facts(host);
+        facts.marker.get_or_insert(Marker { cluster, ..Marker::default() });
+        if extent >= Extent::Middle {
+            "2.2.9".clone_into(&mut facts.packages.containerd);
+        }
+        if extent >= Extent::Late {
+            let version = spec.kubernetes_version.to_string();
+            let containerd = facts.packages.containerd.clone();
+            facts.packages =
+                PackageVersions { containerd, kubelet: version.clone(), kubeadm: version.clone(), kubectl: version };
+            facts.containerd_active = true;
+        }
+        if extent == Extent::Whole {
+            facts.swap_active = false;
+            facts.files = prepare::expected_files(&spec, facts);
+        }
+    }
+
+    fn init(&mut self, host: &str, extent: Extent) {
+        let version = self.spec.kubernetes_version;
+        let finished = self.facts(host).marker.as_ref().is_some_and(|marker| marker.uid.is_some());
+        if finished {
+            return;
+        }
+        self.kubeadm(host, Role::ControlPlane, "kubeone-init", extent);
+        if extent >= Extent::Middle && self.observed.api_facts().is_none() {
+            let facts = ApiFacts { cluster_uid: UID.to_owned(), version: format!("v{version}"), ..ApiFacts::default() };
+            self.observed.api = ApiState::Answered(Box::new(facts));
+        }
+        if extent >= Extent::Late {
+            self.api().init_complete = true;
+        }
+        self.become_node(host, Role::ControlPlane, extent);
+    }
+
+    fn join(&mut self, host: &str, role: Role, extent: Extent) {
+        assert!(self.api().init_complete, "{host} joins before the control plane is there");
+        let finished = self.facts(host).marker.as_ref().is_some_and(|marker| marker.uid.is_some());
+        if finished && self.api().nodes.contains_key(host) {
+            return;
+        }
+        self.kubeadm(host, role, "kubeone-join", extent);
+        self.become_node(host, role, extent);
+    }
+
+    /// What kubeadm leaves on the host itself.
+    fn kubeadm(&mut self, host: &str, role: Role, unit: &str, extent: Extent) {
+        let facts = self.facts(host);
+        assert!(facts.containerd_active && !facts.packages.kubeadm.is_empty(), "{host} is not prepared");
+        facts.kubernetes.kubelet_conf = true;
+        "ca".clone_into(&mut facts.kubernetes.ca_sha256);
+        facts.kubernetes.admin_conf |= role == Role::ControlPlane;
+        let mut state = UnitState::Failed;
+        if extent >= Extent::Middle {
+            facts.kubelet_active = true;
+            if role == Role::ControlPlane {
+                facts.kubernetes.static_pods = ["etcd", "kube-apiserver"].map(str::to_owned).to_vec();
+                facts.kubernetes.etcd_data = true;
+            }
+            state = UnitState::Running;
+        }
+        if extent >= Extent::Late {
+            state = UnitState::Succeeded;
+        }
+        facts.units.insert(unit.to_owned(), state);
+    }
+
+    fn become_node(&mut self, host: &str, role: Role, extent: Extent) {
+        if extent >= Extent::Late {
+            let kubelet_version = format!("v{}", self.spec.kubernetes_version);
+            let control_plane = role == Role::ControlPlane;
+            let node = NodeFacts { control_plane, kubelet_version, ..NodeFacts::default() };
+            self.api().nodes.entry(host.to_owned()).or_insert(node);
+        }
+        if extent == Extent::Whole
+            && let Some(marker) = &mut self.facts(host).marker
+        {
+            marker.uid = Some(UID.to_owned());
+        }
+    }
+
+    fn apply_addon(&mut self, name: &str, extent: Extent) {
+        let addon = addons::wanted(&self.spec).into_iter().find(|addon| addon.name == name);
+        let hash = addon.and_then(|addon| addon.hash).unwrap_or_default();
+        let state = match extent {
+            Extent::Early => return,
+            Extent::Middle => AddonState::default(),
+            Extent::Late | Extent::Whole => AddonState { hash, ready: extent == Extent::Whole },
+        };
+        self.api().addons.insert(name.to_owned(), state);
+    }
+
+    fn await_nodes(&mut self, hosts: &[String], extent: Extent) {
+        assert!(self.api().addons.contains_key("canal"), "nodes do not get ready without a network");
+        if extent == Extent::Whole {
+            for host in hosts {
+                self.api().nodes.get_mut(host).unwrap_or_else(|| panic!("{host} has no Node")).ready = true;
+            }
+        }
+    }
+
+    fn reset(&mut self, host: &str, extent: Extent) {
+        let facts = self.facts(host);
+        if facts.marker.is_none() {
+            return;
+        }
+        facts.kubelet_active = false;
+        if extent >= Extent::Middle {
+            facts.kubernetes = crate::observed::KubernetesFiles::default();
+            facts.units.clear();
+        }
+        if extent >= Extent::Late {
+            facts.packages = PackageVersions::default();
+            facts.containerd_active = false;
+            facts.files.clear();
+        }
+        if extent == Extent::Whole {
+            facts.marker = None;
+        }
+        if let ApiState::Answered(api) = &mut self.observed.api {
+            api.nodes.remove(host);
+        }
+        let states = self.observed.hosts.values();
+        let alive = states.filter(|state| matches!(state, HostState::Reached(f) if f.kubelet_active && f.kubernetes.etcd_data));
+        if alive.count() == 0 {
+            self.observed.api = ApiState::Absent;
+        }
+    }
+}
+
+fn fresh_machine(name: &str) -> HostFacts {
+    let mut facts = HostFacts {
+        hostname: name.to_owned(),
+        machine_id: format!("machine-{name}"),
+        architecture: "amd64".to_owned(),
+        kernel: "6.1.0-18-amd64".to_owned(),
+        cpus: 2,
+        memory_mib: 4000,
+        swap_active: true,
+        ..HostFacts::default()
+    };
+    facts.os.id = "debian".to_owned();
+    facts.os.version_id = "12".to_owned();
+    facts.os.scripts = Some("debian".to_owned());
+    facts
+}

@@ -1,0 +1,50 @@
+//! One test for each file in `tests/plans`: what is wanted and found, and the plan and the findings that follow.
+//! `UPDATE_EXPECT=1` writes what follows into the files.
+
+use std::fmt::Write;
+use std::fs;
+
+use kubeone_spec::{Finding, Severity};
+
+use super::notation::{self, Case};
+use crate::check::{check, check_removal};
+use crate::plan::{plan_create_or_update, plan_removal};
+
+include!(concat!(env!("OUT_DIR"), "/plan_cases.rs"));
+
+#[track_caller]
+fn check_case(file: &str) {
+    let text = fs::read_to_string(file).unwrap();
+    let case = notation::read(&text);
+    let written = write(&case);
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(file, written).unwrap();
+    } else {
+        assert_eq!(text, written, "{file} is not what follows; if the new plan is right, run with UPDATE_EXPECT=1");
+    }
+}
+
+fn write(case: &Case) -> String {
+    let (spec, observed) = (&case.world.spec, &case.world.observed);
+    let (plan, findings) = if case.remove {
+        (plan_removal(spec, observed), check_removal(spec, observed))
+    } else {
+        let plan = plan_create_or_update(spec, observed);
+        let findings = check(spec, &plan, observed);
+        (plan, findings)
+    };
+    let mut text = format!("{}\n\nwanted:\n{}\nfound:\n{}\nplan:\n", case.title, case.wanted, case.found);
+    let plan = if plan.is_empty() { "nothing to do\n".to_owned() } else { plan.to_string() };
+    plan.lines().for_each(|line| writeln!(text, "  {line}").unwrap());
+    text.push_str("\nfindings:\n");
+    if findings.is_empty() {
+        text.push_str("  none\n");
+    }
+    findings.iter().for_each(|finding| write_finding(&mut text, finding));
+    text
+}
+
+fn write_finding(text: &mut String, finding: &Finding) {
+    let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
+    writeln!(text, "  {severity} at {}: {}\n    {}", finding.path, finding.summary, finding.detail).unwrap();
+}

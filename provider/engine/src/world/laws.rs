@@ -1,0 +1,203 @@
+//! Laws that hold for every plan: doing an action twice is doing it once; after any interruption the next plans come to
+//! the same end; after success there is nothing left to plan.
+
+use kubeone_spec::{ClusterSpec, Severity};
+
+use super::{Extent, INTERRUPTED, World};
+use crate::check::{check, check_removal};
+use crate::plan::{Plan, plan_create_or_update, plan_removal};
+
+/// A fixed sequence of numbers without order, so that a case that fails once fails again.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % limit
+    }
+}
+
+fn spec(control_planes: usize, workers: usize, cni: &str) -> ClusterSpec {
+    let hosts = |prefix: &str, count: usize, net: u8| -> serde_json::Value {
+        let host = |n: usize| (format!("{prefix}-{n}"), serde_json::json!({ "address": format!("10.0.{net}.{n}") }));
+        (1..=count).map(host).collect::<serde_json::Map<_, _>>().into()
+    };
+    serde_json::from_value(serde_json::json!({
+        "name": "prod", "kubernetes_version": "1.36.3", "api_endpoint": { "host": "10.0.0.1" },
+        "cluster_network": { "cni": cni },
+        "control_plane": hosts("cp", control_planes, 1), "static_workers": hosts("w", workers, 2),
+    }))
+    .unwrap()
+}
+
+/// What is to be done with the world next.
+type Planner = fn(&World) -> Plan;
+
+fn create(world: &World) -> Plan {
+    let plan = plan_create_or_update(&world.spec, &world.observed);
+    let refused = check(&world.spec, &plan, &world.observed);
+    let refused: Vec<_> = refused.iter().filter(|finding| finding.severity == Severity::Error).collect();
+    assert!(refused.is_empty(), "{refused:#?}\n{plan}");
+    plan
+}
+
+fn remove(world: &World) -> Plan {
+    assert_eq!(check_removal(&world.spec, &world.observed), []);
+    plan_removal(&world.spec, &world.observed)
+}
+
+fn run(world: &mut World, plan: &Plan) {
+    plan.actions().for_each(|action| world.run(action, Extent::Whole));
+}
+
+/// Runs until nothing is planned. Whatever happened before, one run must be enough.
+pub(super) fn converge(world: &mut World, planner: Planner) {
+    run(world, &planner(world));
+    let left = planner(world);
+    assert!(left.is_empty(), "after success there is still to do:\n{left}");
+}
+
+/// Every world in which the first `stage` stages of a plan are done and one lane of the next stopped somewhere.
+fn interruptions(before: &World, plan: &Plan) -> Vec<(String, World)> {
+    let mut worlds = Vec::new();
+    let mut done = before.clone();
+    for stage in &plan.stages {
+        for (number, lane) in stage.lanes.iter().enumerate() {
+            for (position, action) in lane.iter().enumerate() {
+                for extent in INTERRUPTED {
+                    let mut world = done.clone();
+                    let siblings = stage.lanes.iter().enumerate().filter(|(other, _)| *other != number);
+                    siblings.flat_map(|(_, lane)| lane).for_each(|sibling| world.run(sibling, Extent::Whole));
+                    lane[..position].iter().for_each(|action| world.run(action, Extent::Whole));
+                    world.run(action, extent);
+                    worlds.push((format!("{action} stopped {extent:?}"), world));
+                }
+            }
+        }
+        stage.lanes.iter().flatten().for_each(|action| done.run(action, Extent::Whole));
+    }
+    worlds
+}
+
+fn worlds() -> Vec<World> {
+    let shapes = [(1, 0), (1, 1), (3, 2), (5, 3)];
+    shapes.into_iter().flat_map(|(cp, w)| ["canal", "none"].map(|cni| World::new(spec(cp, w, cni)))).collect()
+}
+
+fn finished(mut world: World) -> World {
+    converge(&mut world, create);
+    world
+}
+
+#[test]
+fn an_action_done_twice_is_done_once() {
+    let twice = |mut world: World, planner: Planner| {
+        for action in planner(&world).actions() {
+            world.run(action, Extent::Whole);
+            let once = world.clone();
+            world.run(action, Extent::Whole);
+            assert_eq!(world, once, "{action}");
+        }
+    };
+    for world in worlds() {
+        twice(world.clone(), create);
+        twice(finished(world), remove);
+    }
+}
+
+#[test]
+fn after_any_failure_the_next_plan_completes_the_cluster() {
+    for world in worlds() {
+        let end = finished(world.clone());
+        for (what, mut world) in interruptions(&world, &create(&world)) {
+            converge(&mut world, create);
+            same_cluster(&world, &end, &what);
+        }
+    }
+}
+
+#[test]
+fn after_any_failure_the_next_removal_leaves_clean_hosts() {
+    for world in worlds() {
+        let before = finished(world);
+        let mut end = before.clone();
+        converge(&mut end, remove);
+        for (what, mut world) in interruptions(&before, &remove(&before)) {
+            converge(&mut world, remove);
+            assert_eq!(world, end, "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_half_made_cluster_can_be_removed_and_made_again() {
+    for world in worlds() {
+        for (_, mut world) in interruptions(&world, &create(&world)) {
+            converge(&mut world, remove);
+            converge(&mut world, create);
+        }
+    }
+}
+
+/// Runs that are killed again and again, each time with every lane at another point.
+#[test]
+fn killed_many_times_it_still_comes_to_its_end() {
+    for seed in 0..300 {
+        let mut dice = Dice(seed);
+        let cni = ["canal", "none"][dice.below(2)];
+        let mut world = World::new(spec(1 + 2 * dice.below(3), dice.below(5), cni));
+        for _ in 0..dice.below(6) {
+            let plan = create(&world);
+            let stages = dice.below(plan.stages.len() + 1);
+            plan.stages[..stages].iter().flat_map(|stage| &stage.lanes).flatten().for_each(|action| {
+                world.run(action, Extent::Whole);
+            });
+            let Some(stage) = plan.stages.get(stages) else { continue };
+            for lane in &stage.lanes {
+                let position = dice.below(lane.len() + 1);
+                lane[..position].iter().for_each(|action| world.run(action, Extent::Whole));
+                if let Some(action) = lane.get(position) {
+                    world.run(action, INTERRUPTED[dice.below(3)]);
+                }
+            }
+        }
+        converge(&mut world, create);
+    }
+}
+
+/// Drift of finished hosts is repaired, and nothing else is touched for it.
+#[test]
+fn drift_is_repaired_where_it_is() {
+    for seed in 0..200 {
+        let mut dice = Dice(seed);
+        let end = finished(World::new(spec(3, 3, "canal")));
+        let mut world = end.clone();
+        let names: Vec<_> = end.spec.hosts().map(|(name, ..)| name.to_owned()).collect();
+        let name = &names[dice.below(names.len())];
+        let facts = world.facts(name);
+        match dice.below(4) {
+            0 => facts.files = facts.files.keys().map(|path| (path.clone(), "edited".to_owned())).collect(),
+            1 => facts.swap_active = true,
+            2 => facts.containerd_active = false,
+            _ => facts.packages.kubectl.clear(),
+        }
+        let plan = create(&world);
+        assert!(plan.actions().all(|action| action.host() == Some(name)), "{plan}");
+        converge(&mut world, create);
+        assert_eq!(world, end);
+    }
+}
+
+/// Units remember how they ended, so two ways to the same cluster may differ in them and in nothing else.
+fn same_cluster(left: &World, right: &World, what: &str) {
+    let without_units = |world: &World| {
+        let mut world = world.clone();
+        let names: Vec<_> = world.spec.hosts().map(|(name, ..)| name.to_owned()).collect();
+        names.iter().for_each(|name| world.facts(name).units.clear());
+        if let crate::observed::ApiState::Answered(api) = &mut world.observed.api {
+            api.addons.values_mut().for_each(|addon| addon.ready = true);
+        }
+        world
+    };
+    assert_eq!(without_units(left), without_units(right), "{what}");
+}

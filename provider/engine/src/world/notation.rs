@@ -1,0 +1,192 @@
+//! The little language of `tests/plans/*.txt`: which hosts are wanted, and how each was found.
+
+use kubeone_spec::{ClusterSpec, KubernetesVersion, Role};
+use serde_json::{Map, Value, json};
+
+use super::{Extent, World, fresh_machine};
+use crate::observed::{ApiState, CgroupVersion, HostState, Marker};
+use crate::plan::Action;
+
+/// A case as it was read.
+pub(super) struct Case {
+    pub(super) title: String,
+    pub(super) wanted: String,
+    pub(super) found: String,
+    pub(super) world: World,
+    pub(super) remove: bool,
+}
+
+/// Reads everything up to the expected plan.
+pub(super) fn read(text: &str) -> Case {
+    let section = |name: &str| -> String {
+        let lines = text.lines().skip_while(|line| *line != format!("{name}:")).skip(1);
+        lines.take_while(|line| line.starts_with(' ')).map(|line| format!("{line}\n")).collect()
+    };
+    let title: String = text.lines().take_while(|line| *line != "wanted:").map(|line| format!("{line}\n")).collect();
+    let (wanted, found) = (section("wanted"), section("found"));
+    let settings = Settings::read(&wanted);
+    let world = world(&settings, &found);
+    Case { title: title.trim().to_owned(), wanted, found, world, remove: settings.remove }
+}
+
+#[derive(Default)]
+struct Settings {
+    control_planes: Vec<String>,
+    workers: Vec<String>,
+    /// Workers that earlier settings named.
+    earlier_workers: Vec<String>,
+    more: Map<String, Value>,
+    remove: bool,
+}
+
+impl Settings {
+    fn read(text: &str) -> Self {
+        let mut settings = Self::default();
+        for line in text.lines().map(str::trim) {
+            let (key, value) = line.split_once("  ").unwrap_or((line, ""));
+            let names = || value.split_whitespace().map(str::to_owned).collect();
+            match key {
+                "control plane" => settings.control_planes = names(),
+                "workers" => settings.workers = names(),
+                "earlier workers" => settings.earlier_workers = names(),
+                "version" => _ = settings.more.insert("kubernetes_version".to_owned(), value.trim().into()),
+                "cni" => _ = settings.more.insert("cluster_network".to_owned(), json!({ "cni": value.trim() })),
+                "unreachable hosts" => {
+                    settings.more.insert("deletion".to_owned(), json!({ "unreachable_hosts": value.trim() }));
+                }
+                "nothing" => settings.remove = true,
+                _ => panic!("what is `{line}`?"),
+            }
+        }
+        settings
+    }
+
+    fn spec(&self, with_earlier: bool) -> ClusterSpec {
+        let hosts = |names: &[String], net: u8| -> Value {
+            let host = |(n, name): (usize, &String)| (name.clone(), json!({ "address": format!("10.0.{net}.{n}") }));
+            names.iter().enumerate().map(host).collect::<Map<_, _>>().into()
+        };
+        let mut workers = self.workers.clone();
+        if with_earlier {
+            workers.extend(self.earlier_workers.clone());
+        }
+        let mut spec = json!({
+            "name": "prod", "kubernetes_version": "1.36.3", "api_endpoint": { "host": "10.0.0.1" },
+            "control_plane": hosts(&self.control_planes, 1), "static_workers": hosts(&workers, 2),
+        });
+        spec.as_object_mut().unwrap().extend(self.more.clone());
+        serde_json::from_value(spec).unwrap()
+    }
+}
+
+fn world(settings: &Settings, found: &str) -> World {
+    let mut world = World::new(settings.spec(true));
+    world.observed.hosts.clear();
+    let lines: Vec<_> = found.lines().filter_map(|line| line.trim().split_once("  ")).collect();
+    let (cluster, hosts): (Vec<_>, Vec<_>) = lines.into_iter().partition(|(name, _)| *name == "cluster");
+    let words = |text: &'_ str| -> Vec<String> { text.split(',').map(|word| word.trim().to_owned()).collect() };
+    for (name, how) in &hosts {
+        world.observed.hosts.insert((*name).to_owned(), HostState::Reached(Box::new(fresh_machine(name))));
+        came_to(&mut world, name, &words(how)[0]);
+    }
+    let cluster: Vec<_> = cluster.iter().flat_map(|(_, how)| words(how)).collect();
+    finish(&mut world, &cluster);
+    for (name, how) in &hosts {
+        words(how)[1..].iter().for_each(|word| then_happened(&mut world, name, word));
+    }
+    cluster.iter().for_each(|word| then_happened_to_cluster(&mut world, word));
+    world.spec = settings.spec(false);
+    world
+}
+
+/// How far the host got.
+fn came_to(world: &mut World, name: &str, state: &str) {
+    let host = name.to_owned();
+    let role = if world.spec.control_plane.contains_key(name) { Role::ControlPlane } else { Role::Worker };
+    let kubernetes_version = world.spec.kubernetes_version;
+    let (reached, extent) = match state {
+        "a fresh machine" => return,
+        "unreachable" => {
+            let reason = "connection refused".to_owned();
+            return _ = world.observed.hosts.insert(host, HostState::Unreachable { reason });
+        }
+        "preparation stopped" => (0, Extent::Middle),
+        "prepared" => (0, Extent::Whole),
+        "init failed" | "join failed" => (1, Extent::Early),
+        "init running" | "join running" => (1, Extent::Middle),
+        "init stopped late" | "join stopped late" => (1, Extent::Late),
+        "node" => (1, Extent::Whole),
+        _ => panic!("{name}: what is `{state}`?"),
+    };
+    let prepare = Action::PrepareHost { host: host.clone(), role, kubernetes_version };
+    if reached == 0 {
+        return world.run(&prepare, extent);
+    }
+    world.run(&prepare, Extent::Whole);
+    let begins = state.starts_with("init") || (role == Role::ControlPlane && world.observed.api == ApiState::Absent);
+    let action = match role {
+        Role::ControlPlane if begins => Action::InitControlPlane { host, kubernetes_version, resume: None },
+        Role::ControlPlane => Action::JoinControlPlane { host, resume: None },
+        Role::Worker => Action::JoinWorker { host, resume: None },
+    };
+    world.run(&action, extent);
+}
+
+/// A cluster with finished nodes has its network, unless the case says otherwise.
+fn finish(world: &mut World, cluster: &[String]) {
+    if world.observed.api_facts().is_none() || cluster.iter().any(|word| word == "no addons") {
+        return;
+    }
+    if world.spec.cluster_network.cni == kubeone_spec::Cni::Canal {
+        world.run(&Action::ApplyAddon { addon: "canal".to_owned() }, Extent::Whole);
+    }
+    world.api().nodes.values_mut().for_each(|node| node.ready = true);
+}
+
+/// What happened to the host afterwards.
+fn then_happened(world: &mut World, name: &str, event: &str) {
+    let (event, value) = event.split_once(": ").unwrap_or((event, ""));
+    match event {
+        "then unreachable" => {
+            let reason = "no route to host".to_owned();
+            world.observed.hosts.insert(name.to_owned(), HostState::Unreachable { reason });
+        }
+        "not ready" => world.api().nodes.get_mut(name).unwrap().ready = false,
+        "its Node deleted" => _ = world.api().nodes.remove(name),
+        "machine replaced" => *world.facts(name) = fresh_machine(name),
+        "files edited" => world.facts(name).files.values_mut().for_each(|hash| "edited".clone_into(hash)),
+        "swap on" => world.facts(name).swap_active = true,
+        "containerd stopped" => world.facts(name).containerd_active = false,
+        "kubelet active" => world.facts(name).kubelet_active = true,
+        "marked for the cluster" => {
+            world.facts(name).marker = Some(Marker { cluster: value.to_owned(), ..Marker::default() });
+        }
+        "uid" => world.facts(name).marker.as_mut().unwrap().uid = Some(value.to_owned()),
+        "system" => {
+            let facts = world.facts(name);
+            value.clone_into(&mut facts.os.id);
+            facts.os.version_id.clear();
+            facts.os.scripts = None;
+        }
+        "architecture" => value.clone_into(&mut world.facts(name).architecture),
+        "kernel" => value.clone_into(&mut world.facts(name).kernel),
+        "memory" => world.facts(name).memory_mib = value.parse().unwrap(),
+        "cgroup v1" => world.facts(name).cgroup = CgroupVersion::V1,
+        "machine id" => value.clone_into(&mut world.facts(name).machine_id),
+        _ => panic!("{name}: what is `{event}`?"),
+    }
+}
+
+fn then_happened_to_cluster(world: &mut World, event: &str) {
+    let (event, value) = event.split_once(": ").unwrap_or((event, ""));
+    match event {
+        "no addons" => {}
+        "API silent" => world.observed.api = ApiState::Silent { reason: "connection refused".to_owned() },
+        "addon changed" => world.api().addons.values_mut().for_each(|addon| "other".clone_into(&mut addon.hash)),
+        "runs version" => {
+            let version: KubernetesVersion = value.parse().unwrap();
+            world.api().version = format!("v{version}");
+        }
+        _ => panic!("cluster: what is `{event}`?"),
+    }
+}
