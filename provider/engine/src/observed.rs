@@ -76,6 +76,8 @@ pub struct OperatingSystem {
     pub id: String,
     pub id_like: String,
     pub version_id: String,
+    /// Name of the release in package repositories, such as `bookworm`.
+    pub version_codename: String,
     /// The folder of `hosts/os` whose scripts fit; `None` when there is none.
     pub scripts: Option<String>,
 }
