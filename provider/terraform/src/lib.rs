@@ -1,1 +1,20 @@
 //! The Terraform provider for Kubernetes clusters on hosts that Terraform made.
+//!
+//! This crate is the only one that knows both Terraform and our settings. It turns values into settings and
+//! observations into values, and leaves everything that happens on hosts to `kubeone-engine`.
+
+mod cluster;
+mod cluster_lock;
+mod connection;
+mod decode;
+mod diagnostics;
+mod encode;
+mod model;
+mod path;
+mod private;
+mod provider;
+#[cfg(test)]
+mod testing;
+
+pub use kubeone_hosts::LocalEnvironment;
+pub use provider::KubeoneProvider;

@@ -1,0 +1,70 @@
+//! `resource "kubeone_cluster"`.
+
+mod apply;
+mod limits;
+mod operation;
+mod plan;
+mod read;
+mod remove;
+
+use async_trait::async_trait;
+use kubeone_spec::{ClusterSpec, validate_cluster};
+use tfplugin::{
+    ApplyRequest, ApplyResponse, Diagnostics, PlanRequest, PlanResponse, ReadRequest, ReadResponse, Resource, Schema,
+    ValidateRequest,
+};
+
+use crate::cluster_lock::ClusterLocks;
+use crate::connection::Connection;
+use crate::decode::decode;
+use crate::diagnostics::from_findings;
+use crate::model::CLUSTER;
+
+pub(crate) struct ClusterResource {
+    connection: Connection,
+    locks: ClusterLocks,
+}
+
+impl ClusterResource {
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self { connection, locks: ClusterLocks::default() }
+    }
+}
+
+#[async_trait]
+impl Resource for ClusterResource {
+    fn type_name(&self) -> &'static str {
+        "kubeone_cluster"
+    }
+
+    fn schema(&self) -> Schema {
+        CLUSTER.schema().clone()
+    }
+
+    async fn validate(&self, request: ValidateRequest) -> Diagnostics {
+        match decode::<ClusterSpec>(&CLUSTER, &request.config) {
+            Ok(decoded) => from_findings(decoded.keep_certain(validate_cluster(&decoded.settings))),
+            Err(diagnostic) => diagnostic.into(),
+        }
+    }
+
+    async fn read(&self, request: ReadRequest) -> ReadResponse {
+        read::read(&self.connection, request).await
+    }
+
+    async fn plan(&self, request: PlanRequest) -> PlanResponse {
+        plan::plan(&request).unwrap_or_else(PlanResponse::from)
+    }
+
+    async fn create(&self, request: ApplyRequest) -> ApplyResponse {
+        apply::apply(&self.connection, &self.locks, request).await
+    }
+
+    async fn update(&self, request: ApplyRequest) -> ApplyResponse {
+        apply::apply(&self.connection, &self.locks, request).await
+    }
+
+    async fn delete(&self, request: ApplyRequest) -> ApplyResponse {
+        remove::remove(&self.connection, &self.locks, request).await
+    }
+}

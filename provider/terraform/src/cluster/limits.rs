@@ -1,0 +1,79 @@
+//! Changes of settings that are refused at plan: those that no cluster survives, and those this version cannot carry
+//! out. Refused, because a change that is accepted and not made would be forgotten. What the engine can tell from an
+//! observation, such as another version of Kubernetes, it refuses itself.
+
+use kubeone_spec::{ClusterSpec, FieldPath, Finding, HostSpec};
+
+use crate::model::CLUSTER;
+
+/// What stands against going from one set of settings to the other.
+pub(super) fn findings(prior: &ClusterSpec, wanted: &ClusterSpec) -> Vec<Finding> {
+    let mut findings = immutable(prior, wanted);
+    let names = FieldPath::root("api_endpoint").field("alternative_names");
+    if prior.api_endpoint.alternative_names != wanted.api_endpoint.alternative_names {
+        findings.push(refused(names, "the names in the API server's certificate"));
+    }
+    let maps = [
+        ("control_plane", &prior.control_plane, &wanted.control_plane),
+        ("static_workers", &prior.static_workers, &wanted.static_workers),
+    ];
+    for (map, prior, wanted) in maps {
+        for (name, prior) in prior {
+            if let Some(wanted) = wanted.get(name) {
+                host(&FieldPath::root(map).key(name), prior, wanted, &mut findings);
+            }
+        }
+    }
+    findings
+}
+
+fn immutable(prior: &ClusterSpec, wanted: &ClusterSpec) -> Vec<Finding> {
+    // Both were read from values a moment ago, so they can be written as values too.
+    let (Ok(prior), Ok(wanted)) = (serde_json::to_value(prior), serde_json::to_value(wanted)) else {
+        return Vec::new();
+    };
+    let changes = CLUSTER.immutable_changes(&prior, &wanted);
+    changes
+        .into_iter()
+        .map(|path| {
+            let summary = format!("`{path}` cannot change");
+            Finding::error(
+                path,
+                summary,
+                "A cluster keeps it for life. Build a second cluster, or destroy this one first.",
+            )
+        })
+        .collect()
+}
+
+fn host(path: &FieldPath, prior: &HostSpec, wanted: &HostSpec, findings: &mut Vec<Finding>) {
+    if is_new_machine(prior, wanted) {
+        return;
+    }
+    let address = if wanted.private_address.is_some() { "private_address" } else { "address" };
+    let changed = [
+        (address, prior.node_address() != wanted.node_address()),
+        ("labels", prior.labels != wanted.labels),
+        ("taints", prior.taints != wanted.taints),
+    ];
+    for (field, _) in changed.into_iter().filter(|(_, is_changed)| *is_changed) {
+        findings.push(refused(path.clone().field(field), format!("`{field}` of a host that is in the cluster")));
+    }
+}
+
+/// Whether another machine stands behind the name of a host now. Without `instance_id` its address tells.
+pub(super) fn is_new_machine(prior: &HostSpec, wanted: &HostSpec) -> bool {
+    match (&prior.instance_id, &wanted.instance_id) {
+        (Some(prior), Some(wanted)) => prior != wanted,
+        _ => prior.node_address() != wanted.node_address(),
+    }
+}
+
+fn refused(path: FieldPath, what: impl std::fmt::Display) -> Finding {
+    Finding::error(
+        path,
+        format!("cannot change {what}"),
+        "This version of the provider creates clusters, adds hosts, puts new machines in the place of old ones and destroys \
+         clusters. It cannot make this change.",
+    )
+}

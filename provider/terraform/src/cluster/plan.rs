@@ -1,0 +1,125 @@
+//! What Terraform's plan shows. Pure: it works from the settings and the last observation and reaches no host.
+
+use kubeone_engine::{Action, Observed, Plan, check, plan_create_or_update};
+use kubeone_spec::{ClusterSpec, FieldPath, Step, validate_cluster};
+use tfplugin::plan::mark_unknown;
+use tfplugin::{Diagnostic, Diagnostics, PlanRequest, PlanResponse, Value};
+
+use super::limits;
+use crate::decode::{Decoded, decode};
+use crate::diagnostics::from_findings;
+use crate::model::CLUSTER;
+use crate::{encode, private};
+
+pub(super) fn plan(request: &PlanRequest) -> Result<PlanResponse, Diagnostics> {
+    if request.is_destroy() {
+        refuse_if_protected(&decode(&CLUSTER, &request.prior_state)?.settings)?;
+        return Ok(PlanResponse { private: request.prior_private.clone(), ..PlanResponse::default() });
+    }
+    let wanted = decode::<ClusterSpec>(&CLUSTER, &request.proposed_state)?;
+    // Terraform has just shown the warnings, when it validated the configuration. Errors come back here when a value
+    // became known only during apply.
+    let findings = wanted.keep_certain(validate_cluster(&wanted.settings));
+    let errors: Diagnostics = from_findings(findings).into_iter().filter(Diagnostic::is_error).collect();
+    if errors.has_errors() {
+        return Err(errors);
+    }
+    if request.is_create() { Ok(create(&wanted, request)) } else { update(&wanted, request) }
+}
+
+pub(super) fn refuse_if_protected(prior: &ClusterSpec) -> Result<(), Diagnostic> {
+    if !prior.deletion.protection {
+        return Ok(());
+    }
+    let path = FieldPath::root("deletion").field("protection");
+    Err(Diagnostic::error(
+        format!("cluster `{}` is protected against deletion", prior.name),
+        "Its nodes and everything that runs on them would be lost. To destroy it all the same, set \
+         `deletion = { protection = false }`, run `terraform apply`, and destroy it then.",
+    )
+    .at(crate::path::to_attribute_path(&path)))
+}
+
+fn create(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> PlanResponse {
+    let mut planned = request.proposed_state.clone();
+    mark_unknown(&mut planned, ["id", "endpoint", "ca_certificate", "nodes", "planned_steps"]);
+    let api = FieldPath::root("api_endpoint");
+    if !wanted.is_unknown(&api.clone().field("host")) && !wanted.is_unknown(&api.field("port")) {
+        planned.set(&"endpoint".into(), encode::endpoint(&wanted.settings.api_endpoint));
+    }
+    if steps_are_certain(wanted, None) {
+        let plan = plan_create_or_update(&wanted.settings, &Observed::default());
+        planned.set(&"planned_steps".into(), Value::list(plan.lines()));
+    }
+    PlanResponse { planned_state: planned, ..PlanResponse::default() }
+}
+
+fn update(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanResponse, Diagnostics> {
+    let prior = decode::<ClusterSpec>(&CLUSTER, &request.prior_state)?.settings;
+    let mut diagnostics = from_findings(wanted.keep_certain(limits::findings(&prior, &wanted.settings)));
+    if diagnostics.has_errors() {
+        return Err(diagnostics);
+    }
+    // Terraform proposes the wanted settings with the computed values of the prior state. What is not touched here
+    // stays as it was and shows no difference.
+    let mut planned = request.proposed_state.clone();
+    match private::decode(&request.prior_private).filter(|_| steps_are_certain(wanted, Some(&prior))) {
+        Some(mut observed) => {
+            forget_replaced(&mut observed, &prior, &wanted.settings);
+            let plan = plan_create_or_update(&wanted.settings, &observed);
+            diagnostics.extend(from_findings(check(&wanted.settings, &plan, &observed)));
+            show_steps(&plan, &mut planned);
+        }
+        None if prior == wanted.settings && wanted.unknown.is_empty() => {}
+        None => mark_unknown(&mut planned, ["nodes", "planned_steps"]),
+    }
+    Ok(PlanResponse {
+        planned_state: planned,
+        private: request.prior_private.clone(),
+        diagnostics,
+        ..PlanResponse::default()
+    })
+}
+
+/// What was seen of a machine says nothing about the one that takes its place.
+fn forget_replaced(observed: &mut Observed, prior: &ClusterSpec, wanted: &ClusterSpec) {
+    let hosts = prior.control_plane.iter().chain(&prior.static_workers);
+    for (name, prior) in hosts {
+        let wanted = wanted.control_plane.get(name).or_else(|| wanted.static_workers.get(name));
+        if wanted.is_some_and(|wanted| limits::is_new_machine(prior, wanted)) {
+            observed.hosts.remove(name);
+        }
+    }
+}
+
+fn show_steps(plan: &Plan, planned: &mut Value) {
+    if plan.is_empty() {
+        return;
+    }
+    planned.set(&"planned_steps".into(), Value::list(plan.lines()));
+    mark_unknown(planned, ["nodes"]);
+    if plan.actions().any(|action| matches!(action, Action::InitControlPlane { .. })) {
+        // Nothing of the old cluster is left: the new one has another identity.
+        mark_unknown(planned, ["id", "ca_certificate"]);
+    }
+}
+
+/// Whether the steps can be told before everything is known. They depend on the names of the hosts, not on the
+/// addresses of hosts that are not in the cluster yet.
+fn steps_are_certain(wanted: &Decoded<ClusterSpec>, prior: Option<&ClusterSpec>) -> bool {
+    let is_member = |name: &str| {
+        prior.is_some_and(|prior| prior.control_plane.contains_key(name) || prior.static_workers.contains_key(name))
+    };
+    wanted.unknown.iter().all(|path| match path.0.as_slice() {
+        [Step::Field(map), Step::Key(name), ..] if is_host_map(map) => !is_member(name),
+        [Step::Field(field), ..] => !is_host_map(field) && field != "kubernetes_version" && field != "cluster_network",
+        _ => false,
+    })
+}
+
+fn is_host_map(field: &str) -> bool {
+    field == "control_plane" || field == "static_workers"
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,217 @@
+//! Plans as Terraform shows them. They are pure, so these are the real ones.
+
+use kubeone_engine::{ApiFacts, ApiState, HostState, NodeFacts, Observed};
+use tfplugin::{AttributePath, PlanRequest, PlanResponse, Value};
+
+use super::plan;
+use crate::private;
+use crate::testing::{config, host, state};
+
+fn create(change: impl FnOnce(&mut Value)) -> PlanResponse {
+    let mut config = config();
+    change(&mut config);
+    plan(&request(Value::Null, config, Vec::new())).unwrap()
+}
+
+fn update(observed: &Observed, change: impl FnOnce(&mut Value)) -> Result<PlanResponse, Vec<String>> {
+    let prior = state();
+    let mut proposed = prior.clone();
+    change(&mut proposed);
+    plan(&request(prior, proposed, private::encode(observed).unwrap())).map_err(|diagnostics| {
+        diagnostics.into_iter().map(|error| format!("{}: {}", error.path.unwrap_or_default(), error.summary)).collect()
+    })
+}
+
+fn request(prior_state: Value, proposed_state: Value, prior_private: Vec<u8>) -> PlanRequest {
+    PlanRequest {
+        prior_state,
+        config: proposed_state.clone(),
+        proposed_state,
+        prior_private,
+        planned_private: None,
+        prior_identity: Value::Null,
+        provider_meta: Value::Null,
+        context: tfplugin::CallContext::default(),
+    }
+}
+
+/// Both hosts are nodes. They were not reached themselves, so nothing but their Nodes counts.
+fn settled() -> Observed {
+    let unreachable = || HostState::Unreachable { reason: "no route to host".to_owned() };
+    let node = |control_plane| NodeFacts { ready: true, control_plane, ..NodeFacts::default() };
+    let api = ApiFacts {
+        cluster_uid: "uid".to_owned(),
+        version: "v1.35.4".to_owned(),
+        nodes: [("cp-1".to_owned(), node(true)), ("w-1".to_owned(), node(false))].into(),
+        init_complete: true,
+        ..ApiFacts::default()
+    };
+    Observed {
+        hosts: [("cp-1".to_owned(), unreachable()), ("w-1".to_owned(), unreachable())].into(),
+        api: ApiState::Answered(Box::new(api)),
+    }
+}
+
+fn steps(response: &PlanResponse) -> Vec<&str> {
+    let steps = response.planned_state.attribute("planned_steps").as_list().unwrap_or_default();
+    steps.iter().filter_map(Value::as_str).collect()
+}
+
+#[track_caller]
+fn assert_unknown(response: &PlanResponse, unknown: &[&str]) {
+    let state = response.planned_state.as_map().unwrap();
+    let found: Vec<_> = state.iter().filter(|(_, value)| value.is_unknown()).map(|(name, _)| name.as_str()).collect();
+    assert_eq!(found, unknown);
+}
+
+const CREATE_STEPS: [&str; 5] = [
+    "cp-1: prepare control plane for Kubernetes 1.35.4",
+    "cp-1: initialise control plane with Kubernetes 1.35.4",
+    "w-1: prepare worker for Kubernetes 1.35.4",
+    "w-1: join worker",
+    "cluster: wait until 2 nodes are ready",
+];
+
+#[test]
+fn create_shows_each_step() {
+    let response = create(|_| {});
+    let shown: Vec<_> = steps(&response).into_iter().filter(|step| !step.contains("addon")).collect();
+    assert_eq!(shown, CREATE_STEPS);
+    assert_eq!(response.planned_state.attribute("endpoint").as_str(), Some("https://10.0.0.1:6443"));
+    assert_unknown(&response, &["ca_certificate", "id", "nodes"]);
+}
+
+#[test]
+fn create_shows_each_step_before_addresses_are_known() {
+    let response = create(|config| {
+        for map in ["control_plane", "static_workers"] {
+            for field in ["address", "private_address", "instance_id", "ssh_host_key"] {
+                let name = if map == "control_plane" { "cp-1" } else { "w-1" };
+                config.set(&host(map, name).attribute(field), Value::unknown());
+            }
+        }
+        config.set(&AttributePath::new("api_endpoint").attribute("host"), Value::unknown());
+    });
+    let shown: Vec<_> = steps(&response).into_iter().filter(|step| !step.contains("addon")).collect();
+    assert_eq!(shown, CREATE_STEPS);
+    assert!(response.planned_state.attribute("endpoint").is_unknown());
+}
+
+#[test]
+fn unknown_hosts_have_unknown_steps() {
+    for field in ["static_workers", "control_plane", "kubernetes_version", "cluster_network"] {
+        let response = create(|config| assert!(config.set(&field.into(), Value::unknown())));
+        assert!(response.planned_state.attribute("planned_steps").is_unknown(), "{field}");
+    }
+}
+
+#[test]
+fn nothing_to_do_is_an_empty_plan() {
+    let response = update(&settled(), |_| {}).unwrap();
+    assert_eq!(response.planned_state, state());
+}
+
+#[test]
+fn a_setting_without_steps_changes_alone() {
+    let protection = AttributePath::new("deletion").attribute("protection");
+    let response = update(&settled(), |config| assert!(config.set(&protection, false))).unwrap();
+    let mut expected = state();
+    expected.set(&protection, false);
+    assert_eq!(response.planned_state, expected);
+}
+
+#[test]
+fn a_lost_node_is_joined_again() {
+    let mut observed = settled();
+    if let ApiState::Answered(api) = &mut observed.api {
+        api.nodes.remove("w-1");
+    }
+    observed.hosts.remove("w-1");
+    let response = update(&observed, |_| {}).unwrap();
+    assert_eq!(steps(&response)[..2], ["w-1: prepare worker for Kubernetes 1.35.4", "w-1: join worker"]);
+    assert_unknown(&response, &["nodes"]);
+}
+
+#[test]
+fn a_new_host_joins_even_before_its_address_is_known() {
+    let response = update(&settled(), |config| {
+        let workers = config.attribute("static_workers").as_map().cloned().unwrap_or_default();
+        let mut second = workers["w-1"].clone();
+        for field in ["address", "private_address", "instance_id"] {
+            second.set(&field.into(), Value::unknown());
+        }
+        config.set(&host("static_workers", "w-2"), second);
+    })
+    .unwrap();
+    assert_eq!(steps(&response)[..2], ["w-2: prepare worker for Kubernetes 1.35.4", "w-2: join worker"]);
+}
+
+#[test]
+fn a_new_machine_takes_the_place_of_an_old_one() {
+    let id = host("static_workers", "w-1").attribute("instance_id");
+    let response = update(&settled(), |config| assert!(config.set(&id, "2"))).unwrap();
+    let expected = ["w-1: prepare worker for Kubernetes 1.35.4", "w-1: join worker (in place of an earlier machine)"];
+    assert_eq!(steps(&response)[..2], expected);
+
+    let response = update(&settled(), |config| assert!(config.set(&id, Value::unknown()))).unwrap();
+    assert_unknown(&response, &["nodes", "planned_steps"]);
+}
+
+#[test]
+fn changes_that_cannot_be_made_are_refused_where_they_are() {
+    let cases = [
+        (AttributePath::new("name"), Value::from("other"), "name: `name` cannot change"),
+        (
+            AttributePath::new("cluster_network").attribute("pod_subnet"),
+            Value::from("10.200.0.0/16"),
+            "cluster_network.pod_subnet: `cluster_network.pod_subnet` cannot change",
+        ),
+        (
+            AttributePath::new("api_endpoint").attribute("host"),
+            Value::from("10.0.0.2"),
+            "api_endpoint.host: `api_endpoint.host` cannot change",
+        ),
+        (
+            host("static_workers", "w-1").attribute("private_address"),
+            Value::from("10.0.0.99"),
+            "static_workers[\"w-1\"].private_address: cannot change `private_address` of a host that is in the cluster",
+        ),
+        (
+            host("control_plane", "cp-1").attribute("labels"),
+            Value::object([("zone", Value::from("b"))]),
+            "control_plane[\"cp-1\"].labels: cannot change `labels` of a host that is in the cluster",
+        ),
+    ];
+    for (path, value, expected) in cases {
+        let refused = update(&settled(), |config| assert!(config.set(&path, value))).err().unwrap();
+        assert_eq!(refused, [expected]);
+    }
+}
+
+#[test]
+fn a_default_that_is_written_out_is_no_change() {
+    let response = update(&settled(), |config| {
+        assert!(config.set(&AttributePath::new("api_endpoint").attribute("port"), Value::Null));
+    });
+    assert!(response.is_ok());
+}
+
+#[test]
+fn a_protected_cluster_is_not_destroyed() {
+    let destroy = |prior| plan(&request(prior, Value::Null, Vec::new()));
+    let refused = destroy(state()).err().unwrap();
+    let first = refused.iter().next().unwrap();
+    assert_eq!(first.path, Some(AttributePath::new("deletion").attribute("protection")));
+
+    let mut unprotected = state();
+    unprotected.set(&AttributePath::new("deletion").attribute("protection"), false);
+    assert!(destroy(unprotected).unwrap().planned_state.is_null());
+}
+
+#[test]
+fn a_value_that_turns_out_wrong_is_refused() {
+    let mut wrong = config();
+    wrong.set(&host("static_workers", "w-1").attribute("address"), "10.0.0.11");
+    let refused = plan(&request(Value::Null, wrong, Vec::new())).err().unwrap();
+    assert!(refused.has_errors());
+}

@@ -1,0 +1,67 @@
+//! How hosts are reached: the settings of the provider block, shared between the provider and its resources.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use kubeone_engine::Hosts;
+use kubeone_hosts::{Host, LocalEnvironment, SettingsError, SshConnector};
+use kubeone_spec::{ClusterSpec, FieldPath, Role, SshSettings};
+use tfplugin::Diagnostic;
+
+use crate::diagnostics::chain;
+use crate::path::to_attribute_path;
+
+/// Empty until the provider is configured with values that are all known.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    environment: LocalEnvironment,
+    settings: Arc<RwLock<Option<Arc<SshSettings>>>>,
+}
+
+impl Connection {
+    pub(crate) fn new(environment: LocalEnvironment) -> Self {
+        Self { environment, settings: Arc::default() }
+    }
+
+    /// `None` when a part of the settings is known only at apply.
+    pub(crate) fn configure(&self, settings: Option<SshSettings>) {
+        // A panic cannot leave half a value behind, so a poisoned lock is as good as any.
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings.map(Arc::new);
+    }
+
+    /// The hosts of a cluster, none of them contacted yet. `None` while it is not known how to reach them.
+    pub(crate) fn hosts(&self, spec: &ClusterSpec) -> Result<Option<Hosts>, Diagnostic> {
+        let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(settings) = settings else { return Ok(None) };
+        let connector = SshConnector::new(&settings, &self.environment).map_err(|error| provider_error(&error))?;
+        let hosts = spec.hosts().map(|(name, role, host)| {
+            let host = connector.connect(name, host).map_err(|error| host_error(role, name, &error))?;
+            Ok((name.to_owned(), Arc::new(host) as Arc<dyn Host>))
+        });
+        hosts.collect::<Result<_, _>>().map(Some)
+    }
+
+    /// The same, where nothing goes on without them.
+    pub(crate) fn require_hosts(&self, spec: &ClusterSpec) -> Result<Hosts, Diagnostic> {
+        self.hosts(spec)?.ok_or_else(|| {
+            Diagnostic::error(
+                format!("the hosts of cluster `{}` cannot be reached", spec.name),
+                "Values in the block `provider \"kubeone\"` are not known.",
+            )
+        })
+    }
+}
+
+/// The path is one of the provider block, and cannot be shown as one of the resource.
+fn provider_error(error: &SettingsError) -> Diagnostic {
+    Diagnostic::error("the SSH settings of the provider cannot be used", chain(error))
+}
+
+fn host_error(role: Role, name: &str, error: &SettingsError) -> Diagnostic {
+    let map = match role {
+        Role::ControlPlane => "control_plane",
+        Role::Worker => "static_workers",
+    };
+    let mut path = FieldPath::root(map).key(name);
+    path.0.extend(error.path.0.iter().cloned());
+    Diagnostic::error(format!("`{path}` cannot be used"), chain(&error.source)).at(to_attribute_path(&path))
+}

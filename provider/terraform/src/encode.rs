@@ -1,0 +1,91 @@
+//! From what was observed to the computed attributes of the resource.
+
+use std::collections::BTreeMap;
+
+use kubeone_engine::{ApiFacts, HostFacts, NodeFacts, Observed};
+use kubeone_spec::{ApiEndpoint, ClusterSpec, ClusterStatus, NodeStatus, Role};
+use tfplugin::{Diagnostic, Value};
+
+use crate::diagnostics::chain;
+
+/// The URL of the Kubernetes API.
+pub(crate) fn endpoint(api: &ApiEndpoint) -> String {
+    format!("https://{api}")
+}
+
+/// The status after a look at the cluster. What could not be seen keeps its prior value, so that a cluster that does
+/// not answer for a moment causes no difference. The steps are not observed; they are carried over.
+pub(crate) fn status(spec: &ClusterSpec, observed: &Observed, prior: &ClusterStatus) -> ClusterStatus {
+    let mut status = ClusterStatus { endpoint: endpoint(&spec.api_endpoint), ..prior.clone() };
+    if let Some(api) = observed.api_facts() {
+        keep_unless_seen(&mut status.id, &api.cluster_uid);
+        keep_unless_seen(&mut status.ca_certificate, &api.ca_certificate);
+        status.nodes = nodes(spec, observed, api, &prior.nodes);
+    }
+    status
+}
+
+/// The computed attributes of a state.
+pub(crate) fn read_status(state: &Value) -> Result<ClusterStatus, Diagnostic> {
+    state.decode().map_err(|error| Diagnostic::bug("the state cannot be read", chain(&error)))
+}
+
+/// Brings the computed attributes of a state up to date.
+pub(crate) fn write(state: &mut Value, status: &ClusterStatus) -> Result<(), Diagnostic> {
+    if let (Value::Map(state), Value::Map(status)) = (state, encode(status)?) {
+        state.extend(status);
+    }
+    Ok(())
+}
+
+/// Gives those computed attributes a value that the plan left open. What the plan promised stays.
+pub(crate) fn fill_unknown(planned: &mut Value, status: &ClusterStatus) -> Result<(), Diagnostic> {
+    if let (Value::Map(planned), Value::Map(status)) = (planned, encode(status)?) {
+        planned.extend(
+            status.into_iter().filter(|(name, _)| planned.get(name).is_some_and(Value::is_unknown)).collect::<Vec<_>>(),
+        );
+    }
+    Ok(())
+}
+
+fn encode(status: &ClusterStatus) -> Result<Value, Diagnostic> {
+    Value::encode(status).map_err(|error| Diagnostic::bug("the status cannot be written", chain(&error)))
+}
+
+fn nodes(
+    spec: &ClusterSpec,
+    observed: &Observed,
+    api: &ApiFacts,
+    prior: &BTreeMap<String, NodeStatus>,
+) -> BTreeMap<String, NodeStatus> {
+    spec.hosts()
+        .filter_map(|(name, role, _)| {
+            let seen = node(role, api.nodes.get(name)?, observed.facts(name), prior.get(name));
+            Some((name.to_owned(), seen))
+        })
+        .collect()
+}
+
+fn node(role: Role, node: &NodeFacts, host: Option<&HostFacts>, prior: Option<&NodeStatus>) -> NodeStatus {
+    let mut status = prior.cloned().unwrap_or_default();
+    let role = match role {
+        Role::ControlPlane => "control_plane",
+        Role::Worker => "worker",
+    };
+    role.clone_into(&mut status.role);
+    keep_unless_seen(&mut status.kubelet_version, &node.kubelet_version);
+    keep_unless_seen(&mut status.container_runtime_version, &node.container_runtime_version);
+    if let Some(host) = host {
+        let system = format!("{} {}", host.os.id, host.os.version_id);
+        keep_unless_seen(&mut status.operating_system, system.trim());
+        keep_unless_seen(&mut status.architecture, &host.architecture);
+        keep_unless_seen(&mut status.ssh_host_key, &host.ssh_host_key);
+    }
+    status
+}
+
+fn keep_unless_seen(kept: &mut String, seen: &str) {
+    if !seen.is_empty() {
+        seen.clone_into(kept);
+    }
+}

@@ -1,0 +1,59 @@
+//! The provider: the `provider "kubeone"` block and the list of what there is.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kubeone_hosts::LocalEnvironment;
+use kubeone_spec::{ProviderSpec, validate_provider};
+use tfplugin::{ConfigureRequest, Diagnostics, Provider, Resource, Schema, ValidateProviderRequest, Value};
+
+use crate::cluster::ClusterResource;
+use crate::connection::Connection;
+use crate::decode::{Decoded, decode};
+use crate::diagnostics::from_findings;
+use crate::model::PROVIDER;
+
+/// Clusters of Kubernetes on hosts that exist already.
+pub struct KubeoneProvider {
+    connection: Connection,
+}
+
+impl KubeoneProvider {
+    pub fn new(environment: LocalEnvironment) -> Self {
+        Self { connection: Connection::new(environment) }
+    }
+}
+
+#[async_trait]
+impl Provider for KubeoneProvider {
+    fn schema(&self) -> Schema {
+        PROVIDER.schema().clone()
+    }
+
+    async fn validate(&self, request: ValidateProviderRequest) -> Diagnostics {
+        match settings(&request.config) {
+            Ok((_, diagnostics)) | Err(diagnostics) => diagnostics,
+        }
+    }
+
+    async fn configure(&self, request: ConfigureRequest) -> Diagnostics {
+        let (decoded, diagnostics) = match settings(&request.config) {
+            Ok(decoded) => decoded,
+            Err(diagnostics) => return diagnostics,
+        };
+        self.connection.configure(decoded.unknown.is_empty().then_some(decoded.settings.ssh));
+        // Terraform has shown the warnings already, when it validated the block.
+        diagnostics.into_iter().filter(tfplugin::Diagnostic::is_error).collect()
+    }
+
+    fn resources(&self) -> Vec<Arc<dyn Resource>> {
+        vec![Arc::new(ClusterResource::new(self.connection.clone()))]
+    }
+}
+
+/// The settings and what is to be said about them.
+fn settings(config: &Value) -> Result<(Decoded<ProviderSpec>, Diagnostics), Diagnostics> {
+    let decoded = decode::<ProviderSpec>(&PROVIDER, config)?;
+    let findings = decoded.keep_certain(validate_provider(&decoded.settings));
+    Ok((decoded, from_findings(findings)))
+}

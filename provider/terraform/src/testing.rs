@@ -1,0 +1,72 @@
+//! Material for this crate's tests.
+
+use std::collections::BTreeMap;
+
+use kubeone_spec::{ClusterStatus, NodeStatus};
+use serde_json::json;
+use tfplugin::{AttributePath, Type, Value};
+
+use crate::encode;
+use crate::model::CLUSTER;
+
+/// A configuration with one control plane and one worker in which every nested attribute is written, so that tests can
+/// change any of them.
+pub(crate) fn config() -> Value {
+    let host = |address: &str| {
+        json!({
+            "address": address, "private_address": address, "instance_id": "1", "ssh_host_key": "ssh-ed25519 AAAA",
+            "ssh_user": "admin", "ssh_port": 22, "labels": { "zone": "a" },
+            "taints": [{ "key": "dedicated", "value": "web", "effect": "NoSchedule" }],
+        })
+    };
+    let settings = json!({
+        "name": "prod",
+        "kubernetes_version": "1.35.4",
+        "api_endpoint": { "host": "10.0.0.1", "port": 6443, "alternative_names": ["api.example.com"] },
+        "control_plane": { "cp-1": host("10.0.0.11") },
+        "static_workers": { "w-1": host("10.0.0.21") },
+        "cluster_network": {
+            "pod_subnet": "10.244.0.0/16", "service_subnet": "10.96.0.0/12", "cluster_domain": "cluster.local", "cni": "canal",
+        },
+        "deletion": { "protection": true, "unreachable_hosts": "skip", "remove_packages": true },
+        "timeouts": { "create": "1h", "update": "2h", "delete": "30m", "read": "1m" },
+    });
+    complete(Value::from(settings), &CLUSTER.schema().ty())
+}
+
+/// Adds what Terraform always sends: each attribute of each object, null where nothing is written.
+pub(crate) fn complete(value: Value, ty: &Type) -> Value {
+    match (value, ty) {
+        (Value::Map(mut members), Type::Object(types)) => {
+            let member =
+                |(name, ty): (&String, &Type)| (name.clone(), complete(members.remove(name).unwrap_or_default(), ty));
+            Value::Map(types.iter().map(member).collect::<BTreeMap<_, _>>())
+        }
+        (Value::Map(members), Type::Map(element)) => {
+            Value::Map(members.into_iter().map(|(key, value)| (key, complete(value, element))).collect())
+        }
+        (Value::List(elements), Type::List(element) | Type::Set(element)) => {
+            Value::List(elements.into_iter().map(|value| complete(value, element)).collect())
+        }
+        (other, _) => other,
+    }
+}
+
+/// The state after the cluster of [`config`] was made. It brings its own CNI, so that no addon shows in plans.
+pub(crate) fn state() -> Value {
+    let mut state = config();
+    state.set(&AttributePath::new("cluster_network").attribute("cni"), "none");
+    let status = ClusterStatus {
+        id: "uid".to_owned(),
+        endpoint: "https://10.0.0.1:6443".to_owned(),
+        ca_certificate: "-----BEGIN CERTIFICATE-----".to_owned(),
+        nodes: [("cp-1".to_owned(), NodeStatus::default()), ("w-1".to_owned(), NodeStatus::default())].into(),
+        planned_steps: vec!["cp-1: initialise control plane with Kubernetes 1.35.4".to_owned()],
+    };
+    encode::write(&mut state, &status).unwrap();
+    state
+}
+
+pub(crate) fn host(map: &str, name: &str) -> AttributePath {
+    AttributePath::new(map).key(name)
+}
