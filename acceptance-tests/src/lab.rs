@@ -15,6 +15,7 @@ pub mod command;
 mod disk;
 mod files;
 pub mod host;
+mod kernel;
 pub mod load_balancer;
 pub mod machine;
 mod mounts;
@@ -104,9 +105,9 @@ pub fn up(lab: &Lab, report: &mut dyn FnMut(&str)) -> Result<State> {
     base_image::ensure(report)?;
     // What a killed run of the same name left.
     remove(lab)?;
-    machine::raise_limits()?;
     let network = Network { index: network::free_index()? };
     network::create(&lab.name, network)?;
+    kernel::prepare()?;
     match upstream {
         Upstream::Reachable => upstream::open(lab, network)?,
         Upstream::StandIns => services::start(&upstream::stand_ins(lab, network))?,
@@ -148,11 +149,11 @@ fn remove(lab: &Lab) -> Result<()> {
     let namespace = network::namespace(&lab.name);
     network::kill_members(&namespace)?;
     network::remove(&namespace)?;
-    upstream::close(lab)?;
+    upstream::close(&lab.name)?;
     mounts::remove_below(&lab.disks())?;
     files::remove(&lab.disks())?;
     files::remove(&lab.runtime())?;
-    machine::forget_empty_folders()
+    machine::forget_last_lab()
 }
 
 /// Only one process at a time brings labs up or down or hands out addresses.

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 
 use super::command::{command, run, succeeds};
-use super::{Upstream, files, network, paths, services, upstream};
+use super::{Upstream, files, kernel, paths, services, upstream};
 
 /// The programs the lab calls and the Debian packages that bring them.
 const PROGRAMS: [(&str, &str); 9] = [
@@ -20,14 +20,6 @@ const PROGRAMS: [(&str, &str); 9] = [
     ("ssh-keygen", "openssh-client"),
     ("nsenter", "util-linux"),
     ("sysctl", "procps"),
-];
-
-/// Kernel parameters that many hosts on one machine share, and that no host can set from its namespace.
-const LIMITS: [(&str, u64); 3] = [
-    // kube-proxy wants to raise it and cannot.
-    ("net.netfilter.nf_conntrack_max", 131_072),
-    ("fs.inotify.max_user_instances", 8_192),
-    ("fs.inotify.max_user_watches", 1_048_576),
 ];
 
 /// Says what is missing before anything is begun.
@@ -67,24 +59,14 @@ fn search_path() -> OsString {
     path
 }
 
-/// Raises the limits that are lower than many hosts need.
-pub(super) fn raise_limits() -> Result<()> {
-    for (name, wanted) in LIMITS {
-        let path = Path::new("/proc/sys").join(name.replace('.', "/"));
-        // No connection tracking yet: the kernel sets it up, with a fitting size, when it is first used.
-        let Ok(current) = files::read(&path) else { continue };
-        if current.trim().parse::<u64>().is_ok_and(|current| current < wanted) {
-            run("sysctl", ["-q", "-w", &format!("{name}={wanted}")])?;
-        }
-    }
-    Ok(())
-}
-
-/// Removes the folders that all labs share once the last one is gone. `ip` leaves a mount behind.
-pub(super) fn forget_empty_folders() -> Result<()> {
+/// Removes what all labs share once the last one is gone. `ip` leaves a mount behind.
+pub(super) fn forget_last_lab() -> Result<()> {
     let is_empty = |folder: &Path| files::list(folder).is_ok_and(|entries| entries.is_empty());
+    if !files::list(paths::runtime())?.iter().any(|entry| entry.is_dir()) {
+        kernel::restore()?;
+    }
     let namespaces = Path::new("/run/netns");
-    if namespaces.exists() && is_empty(namespaces) && network::namespaces("")?.is_empty() {
+    if namespaces.exists() && is_empty(namespaces) {
         succeeds(&mut command("umount", [namespaces]))?;
         files::remove(namespaces)?;
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::command::{command, run, succeeds};
 use super::network::{self, Network};
 use super::services::{self, StandIns};
-use super::{Lab, files};
+use super::{Lab, files, kernel};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -44,15 +44,9 @@ pub(super) fn detect() -> Result<Upstream> {
     Ok(Upstream::Reachable)
 }
 
-/// Whether this machine forwards packets at all.
-const FORWARDING: &str = "/proc/sys/net/ipv4/ip_forward";
-
 /// Lets hosts out through the machine.
 pub(super) fn open(lab: &Lab, network: Network) -> Result<()> {
-    if files::read(FORWARDING.as_ref())?.trim() == "0" {
-        files::write(&forwarding_mark(lab), "")?;
-        run("sysctl", ["-q", "-w", "net.ipv4.ip_forward=1"])?;
-    }
+    kernel::forward_packets()?;
     let (mark, link, subnet) = (network::namespace(&lab.name), network.uplink(), network.subnet());
     let comment = ["-m", "comment", "--comment", &mark];
     let rules: [&[&str]; 3] = [
@@ -70,20 +64,12 @@ pub(super) fn open(lab: &Lab, network: Network) -> Result<()> {
 }
 
 /// Takes back what [`open`] did, if it did anything.
-pub(super) fn close(lab: &Lab) -> Result<()> {
-    for (table, chain, rule) in rules_of(&lab.name)? {
+pub(super) fn close(lab: &str) -> Result<()> {
+    for (table, chain, rule) in rules_of(lab)? {
         let deletion = ["-t", table, "-D", chain].into_iter().map(str::to_owned);
         run("iptables", deletion.chain(rule.split_whitespace().map(str::to_owned)))?;
     }
-    if forwarding_mark(lab).exists() {
-        run("sysctl", ["-q", "-w", "net.ipv4.ip_forward=0"])?;
-    }
     Ok(())
-}
-
-/// There while the machine forwards packets for this lab alone.
-fn forwarding_mark(lab: &Lab) -> PathBuf {
-    lab.runtime().join("forwarding")
 }
 
 /// The packet filter rules of a lab: table, chain and the rest of the rule.
