@@ -52,6 +52,11 @@ impl Os {
             .and_then(Self::with_bases)
     }
 
+    /// What all systems share, for work on a host whose system is not known or does not matter.
+    pub fn common() -> Result<Self, OsError> {
+        Self::lookup(COMMON, "")
+    }
+
     /// The ids we know.
     pub fn supported() -> Vec<&'static str> {
         FOLDERS.iter().map(|folder| folder.id).filter(|id| *id != COMMON).collect()

@@ -1,6 +1,7 @@
 //! One authenticated SSH connection, and how it comes about.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -52,11 +53,18 @@ pub(super) struct Connection {
     /// Sessions that may still be opened. Tunnels do not count: sshd limits sessions only.
     pub(super) sessions: Arc<Semaphore>,
     host_key: PublicKey,
+    /// Whether no new work may begin on it.
+    retired: Arc<AtomicBool>,
 }
 
 impl Connection {
-    pub(super) fn is_closed(&self) -> bool {
-        self.handle.is_closed()
+    pub(super) fn takes_work(&self) -> bool {
+        !self.handle.is_closed() && !self.retired.load(Ordering::Relaxed)
+    }
+
+    /// The switch by which a session that is abandoned retires its connection.
+    pub(super) fn retirement(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.retired)
     }
 
     pub(super) fn host_key(&self) -> &PublicKey {
@@ -122,7 +130,7 @@ async fn attempt(link: &Link) -> Result<Connection, Failed> {
     let Seen { key, banner } = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     match (outcome, key) {
         (Ok(()), Some(host_key)) => {
-            Ok(Connection { handle, sessions: Arc::new(Semaphore::new(SESSIONS_AT_ONCE)), host_key })
+            Ok(Connection { handle, sessions: Arc::new(Semaphore::new(SESSIONS_AT_ONCE)), host_key, retired: Arc::default() })
         }
         (Ok(()), None) => Err(Failed::Yet(ConnectError::Ssh(Box::new(russh::Error::UnknownKey)))),
         (Err(_), _) if says_starting(&banner) => Err(Failed::Yet(ConnectError::Starting(banner))),

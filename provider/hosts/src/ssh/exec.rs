@@ -1,5 +1,7 @@
 //! One command on a connection: stdin in, stdout and stderr out, and how it ended.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use russh::client::Msg;
@@ -32,8 +34,8 @@ pub(super) async fn execute(connection: &Connection, command: &str, input: Vec<u
     let permit = connection.sessions.clone().acquire_owned().await.map_err(|_| ExecError::Closed)?;
     let channel = open_session(connection).await?;
     let (mut output, write) = channel.split();
-    let session = Session { write: Some(write), permit: Some(permit) };
-    let Some(write) = &session.write else { return Err(ExecError::Lost) };
+    let session = Session { write, retirement: Some(connection.retirement()), _permit: permit };
+    let write = &session.write;
     write.exec(true, command).await.map_err(|_| ExecError::Closed)?;
     let feed = async {
         // A command may end without reading all of its input; how it ended is told by the other half.
@@ -84,26 +86,24 @@ async fn open_session(connection: &Connection) -> Result<Channel<Msg>, ExecError
     }
 }
 
-/// An open session. Dropped before its end (because nobody waits any more), it is closed on the server too, or it would
-/// count against the limit for as long as the connection lives.
+/// An open session. Dropped before its end, because nobody waits for it any more, it retires its connection: sshd counts a
+/// session until its process has ended, and a few abandoned ones would leave no room for others.
 struct Session {
-    write: Option<ChannelWriteHalf<Msg>>,
-    permit: Option<OwnedSemaphorePermit>,
+    write: ChannelWriteHalf<Msg>,
+    retirement: Option<Arc<AtomicBool>>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Session {
     fn finished(mut self) {
-        self.write = None;
+        self.retirement = None;
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let (Some(write), Ok(runtime)) = (self.write.take(), tokio::runtime::Handle::try_current()) else { return };
-        let permit = self.permit.take();
-        runtime.spawn(async move {
-            let _ = write.close().await;
-            drop(permit);
-        });
+        if let Some(retirement) = &self.retirement {
+            retirement.store(true, Ordering::Relaxed);
+        }
     }
 }

@@ -62,7 +62,7 @@ impl Link {
     pub(super) fn connection(&self) -> BoxFuture<'_, Result<Arc<Connection>, HostError>> {
         Box::pin(async {
             let mut slot = self.connection.lock().await;
-            if let Some(open) = slot.as_ref().filter(|connection| !connection.is_closed()) {
+            if let Some(open) = slot.as_ref().filter(|connection| connection.takes_work()) {
                 return Ok(Arc::clone(open));
             }
             *slot = None;

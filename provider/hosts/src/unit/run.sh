@@ -7,19 +7,22 @@
 umask 077
 directory=/run/kubeone/$UNIT
 mkdir -p /run/kubeone
-# One caller at a time starts a unit and waits for it.
-exec 8>"/run/kubeone/$UNIT.lock"
-flock 8
-
-was_running=false
+# Whether a unit runs now, and which. Shared locks, so that those who look do not take each other for the unit.
+seen_running=
 if [[ -e $directory/run-id ]]; then
   exec 9>>"$directory/running"
-  if ! flock -n 9; then
-    was_running=true
-    flock 9
-  fi
+  if ! flock -sn 9; then seen_running=$(<"$directory/run-id"); fi
   exec 9>&-
 fi
+# One caller at a time starts a unit and waits for it. One whose connection is gone waits here too, until the unit ends.
+exec 8>"/run/kubeone/$UNIT.lock"
+flock 8
+await_end() {
+  exec 9>>"$directory/running"
+  flock -s 9
+  exec 9>&-
+}
+if [[ -e $directory/run-id ]]; then await_end; fi
 
 print_result() {
   local exit_code=killed
@@ -32,10 +35,15 @@ if [[ $ACTION == attach ]]; then
   if [[ -e $directory/run-id ]]; then print_result; else echo none; fi
   exit 0
 fi
-if [[ -e $directory/run-id && $(<"$directory/run-id") == "$RUN_ID" ]] ||
-  { [[ $was_running == true && -e $directory/exit ]] && [[ $(<"$directory/digest") == "$DIGEST" ]]; }; then
-  print_result
-  exit 0
+if [[ -e $directory/run-id ]]; then
+  ended=$(<"$directory/run-id")
+  same_script=false
+  if [[ -e $directory/exit && $(<"$directory/digest") == "$DIGEST" ]]; then same_script=true; fi
+  # Ours, or one that did our work while we waited. An older result may not be true any more.
+  if [[ $ended == "$RUN_ID" ]] || [[ $ended == "$seen_running" && $same_script == true ]]; then
+    print_result
+    exit 0
+  fi
 fi
 if [[ $RESUME == true ]]; then
   # It was started and the host forgot it: a restart. What to do now is not decided here.
@@ -73,7 +81,5 @@ if ! read -rt 30 -u 7; then
   echo "the unit $UNIT did not begin to run within 30 s" >&2
   exit 1
 fi
-exec 9>>"$directory/running"
-flock 9
-exec 9>&-
+await_end
 print_result

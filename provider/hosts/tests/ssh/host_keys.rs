@@ -1,0 +1,123 @@
+//! The policies for host keys.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use kubeone_hosts::{Host as _, HostError, HostKeyProblem, Script, SshHost};
+use kubeone_spec::{HostKeyPolicy, SshSettings};
+
+use crate::server::{Server, connect, connector, output, public_key, spec};
+
+async fn check(host: &SshHost) -> Result<(), HostKeyProblem> {
+    match host.run(&Script::new("true.sh", "true")).await {
+        Ok(_) => Ok(()),
+        Err(HostError::HostKey { source, .. }) => Err(source),
+        Err(other) => panic!("not about the host key: {other:?}"),
+    }
+}
+
+fn with_policy(server: &Server, host_key_policy: HostKeyPolicy) -> SshSettings {
+    SshSettings { host_key_policy, ..server.settings() }
+}
+
+#[tokio::test]
+async fn a_new_host_is_recorded_and_then_checked() {
+    let Some(server) = Server::start() else { return };
+    let settings = with_policy(&server, HostKeyPolicy::AcceptNew);
+    let host = connect(&settings);
+    assert_eq!(host.host_key(), None);
+    check(&host).await.unwrap();
+    assert_eq!(host.host_key(), Some(server.host_key()));
+
+    let file = server.path("client/known_hosts");
+    let recorded = fs::read_to_string(&file).unwrap();
+    assert_eq!(recorded, format!("[127.0.0.1]:{} {}\n", server.port, server.host_key()));
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(server.path("client")).unwrap().permissions().mode() & 0o777, 0o700);
+
+    check(&connect(&settings)).await.unwrap();
+    assert_eq!(fs::read_to_string(&file).unwrap(), recorded, "it is recorded once");
+
+    let other = public_key(&server.new_key("another", "ed25519", ""));
+    fs::write(&file, format!("# comment\n[127.0.0.1]:{} {other}", server.port)).unwrap();
+    let problem = check(&connect(&settings)).await.unwrap_err();
+    assert!(matches!(problem, HostKeyProblem::Changed { .. }), "{problem}");
+}
+
+#[tokio::test]
+async fn a_host_known_by_another_kind_of_key_shows_that_key() {
+    let Some(server) = Server::start() else { return };
+    let settings = with_policy(&server, HostKeyPolicy::KnownHosts);
+    fs::create_dir(server.path("client")).unwrap();
+    let ecdsa = public_key(&server.path("host_ecdsa"));
+    fs::write(server.path("client/known_hosts"), format!("[127.0.0.1]:{} {ecdsa}", server.port)).unwrap();
+    let host = connect(&settings);
+    check(&host).await.unwrap();
+    assert!(host.host_key().unwrap().starts_with("ecdsa-sha2-nistp256 "));
+}
+
+#[tokio::test]
+async fn only_known_hosts_are_trusted_when_asked_so() {
+    let Some(server) = Server::start() else { return };
+    let settings = with_policy(&server, HostKeyPolicy::KnownHosts);
+    let problem = check(&connect(&settings)).await.unwrap_err();
+    assert!(matches!(problem, HostKeyProblem::Unknown { .. }), "{problem}");
+    assert!(!server.path("client/known_hosts").exists());
+}
+
+#[tokio::test]
+async fn hashed_entries_are_read() {
+    let Some(server) = Server::start() else { return };
+    fs::create_dir(server.path("client")).unwrap();
+    let file = server.path("client/known_hosts");
+    fs::write(&file, format!("[127.0.0.1]:{} {}\n", server.port, server.host_key())).unwrap();
+    output("ssh-keygen", &["-q", "-H", "-f", &file.display().to_string()]);
+    assert!(fs::read_to_string(&file).unwrap().starts_with("|1|"));
+    check(&connect(&with_policy(&server, HostKeyPolicy::KnownHosts))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_refused() {
+    let Some(server) = Server::start() else { return };
+    fs::create_dir(server.path("client")).unwrap();
+    fs::write(server.path("client/known_hosts"), format!("@revoked * {}\n", server.host_key())).unwrap();
+    let problem = check(&connect(&with_policy(&server, HostKeyPolicy::AcceptNew))).await.unwrap_err();
+    assert!(matches!(problem, HostKeyProblem::Revoked { .. }), "{problem}");
+}
+
+#[tokio::test]
+async fn a_pinned_key_is_checked_under_every_policy() {
+    let Some(server) = Server::start() else { return };
+    let other = public_key(&server.new_key("another", "ed25519", ""));
+    for policy in [HostKeyPolicy::Pinned, HostKeyPolicy::KnownHosts, HostKeyPolicy::AcceptNew] {
+        let connector = connector(&with_policy(&server, policy));
+        let mut spec = spec();
+        spec.ssh_host_key = Some(server.host_key());
+        check(&connector.connect("cp-1", &spec).unwrap()).await.unwrap();
+        spec.ssh_host_key = Some(other.clone());
+        let problem = check(&connector.connect("cp-1", &spec).unwrap()).await.unwrap_err();
+        assert!(matches!(problem, HostKeyProblem::NotThePinned { .. }), "{problem}");
+    }
+    assert!(!server.path("client").exists(), "a pinned host is not recorded");
+}
+
+#[tokio::test]
+async fn the_policy_pinned_wants_a_key_and_shows_the_one_it_saw() {
+    let Some(server) = Server::start() else { return };
+    let error = connect(&with_policy(&server, HostKeyPolicy::Pinned)).run(&Script::new("x.sh", "")).await.unwrap_err();
+    assert!(error.hint().unwrap().contains(&server.host_key()), "{:?}", error.hint());
+}
+
+#[test]
+fn a_host_key_that_is_none_is_refused() {
+    let settings = SshSettings {
+        private_key_file: None,
+        private_key: Some(include_str!("testdata/key").to_owned().into()),
+        known_hosts_file: "/nowhere".to_owned(),
+        ..SshSettings::default()
+    };
+    let mut spec = spec();
+    spec.ssh_host_key = Some("SHA256:abc".to_owned());
+    let error = connector(&settings).connect("cp-1", &spec).err().unwrap();
+    assert_eq!(error.to_string(), "`ssh_host_key` cannot be used");
+}
