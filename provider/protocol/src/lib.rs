@@ -7,6 +7,8 @@ pub mod plan;
 mod proto;
 pub mod schema;
 mod server;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 mod types;
 mod value;
 mod wire;

@@ -11,7 +11,6 @@ pub(super) struct Environment {
     /// PEM. Absent when the user turned TLS off.
     pub(super) client_certificate: Option<String>,
     /// Only where there are no unix sockets.
-    #[cfg_attr(unix, expect(dead_code, reason = "ports are for Windows"))]
     pub(super) ports: std::ops::RangeInclusive<u16>,
     /// Set by programs that expect one more field in the handshake.
     pub(super) wants_multiplex_field: bool,

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures::Stream;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
@@ -15,33 +16,32 @@ use tonic::transport::server::Connected;
 /// Connections that may wait for the server; Terraform opens one.
 const BACKLOG: usize = 4;
 
+#[cfg(unix)]
+type Socket = tokio::net::UnixListener;
+#[cfg(not(unix))]
+type Socket = tokio::net::TcpListener;
+
+/// Where the socket lives: readable for this user only, removed with the socket in it when dropped.
+#[cfg(unix)]
+type Home = tempfile::TempDir;
+#[cfg(not(unix))]
+type Home = ();
+
 /// A bound socket and how to name it in the handshake.
 pub(super) struct Listener {
     pub(super) network: &'static str,
     pub(super) address: String,
     socket: Socket,
-}
-
-#[cfg(unix)]
-struct Socket {
-    listener: tokio::net::UnixListener,
-    /// Readable for this user only; removed with the socket in it when dropped.
-    _directory: tempfile::TempDir,
-}
-
-#[cfg(not(unix))]
-struct Socket {
-    listener: tokio::net::TcpListener,
+    home: Home,
 }
 
 impl Listener {
     #[cfg(unix)]
     pub(super) fn bind(_ports: impl Sized) -> io::Result<Self> {
-        let directory = tempfile::Builder::new().prefix("tfplugin-").tempdir()?;
-        let path = directory.path().join("socket");
-        let listener = tokio::net::UnixListener::bind(&path)?;
-        let address = path.display().to_string();
-        Ok(Self { network: "unix", address, socket: Socket { listener, _directory: directory } })
+        let home = tempfile::Builder::new().prefix("tfplugin-").tempdir()?;
+        let path = home.path().join("socket");
+        let socket = Socket::bind(&path)?;
+        Ok(Self { network: "unix", address: path.display().to_string(), socket, home })
     }
 
     #[cfg(not(unix))]
@@ -50,36 +50,47 @@ impl Listener {
         let listener =
             ports.find_map(|port| std::net::TcpListener::bind(("127.0.0.1", port)).ok()).ok_or_else(in_use)?;
         listener.set_nonblocking(true)?;
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        let address = listener.local_addr()?.to_string();
-        Ok(Self { network: "tcp", address, socket: Socket { listener } })
+        let socket = Socket::from_std(listener)?;
+        Ok(Self { network: "tcp", address: socket.local_addr()?.to_string(), socket, home: () })
     }
 
     /// Accepts until the receiver is dropped. TLS handshakes run side by side, so that a stranger who connects and says
     /// nothing keeps nobody out.
-    pub(super) fn connections(self, tls: Option<Arc<ServerConfig>>) -> ReceiverStream<io::Result<Connection>> {
+    pub(super) fn connections(self, tls: Option<Arc<ServerConfig>>) -> Connections {
         let (sender, receiver) = mpsc::channel(BACKLOG);
-        let acceptor = tls.map(TlsAcceptor::from);
-        tokio::spawn(async move {
-            let socket = self.socket;
-            loop {
-                let accepted = tokio::select! {
-                    accepted = socket.listener.accept() => accepted,
-                    () = sender.closed() => return,
-                };
-                match accepted {
-                    Ok((stream, _)) => {
-                        tokio::spawn(establish(stream, acceptor.clone(), sender.clone()));
-                    }
-                    Err(error) => {
-                        if sender.send(Err(error)).await.is_err() {
-                            return;
-                        }
-                    }
-                }
+        tokio::spawn(accept(self.socket, tls.map(TlsAcceptor::from), sender));
+        Connections { established: ReceiverStream::new(receiver), _home: self.home }
+    }
+}
+
+/// Connections as they come in. The socket is gone when this is dropped.
+pub(super) struct Connections {
+    established: ReceiverStream<io::Result<Connection>>,
+    _home: Home,
+}
+
+impl Stream for Connections {
+    type Item = io::Result<Connection>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.established).poll_next(context)
+    }
+}
+
+async fn accept(socket: Socket, acceptor: Option<TlsAcceptor>, connections: mpsc::Sender<io::Result<Connection>>) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = socket.accept() => accepted,
+            () = connections.closed() => return,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                tokio::spawn(establish(stream, acceptor.clone(), connections.clone()));
             }
-        });
-        ReceiverStream::new(receiver)
+            Err(error) => {
+                connections.send(Err(error)).await.ok();
+            }
+        }
     }
 }
 

@@ -29,7 +29,7 @@ use crate::Provider;
 use crate::proto::{plugin, tfplugin6};
 
 /// As much as Terraform itself allows.
-const MAX_MESSAGE: usize = 256 << 20;
+pub(crate) const MAX_MESSAGE: usize = 256 << 20;
 /// How long work that was told to stop may take before the process ends anyway.
 const LINGER: Duration = Duration::from_mins(1);
 

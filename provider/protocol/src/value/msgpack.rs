@@ -4,7 +4,7 @@ mod decode;
 mod encode;
 mod refinements;
 
-use super::Value;
+use super::{TypedValue, Value};
 use crate::types::TypeError;
 use crate::{AttributePath, Step, Type};
 
@@ -86,7 +86,8 @@ impl Value {
         self == other || self.clone().canonical(ty) == other.clone().canonical(ty)
     }
 
-    /// Fills in missing attributes with null and puts sets in a fixed order.
+    /// Fills in missing attributes with null and puts sets in a fixed order. Values of any type get the type they would be
+    /// sent with.
     #[must_use]
     pub(crate) fn canonical(self, ty: &Type) -> Self {
         match (self, ty) {
@@ -112,6 +113,10 @@ impl Value {
                 Self::List(elements.into_iter().zip(types).map(|(part, ty)| part.canonical(ty)).collect())
             }
             (Self::Dynamic(typed), ty) if *ty != Type::Dynamic => typed.value.canonical(ty),
+            (
+                value @ (Self::Bool(_) | Self::Number(_) | Self::String(_) | Self::List(_) | Self::Map(_)),
+                Type::Dynamic,
+            ) => Self::Dynamic(Box::new(TypedValue { ty: value.inferred_type(), value })),
             (other, _) => other,
         }
     }

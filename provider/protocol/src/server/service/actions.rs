@@ -12,37 +12,37 @@ use crate::server::catalog::find;
 use crate::wire::diagnostics_to_wire;
 use crate::{Diagnostics, InvokeActionRequest, PlanActionRequest, Progress, ValidateRequest};
 
-pub(super) type EventStream = BoxStream<'static, Result<proto::invoke_action::Event, Status>>;
+pub(super) type EventStream = BoxStream<'static, Result<proto::InvokeActionEvent, Status>>;
 
 impl Service {
     pub(super) async fn validate_action(
         &self,
-        request: proto::validate_action_config::Request,
-    ) -> Result<proto::validate_action_config::Response, Diagnostics> {
+        request: proto::ValidateActionConfigRequest,
+    ) -> Result<proto::ValidateActionConfigResponse, Diagnostics> {
         let entry = find(&self.catalog.actions, &request.type_name)?;
         let config = decode("configuration", request.config.as_ref(), &entry.ty)?;
         let context = self.calls.context(None::<proto::ClientCapabilities>);
         let diagnostics = entry.handler.validate(ValidateRequest { config, context }).await;
-        Ok(proto::validate_action_config::Response { diagnostics: diagnostics_to_wire(diagnostics) })
+        Ok(proto::ValidateActionConfigResponse { diagnostics: diagnostics_to_wire(diagnostics) })
     }
 
     pub(super) async fn plan_action(
         &self,
-        request: proto::plan_action::Request,
-    ) -> Result<proto::plan_action::Response, Diagnostics> {
+        request: proto::PlanActionRequest,
+    ) -> Result<proto::PlanActionResponse, Diagnostics> {
         let entry = find(&self.catalog.actions, &request.action_type)?;
         let context = self.calls.context(request.client_capabilities);
         let deferral_allowed = context.client_capabilities.deferral_allowed;
         let config = decode("configuration", request.config.as_ref(), &entry.ty)?;
         let mut response = entry.handler.plan(PlanActionRequest { config, context }).await;
-        Ok(proto::plan_action::Response {
+        Ok(proto::PlanActionResponse {
             deferred: deferral(response.deferred, deferral_allowed, &mut response.diagnostics),
             diagnostics: diagnostics_to_wire(response.diagnostics),
         })
     }
 
     /// The stream ends with the completion, whoever may still hold a way to report progress.
-    pub(super) fn invoke_action(&self, request: proto::invoke_action::Request) -> EventStream {
+    pub(super) fn invoke_action(&self, request: proto::InvokeActionRequest) -> EventStream {
         let (progress, messages) = mpsc::unbounded_channel();
         let (done, completion) = tokio::sync::oneshot::channel();
         let service = self.clone();
@@ -53,18 +53,18 @@ impl Service {
         });
         let completed = stream::once(async move {
             let diagnostics = completion.await.unwrap_or_default();
-            let completed = proto::invoke_action::event::Completed { diagnostics: diagnostics_to_wire(diagnostics) };
-            event(proto::invoke_action::event::Type::Completed(completed))
+            let completed = proto::invoke_action_event::Completed { diagnostics: diagnostics_to_wire(diagnostics) };
+            event(proto::invoke_action_event::Type::Completed(completed))
         });
         let progress = UnboundedReceiverStream::new(messages).map(|message| {
-            event(proto::invoke_action::event::Type::Progress(proto::invoke_action::event::Progress { message }))
+            event(proto::invoke_action_event::Type::Progress(proto::invoke_action_event::Progress { message }))
         });
         progress.chain(completed).boxed()
     }
 
     async fn run_action(
         &self,
-        request: proto::invoke_action::Request,
+        request: proto::InvokeActionRequest,
         progress: Progress,
     ) -> Result<Diagnostics, Diagnostics> {
         let entry = find(&self.catalog.actions, &request.action_type)?;
@@ -77,6 +77,6 @@ impl Service {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the stream's items are results")]
-fn event(r#type: proto::invoke_action::event::Type) -> Result<proto::invoke_action::Event, Status> {
-    Ok(proto::invoke_action::Event { r#type: Some(r#type) })
+fn event(r#type: proto::invoke_action_event::Type) -> Result<proto::InvokeActionEvent, Status> {
+    Ok(proto::InvokeActionEvent { r#type: Some(r#type) })
 }

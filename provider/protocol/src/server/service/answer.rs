@@ -13,8 +13,8 @@ pub(super) trait Failed {
 }
 
 macro_rules! failed_with_diagnostics {
-    ($($message:ident),+ $(,)?) => {$(
-        impl Failed for proto::$message::Response {
+    ($($response:ident),+ $(,)?) => {$(
+        impl Failed for proto::$response {
             fn failed(diagnostics: Diagnostics) -> Self {
                 Self { diagnostics: diagnostics_to_wire(diagnostics), ..Self::default() }
             }
@@ -23,28 +23,28 @@ macro_rules! failed_with_diagnostics {
 }
 
 failed_with_diagnostics!(
-    apply_resource_change,
-    close_ephemeral_resource,
-    configure_provider,
-    generate_resource_config,
-    get_provider_schema,
-    get_resource_identity_schemas,
-    import_resource_state,
-    move_resource_state,
-    open_ephemeral_resource,
-    plan_action,
-    plan_resource_change,
-    read_data_source,
-    read_resource,
-    renew_ephemeral_resource,
-    upgrade_resource_identity,
-    upgrade_resource_state,
-    validate_action_config,
-    validate_data_resource_config,
-    validate_ephemeral_resource_config,
-    validate_list_resource_config,
-    validate_provider_config,
-    validate_resource_config,
+    ApplyResourceChangeResponse,
+    CloseEphemeralResourceResponse,
+    ConfigureProviderResponse,
+    GenerateResourceConfigResponse,
+    GetProviderSchemaResponse,
+    GetResourceIdentitySchemasResponse,
+    ImportResourceStateResponse,
+    MoveResourceStateResponse,
+    OpenEphemeralResourceResponse,
+    PlanActionResponse,
+    PlanResourceChangeResponse,
+    ReadDataSourceResponse,
+    ReadResourceResponse,
+    RenewEphemeralResourceResponse,
+    UpgradeResourceIdentityResponse,
+    UpgradeResourceStateResponse,
+    ValidateActionConfigResponse,
+    ValidateDataResourceConfigResponse,
+    ValidateEphemeralResourceConfigResponse,
+    ValidateListResourceConfigResponse,
+    ValidateProviderConfigResponse,
+    ValidateResourceConfigResponse,
 );
 
 pub(super) async fn answer<R: Failed>(

@@ -9,26 +9,26 @@ use crate::{Diagnostics, ReadDataRequest, ValidateRequest};
 impl Service {
     pub(super) async fn validate_data_source(
         &self,
-        request: proto::validate_data_resource_config::Request,
-    ) -> Result<proto::validate_data_resource_config::Response, Diagnostics> {
+        request: proto::ValidateDataResourceConfigRequest,
+    ) -> Result<proto::ValidateDataResourceConfigResponse, Diagnostics> {
         let entry = find(&self.catalog.data_sources, &request.type_name)?;
         let config = decode("configuration", request.config.as_ref(), &entry.ty)?;
         let context = self.calls.context(None::<proto::ClientCapabilities>);
         let diagnostics = entry.handler.validate(ValidateRequest { config, context }).await;
-        Ok(proto::validate_data_resource_config::Response { diagnostics: diagnostics_to_wire(diagnostics) })
+        Ok(proto::ValidateDataResourceConfigResponse { diagnostics: diagnostics_to_wire(diagnostics) })
     }
 
     pub(super) async fn read_data_source(
         &self,
-        request: proto::read_data_source::Request,
-    ) -> Result<proto::read_data_source::Response, Diagnostics> {
+        request: proto::ReadDataSourceRequest,
+    ) -> Result<proto::ReadDataSourceResponse, Diagnostics> {
         let entry = find(&self.catalog.data_sources, &request.type_name)?;
         let context = self.calls.context(request.client_capabilities);
         let deferral_allowed = context.client_capabilities.deferral_allowed;
         let config = decode("configuration", request.config.as_ref(), &entry.ty)?;
         let provider_meta = self.provider_meta(request.provider_meta.as_ref())?;
         let mut response = entry.handler.read(ReadDataRequest { config, provider_meta, context }).await;
-        Ok(proto::read_data_source::Response {
+        Ok(proto::ReadDataSourceResponse {
             state: Some(encode("state", &response.state, &entry.ty)?),
             deferred: deferral(response.deferred, deferral_allowed, &mut response.diagnostics),
             diagnostics: diagnostics_to_wire(response.diagnostics),

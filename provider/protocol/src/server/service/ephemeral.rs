@@ -9,19 +9,19 @@ use crate::{CloseRequest, Diagnostics, OpenRequest, RenewRequest, ValidateEpheme
 impl Service {
     pub(super) async fn validate_ephemeral(
         &self,
-        request: proto::validate_ephemeral_resource_config::Request,
-    ) -> Result<proto::validate_ephemeral_resource_config::Response, Diagnostics> {
+        request: proto::ValidateEphemeralResourceConfigRequest,
+    ) -> Result<proto::ValidateEphemeralResourceConfigResponse, Diagnostics> {
         let entry = find(&self.catalog.ephemeral_resources, &request.type_name)?;
         let config = decode("configuration", request.config.as_ref(), &entry.ty)?;
         let context = self.calls.context(None::<proto::ClientCapabilities>);
         let diagnostics = entry.handler.validate(ValidateEphemeralRequest { config, context }).await;
-        Ok(proto::validate_ephemeral_resource_config::Response { diagnostics: diagnostics_to_wire(diagnostics) })
+        Ok(proto::ValidateEphemeralResourceConfigResponse { diagnostics: diagnostics_to_wire(diagnostics) })
     }
 
     pub(super) async fn open_ephemeral(
         &self,
-        request: proto::open_ephemeral_resource::Request,
-    ) -> Result<proto::open_ephemeral_resource::Response, Diagnostics> {
+        request: proto::OpenEphemeralResourceRequest,
+    ) -> Result<proto::OpenEphemeralResourceResponse, Diagnostics> {
         let entry = find(&self.catalog.ephemeral_resources, &request.type_name)?;
         let context = self.calls.context(request.client_capabilities);
         let deferral_allowed = context.client_capabilities.deferral_allowed;
@@ -29,7 +29,7 @@ impl Service {
         let handler = entry.handler.clone();
         let open = async move { handler.open(OpenRequest { config, context }).await };
         let mut response = self.calls.detach(open).await?;
-        Ok(proto::open_ephemeral_resource::Response {
+        Ok(proto::OpenEphemeralResourceResponse {
             renew_at: response.renew_at.map(Into::into),
             result: Some(encode("result", &response.result, &entry.ty)?),
             private: Some(response.private),
@@ -40,13 +40,13 @@ impl Service {
 
     pub(super) async fn renew_ephemeral(
         &self,
-        request: proto::renew_ephemeral_resource::Request,
-    ) -> Result<proto::renew_ephemeral_resource::Response, Diagnostics> {
+        request: proto::RenewEphemeralResourceRequest,
+    ) -> Result<proto::RenewEphemeralResourceResponse, Diagnostics> {
         let entry = find(&self.catalog.ephemeral_resources, &request.type_name)?;
         let context = self.calls.context(None::<proto::ClientCapabilities>);
         let private = request.private.unwrap_or_default();
         let response = entry.handler.renew(RenewRequest { private, context }).await;
-        Ok(proto::renew_ephemeral_resource::Response {
+        Ok(proto::RenewEphemeralResourceResponse {
             renew_at: response.renew_at.map(Into::into),
             private: Some(response.private),
             diagnostics: diagnostics_to_wire(response.diagnostics),
@@ -55,14 +55,14 @@ impl Service {
 
     pub(super) async fn close_ephemeral(
         &self,
-        request: proto::close_ephemeral_resource::Request,
-    ) -> Result<proto::close_ephemeral_resource::Response, Diagnostics> {
+        request: proto::CloseEphemeralResourceRequest,
+    ) -> Result<proto::CloseEphemeralResourceResponse, Diagnostics> {
         let entry = find(&self.catalog.ephemeral_resources, &request.type_name)?;
         let context = self.calls.context(None::<proto::ClientCapabilities>);
         let private = request.private.unwrap_or_default();
         let handler = entry.handler.clone();
         let close = async move { handler.close(CloseRequest { private, context }).await };
         let diagnostics = self.calls.detach(close).await?;
-        Ok(proto::close_ephemeral_resource::Response { diagnostics: diagnostics_to_wire(diagnostics) })
+        Ok(proto::CloseEphemeralResourceResponse { diagnostics: diagnostics_to_wire(diagnostics) })
     }
 }

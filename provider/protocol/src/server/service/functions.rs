@@ -6,11 +6,11 @@ use crate::server::calls::catch;
 use crate::{Diagnostic, Diagnostics, FunctionError};
 
 impl Service {
-    pub(super) async fn call_function(&self, request: proto::call_function::Request) -> proto::call_function::Response {
+    pub(super) async fn call_function(&self, request: proto::CallFunctionRequest) -> proto::CallFunctionResponse {
         let result = catch(self.try_call_function(request)).await;
         match result.map_err(|diagnostics| FunctionError::new(text(&diagnostics))).and_then(|result| result) {
-            Ok(value) => proto::call_function::Response { result: Some(value), error: None },
-            Err(error) => proto::call_function::Response {
+            Ok(value) => proto::CallFunctionResponse { result: Some(value), error: None },
+            Err(error) => proto::CallFunctionResponse {
                 result: None,
                 error: Some(proto::FunctionError {
                     text: error.text,
@@ -22,7 +22,7 @@ impl Service {
 
     async fn try_call_function(
         &self,
-        request: proto::call_function::Request,
+        request: proto::CallFunctionRequest,
     ) -> Result<proto::DynamicValue, FunctionError> {
         let unknown = || FunctionError::new(format!("this provider has no function `{}`", request.name));
         let (function, signature) = self.catalog.functions.get(&request.name).ok_or_else(unknown)?;

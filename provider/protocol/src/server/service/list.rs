@@ -12,7 +12,7 @@ use crate::server::catalog::find;
 use crate::wire::diagnostics_to_wire;
 use crate::{Diagnostics, ListEvent, ListRequest, ListSink, Type, ValidateListRequest};
 
-pub(super) type EventStream = BoxStream<'static, Result<proto::list_resource::Event, Status>>;
+pub(super) type EventStream = BoxStream<'static, Result<proto::ListResourceEvent, Status>>;
 
 /// Results that may wait for Terraform to read them; a search that is ahead pauses.
 const RESULTS_AHEAD: usize = 16;
@@ -20,8 +20,8 @@ const RESULTS_AHEAD: usize = 16;
 impl Service {
     pub(super) async fn validate_list(
         &self,
-        request: proto::validate_list_resource_config::Request,
-    ) -> Result<proto::validate_list_resource_config::Response, Diagnostics> {
+        request: proto::ValidateListResourceConfigRequest,
+    ) -> Result<proto::ValidateListResourceConfigResponse, Diagnostics> {
         let entry = find(&self.catalog.list_resources, &request.type_name)?;
         let request = ValidateListRequest {
             config: decode("configuration", request.config.as_ref(), &entry.ty)?,
@@ -30,10 +30,10 @@ impl Service {
             context: self.calls.context(None::<proto::ClientCapabilities>),
         };
         let diagnostics = entry.handler.validate(request).await;
-        Ok(proto::validate_list_resource_config::Response { diagnostics: diagnostics_to_wire(diagnostics) })
+        Ok(proto::ValidateListResourceConfigResponse { diagnostics: diagnostics_to_wire(diagnostics) })
     }
 
-    pub(super) fn list(&self, request: proto::list_resource::Request) -> EventStream {
+    pub(super) fn list(&self, request: proto::ListResourceRequest) -> EventStream {
         let (sender, events) = mpsc::channel(RESULTS_AHEAD);
         let type_name = request.type_name.clone();
         let search = self.clone();
@@ -46,7 +46,7 @@ impl Service {
         ReceiverStream::new(events).map(move |event| Ok(service.list_event(&type_name, event))).boxed()
     }
 
-    async fn run_list(&self, request: proto::list_resource::Request, results: ListSink) -> Result<(), Diagnostics> {
+    async fn run_list(&self, request: proto::ListResourceRequest, results: ListSink) -> Result<(), Diagnostics> {
         let entry = find(&self.catalog.list_resources, &request.type_name)?;
         let request = ListRequest {
             config: decode("configuration", request.config.as_ref(), &entry.ty)?,
@@ -58,19 +58,19 @@ impl Service {
         crate::server::calls::catch(entry.handler.list(request)).await
     }
 
-    fn list_event(&self, type_name: &str, event: ListEvent) -> proto::list_resource::Event {
-        self.try_list_event(type_name, event).unwrap_or_else(|diagnostics| proto::list_resource::Event {
+    fn list_event(&self, type_name: &str, event: ListEvent) -> proto::ListResourceEvent {
+        self.try_list_event(type_name, event).unwrap_or_else(|diagnostics| proto::ListResourceEvent {
             diagnostic: diagnostics_to_wire(diagnostics),
             ..Default::default()
         })
     }
 
-    fn try_list_event(&self, type_name: &str, event: ListEvent) -> Result<proto::list_resource::Event, Diagnostics> {
+    fn try_list_event(&self, type_name: &str, event: ListEvent) -> Result<proto::ListResourceEvent, Diagnostics> {
         let resource_object = match &event.resource {
             Some(resource) => Some(encode("resource", resource, &find(&self.catalog.resources, type_name)?.ty)?),
             None => None,
         };
-        Ok(proto::list_resource::Event {
+        Ok(proto::ListResourceEvent {
             identity: encode_identity(&event.identity, self.catalog.identity_type(type_name))?,
             display_name: event.display_name,
             resource_object,

@@ -8,19 +8,19 @@ use crate::{ConfigureRequest, Diagnostics, ValidateProviderRequest};
 impl Service {
     pub(super) async fn validate_provider(
         &self,
-        request: proto::validate_provider_config::Request,
-    ) -> Result<proto::validate_provider_config::Response, Diagnostics> {
+        request: proto::ValidateProviderConfigRequest,
+    ) -> Result<proto::ValidateProviderConfigResponse, Diagnostics> {
         let provider = &self.catalog.provider;
         let config = decode("provider configuration", request.config.as_ref(), &provider.ty)?;
         let context = self.calls.context(None::<proto::ClientCapabilities>);
         let diagnostics = provider.handler.validate(ValidateProviderRequest { config, context }).await;
-        Ok(proto::validate_provider_config::Response { diagnostics: diagnostics_to_wire(diagnostics) })
+        Ok(proto::ValidateProviderConfigResponse { diagnostics: diagnostics_to_wire(diagnostics) })
     }
 
     pub(super) async fn configure(
         &self,
-        request: proto::configure_provider::Request,
-    ) -> Result<proto::configure_provider::Response, Diagnostics> {
+        request: proto::ConfigureProviderRequest,
+    ) -> Result<proto::ConfigureProviderResponse, Diagnostics> {
         self.calls.begin_session(request.client_capabilities.unwrap_or_default().into());
         let provider = &self.catalog.provider;
         let request = ConfigureRequest {
@@ -29,12 +29,12 @@ impl Service {
             context: self.calls.context(request.client_capabilities),
         };
         let diagnostics = provider.handler.configure(request).await;
-        Ok(proto::configure_provider::Response { diagnostics: diagnostics_to_wire(diagnostics) })
+        Ok(proto::ConfigureProviderResponse { diagnostics: diagnostics_to_wire(diagnostics) })
     }
 
-    pub(super) fn stop(&self) -> proto::stop_provider::Response {
+    pub(super) fn stop(&self) -> proto::StopProviderResponse {
         tracing::info!("Terraform asks to stop");
         self.calls.cancel();
-        proto::stop_provider::Response::default()
+        proto::StopProviderResponse::default()
     }
 }

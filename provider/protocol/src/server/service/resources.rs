@@ -22,8 +22,8 @@ impl Service {
 
     pub(super) async fn validate_resource(
         &self,
-        request: proto::validate_resource_config::Request,
-    ) -> Result<proto::validate_resource_config::Response, Diagnostics> {
+        request: proto::ValidateResourceConfigRequest,
+    ) -> Result<proto::ValidateResourceConfigResponse, Diagnostics> {
         let (entry, _) = self.resource(&request.type_name)?;
         let config = decode("configuration", request.config.as_ref(), &entry.ty)?;
         let context = self.calls.context(request.client_capabilities);
@@ -37,13 +37,13 @@ impl Service {
             }));
         }
         diagnostics.extend(entry.handler.validate(ValidateRequest { config, context }).await);
-        Ok(proto::validate_resource_config::Response { diagnostics: diagnostics_to_wire(diagnostics) })
+        Ok(proto::ValidateResourceConfigResponse { diagnostics: diagnostics_to_wire(diagnostics) })
     }
 
     pub(super) async fn read_resource(
         &self,
-        request: proto::read_resource::Request,
-    ) -> Result<proto::read_resource::Response, Diagnostics> {
+        request: proto::ReadResourceRequest,
+    ) -> Result<proto::ReadResourceResponse, Diagnostics> {
         let (entry, identity) = self.resource(&request.type_name)?;
         let context = self.calls.context(request.client_capabilities);
         let deferral_allowed = context.client_capabilities.deferral_allowed;
@@ -58,7 +58,7 @@ impl Service {
             })
             .await;
         let state = plan::without_write_only(&entry.schema, &response.state);
-        Ok(proto::read_resource::Response {
+        Ok(proto::ReadResourceResponse {
             new_state: Some(encode("state", &state, &entry.ty)?),
             private: response.private,
             deferred: deferral(response.deferred, deferral_allowed, &mut response.diagnostics),
@@ -69,8 +69,8 @@ impl Service {
 
     pub(super) async fn plan_resource(
         &self,
-        request: proto::plan_resource_change::Request,
-    ) -> Result<proto::plan_resource_change::Response, Diagnostics> {
+        request: proto::PlanResourceChangeRequest,
+    ) -> Result<proto::PlanResourceChangeResponse, Diagnostics> {
         let (entry, identity) = self.resource(&request.type_name)?;
         let context = self.calls.context(request.client_capabilities);
         let capabilities = context.client_capabilities;
@@ -89,7 +89,7 @@ impl Service {
             })
             .await;
         let planned = plan::without_write_only(&entry.schema, &response.planned_state);
-        Ok(proto::plan_resource_change::Response {
+        Ok(proto::PlanResourceChangeResponse {
             planned_state: Some(encode("planned state", &planned, &entry.ty)?),
             requires_replace: response.requires_replace.into_iter().map(Into::into).collect(),
             planned_private: response.private,
@@ -103,13 +103,13 @@ impl Service {
     /// A failure of our own answers with the prior state, so that Terraform keeps what it has.
     pub(super) async fn apply_resource(
         &self,
-        request: proto::apply_resource_change::Request,
-    ) -> Result<proto::apply_resource_change::Response, Diagnostics> {
+        request: proto::ApplyResourceChangeRequest,
+    ) -> Result<proto::ApplyResourceChangeResponse, Diagnostics> {
         let prior_state = request.prior_state.clone();
         let private = request.planned_private.clone();
         match self.try_apply_resource(request).await {
             Ok(response) => Ok(response),
-            Err(diagnostics) => Ok(proto::apply_resource_change::Response {
+            Err(diagnostics) => Ok(proto::ApplyResourceChangeResponse {
                 new_state: prior_state,
                 private,
                 diagnostics: diagnostics_to_wire(diagnostics),
@@ -120,8 +120,8 @@ impl Service {
 
     async fn try_apply_resource(
         &self,
-        request: proto::apply_resource_change::Request,
-    ) -> Result<proto::apply_resource_change::Response, Diagnostics> {
+        request: proto::ApplyResourceChangeRequest,
+    ) -> Result<proto::ApplyResourceChangeResponse, Diagnostics> {
         let (entry, identity) = self.resource(&request.type_name)?;
         let handler = entry.handler.clone();
         let request = ApplyRequest {
@@ -135,7 +135,7 @@ impl Service {
         };
         let response = self.calls.detach(async move { handler.apply(request).await }).await?;
         let state = plan::without_write_only(&entry.schema, &response.state);
-        Ok(proto::apply_resource_change::Response {
+        Ok(proto::ApplyResourceChangeResponse {
             new_state: Some(encode("new state", &state, &entry.ty)?),
             private: response.private,
             diagnostics: diagnostics_to_wire(response.diagnostics),

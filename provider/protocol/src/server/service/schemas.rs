@@ -16,25 +16,26 @@ const CAPABILITIES: proto::ServerCapabilities = proto::ServerCapabilities {
 };
 
 impl Service {
-    pub(super) fn metadata(&self) -> proto::get_metadata::Response {
-        use proto::get_metadata as item;
+    pub(super) fn metadata(&self) -> proto::GetMetadataResponse {
         let catalog = &self.catalog;
-        proto::get_metadata::Response {
+        proto::GetMetadataResponse {
             server_capabilities: Some(CAPABILITIES),
             diagnostics: Vec::new(),
-            data_sources: names(&catalog.data_sources, |type_name| item::DataSourceMetadata { type_name }),
-            resources: names(&catalog.resources, |type_name| item::ResourceMetadata { type_name }),
-            functions: names(&catalog.functions, |name| item::FunctionMetadata { name }),
-            ephemeral_resources: names(&catalog.ephemeral_resources, |type_name| item::EphemeralMetadata { type_name }),
-            list_resources: names(&catalog.list_resources, |type_name| item::ListResourceMetadata { type_name }),
+            data_sources: names(&catalog.data_sources, |type_name| proto::DataSourceMetadata { type_name }),
+            resources: names(&catalog.resources, |type_name| proto::ResourceMetadata { type_name }),
+            functions: names(&catalog.functions, |name| proto::FunctionMetadata { name }),
+            ephemeral_resources: names(&catalog.ephemeral_resources, |type_name| proto::EphemeralMetadata {
+                type_name,
+            }),
+            list_resources: names(&catalog.list_resources, |type_name| proto::ListResourceMetadata { type_name }),
             state_stores: Vec::new(),
-            actions: names(&catalog.actions, |type_name| item::ActionMetadata { type_name }),
+            actions: names(&catalog.actions, |type_name| proto::ActionMetadata { type_name }),
         }
     }
 
-    pub(super) fn provider_schema(&self) -> proto::get_provider_schema::Response {
+    pub(super) fn provider_schema(&self) -> proto::GetProviderSchemaResponse {
         let catalog = &self.catalog;
-        proto::get_provider_schema::Response {
+        proto::GetProviderSchemaResponse {
             provider: Some((&catalog.provider.schema).into()),
             provider_meta: catalog.meta.as_ref().map(|(schema, _)| schema.into()),
             resource_schemas: schemas(&catalog.resources),
@@ -53,9 +54,9 @@ impl Service {
         }
     }
 
-    pub(super) fn identity_schemas(&self) -> proto::get_resource_identity_schemas::Response {
+    pub(super) fn identity_schemas(&self) -> proto::GetResourceIdentitySchemasResponse {
         let schemas = self.catalog.identities.iter();
-        proto::get_resource_identity_schemas::Response {
+        proto::GetResourceIdentitySchemasResponse {
             identity_schemas: schemas.map(|(name, identity)| (name.clone(), (&identity.schema).into())).collect(),
             diagnostics: Vec::new(),
         }

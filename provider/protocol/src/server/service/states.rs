@@ -12,8 +12,8 @@ use crate::{
 impl Service {
     pub(super) async fn upgrade_state(
         &self,
-        request: proto::upgrade_resource_state::Request,
-    ) -> Result<proto::upgrade_resource_state::Response, Diagnostics> {
+        request: proto::UpgradeResourceStateRequest,
+    ) -> Result<proto::UpgradeResourceStateResponse, Diagnostics> {
         let entry = find(&self.catalog.resources, &request.type_name)?;
         let json = stored_bytes("state", request.raw_state.as_ref())?;
         let version = request.version;
@@ -25,7 +25,7 @@ impl Service {
             let upgraded = entry.handler.upgrade_state(request).await?;
             stored_value("state", upgraded.to_string().as_bytes(), &entry.ty)?
         };
-        Ok(proto::upgrade_resource_state::Response {
+        Ok(proto::UpgradeResourceStateResponse {
             upgraded_state: Some(encode("upgraded state", &state, &entry.ty)?),
             diagnostics: Vec::new(),
         })
@@ -33,8 +33,8 @@ impl Service {
 
     pub(super) async fn upgrade_identity(
         &self,
-        request: proto::upgrade_resource_identity::Request,
-    ) -> Result<proto::upgrade_resource_identity::Response, Diagnostics> {
+        request: proto::UpgradeResourceIdentityRequest,
+    ) -> Result<proto::UpgradeResourceIdentityResponse, Diagnostics> {
         let entry = find(&self.catalog.resources, &request.type_name)?;
         let identity = find(&self.catalog.identities, &request.type_name)?;
         let json = stored_bytes("identity", request.raw_identity.as_ref())?;
@@ -47,7 +47,7 @@ impl Service {
             let upgraded = entry.handler.upgrade_identity(request).await?;
             stored_value("identity", upgraded.to_string().as_bytes(), &identity.ty)?
         };
-        Ok(proto::upgrade_resource_identity::Response {
+        Ok(proto::UpgradeResourceIdentityResponse {
             upgraded_identity: encode_identity(&value, Some(&identity.ty))?,
             diagnostics: Vec::new(),
         })
@@ -55,8 +55,8 @@ impl Service {
 
     pub(super) async fn import_resource(
         &self,
-        request: proto::import_resource_state::Request,
-    ) -> Result<proto::import_resource_state::Response, Diagnostics> {
+        request: proto::ImportResourceStateRequest,
+    ) -> Result<proto::ImportResourceStateResponse, Diagnostics> {
         let entry = find(&self.catalog.resources, &request.type_name)?;
         let identity_type = self.catalog.identity_type(&request.type_name);
         let identity = decode_identity(request.identity.as_ref(), identity_type)?;
@@ -66,14 +66,14 @@ impl Service {
         let mut response = entry.handler.import(ImportRequest { target, context }).await;
         let mut imported_resources = Vec::new();
         for resource in response.resources {
-            imported_resources.push(proto::import_resource_state::ImportedResource {
+            imported_resources.push(proto::ImportedResource {
                 type_name: request.type_name.clone(),
                 state: Some(encode("imported state", &resource.state, &entry.ty)?),
                 private: resource.private,
                 identity: encode_identity(&resource.identity, identity_type)?,
             });
         }
-        Ok(proto::import_resource_state::Response {
+        Ok(proto::ImportResourceStateResponse {
             imported_resources,
             deferred: deferral(response.deferred, deferral_allowed, &mut response.diagnostics),
             diagnostics: diagnostics_to_wire(response.diagnostics),
@@ -82,8 +82,8 @@ impl Service {
 
     pub(super) async fn move_state(
         &self,
-        request: proto::move_resource_state::Request,
-    ) -> Result<proto::move_resource_state::Response, Diagnostics> {
+        request: proto::MoveResourceStateRequest,
+    ) -> Result<proto::MoveResourceStateResponse, Diagnostics> {
         let entry = find(&self.catalog.resources, &request.target_type_name)?;
         let identity_type = self.catalog.identity_type(&request.target_type_name);
         let source_state = StoredValue {
@@ -107,7 +107,7 @@ impl Service {
                 source_identity,
             })
             .await;
-        Ok(proto::move_resource_state::Response {
+        Ok(proto::MoveResourceStateResponse {
             target_state: Some(encode("moved state", &response.state, &entry.ty)?),
             target_private: response.private,
             target_identity: encode_identity(&response.identity, identity_type)?,
@@ -117,12 +117,12 @@ impl Service {
 
     pub(super) async fn generate_config(
         &self,
-        request: proto::generate_resource_config::Request,
-    ) -> Result<proto::generate_resource_config::Response, Diagnostics> {
+        request: proto::GenerateResourceConfigRequest,
+    ) -> Result<proto::GenerateResourceConfigResponse, Diagnostics> {
         let entry = find(&self.catalog.resources, &request.type_name)?;
         let state = decode("state", request.state.as_ref(), &entry.ty)?;
         let config = entry.handler.generate_config(GenerateConfigRequest { state }).await?;
-        Ok(proto::generate_resource_config::Response {
+        Ok(proto::GenerateResourceConfigResponse {
             config: Some(encode("generated configuration", &config, &entry.ty)?),
             diagnostics: Vec::new(),
         })

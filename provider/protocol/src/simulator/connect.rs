@@ -1,0 +1,114 @@
+//! Connecting as Terraform connects: a self-signed P-521 CA certificate as client certificate, the server's pinned.
+
+use std::sync::Arc;
+
+use hyper_util::rt::TokioIo;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use tokio::net::UnixStream;
+use tokio_rustls::TlsConnector;
+use tonic::transport::{Channel, Endpoint};
+
+use super::failure::Failure;
+
+pub(crate) struct ClientIdentity {
+    pub(crate) pem: String,
+    certificate: CertificateDer<'static>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl ClientIdentity {
+    pub(crate) fn generate() -> Result<Self, Failure> {
+        Self::try_generate().map_err(Failure::Certificate)
+    }
+
+    fn try_generate() -> Result<Self, rcgen::Error> {
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P521_SHA512)?;
+        let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()])?;
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let certificate = parameters.self_signed(&key)?;
+        Ok(Self {
+            pem: certificate.pem(),
+            certificate: certificate.der().clone(),
+            key: PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+        })
+    }
+}
+
+/// Without an identity, as a stranger on the same machine would connect.
+pub(crate) fn client_tls(server: Vec<u8>, identity: Option<ClientIdentity>) -> Result<ClientConfig, rustls::Error> {
+    let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = PinnedServer { certificate: server.into(), algorithms: crypto.signature_verification_algorithms };
+    let builder = ClientConfig::builder_with_provider(crypto)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = match identity {
+        Some(identity) => builder.with_client_auth_cert(vec![identity.certificate], identity.key)?,
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(config)
+}
+
+pub(super) async fn connect(address: String, server: Vec<u8>, identity: ClientIdentity) -> Result<Channel, Failure> {
+    let connector = TlsConnector::from(Arc::new(client_tls(server, Some(identity)).map_err(Failure::Tls)?));
+    // TLS is ours: the scheme only keeps tonic from adding its own.
+    Endpoint::from_static("http://localhost")
+        .connect_with_connector(tower::service_fn(move |_| {
+            let (connector, address) = (connector.clone(), address.clone());
+            async move {
+                let stream = UnixStream::connect(address).await?;
+                connector.connect(ServerName::from(std::net::Ipv4Addr::LOCALHOST), stream).await.map(TokioIo::new)
+            }
+        }))
+        .await
+        .map_err(Failure::Connect)
+}
+
+#[derive(Debug)]
+struct PinnedServer {
+    certificate: CertificateDer<'static>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for PinnedServer {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if *end_entity == self.certificate {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(CertificateError::ApplicationVerificationFailure.into())
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
