@@ -28,6 +28,8 @@ pub enum StepError {
     MissingFile { host: String, path: PathBuf },
     #[error("`{what}` could not be understood: {reason}")]
     Unreadable { what: String, reason: String },
+    #[error("the configuration of kubeadm could not be written")]
+    KubeadmConfig(#[from] serde_saphyr::ser::Error),
     /// The host is not what the plan was made for; the next plan sees it as it is.
     #[error("{reason}")]
     Refused { reason: String },

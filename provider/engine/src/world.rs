@@ -212,6 +212,7 @@ fn fresh_machine(name: &str) -> HostFacts {
     };
     facts.os.id = "debian".to_owned();
     facts.os.version_id = "12".to_owned();
+    facts.os.version_codename = "bookworm".to_owned();
     facts.os.scripts = Some("debian".to_owned());
     facts
 }

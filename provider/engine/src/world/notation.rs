@@ -108,7 +108,8 @@ fn came_to(world: &mut World, name: &str, state: &str) {
         "a fresh machine" => return,
         "unreachable" => {
             let reason = "connection refused".to_owned();
-            return _ = world.observed.hosts.insert(host, HostState::Unreachable { reason });
+            world.observed.hosts.insert(host, HostState::Unreachable { reason });
+            return;
         }
         "preparation stopped" => (0, Extent::Middle),
         "prepared" => (0, Extent::Whole),

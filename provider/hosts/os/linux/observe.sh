@@ -124,6 +124,86 @@ file_hashes() {
   done < <(sha256sum "${paths[@]}" 2>/dev/null || true) | object
 }
 
+# unit_states: what became of the long steps since the last boot. A unit locks `running` while it runs.
+unit_states() {
+  local folder state
+  for folder in /run/kubeone/*/; do
+    [[ -e $folder/run-id ]] || continue
+    folder=${folder%/}
+    state=failed
+    if ! flock --nonblock "$folder/running" true; then
+      state=running
+    elif [[ -e $folder/exit && $(<"$folder/exit") == 0 ]]; then
+      state=succeeded
+    fi
+    printf '%s "%s"\n' "${folder##*/}" "$state"
+  done | object
+}
+
+active() {
+  local lines
+  mapfile -t lines </proc/swaps
+  if ((${#lines[@]} > 1)); then printf true; else printf false; fi
+}
+
+# packages: name and version of our packages, one per line, as the package manager knows them.
+packages() {
+  if command -v dpkg-query >/dev/null; then
+    dpkg-query --show --showformat '${db:Status-Status} ${Package} ${Version}\n' \
+      containerd.io containerd kubelet kubeadm kubectl 2>/dev/null | sed -n 's/^installed //p' || true
+  elif command -v rpm >/dev/null; then
+    rpm --query --queryformat '%{NAME} %{VERSION}\n' containerd.io containerd kubelet kubeadm kubectl 2>/dev/null |
+      grep -v 'not installed' || true
+  fi
+}
+
+package_versions() {
+  local name version
+  while read -r name version; do
+    version=${version#*:}
+    version=${version%%[-~+]*}
+    printf '%s %s\n' "${name%.io}" "$(quote "$version")"
+  done < <(packages) | sort --unique --key=1,1 | object
+}
+
+static_pods() {
+  local file separator=
+  printf '['
+  for file in /etc/kubernetes/manifests/*.yaml; do
+    [[ -e $file ]] || continue
+    file=${file##*/}
+    printf '%s%s' "$separator" "$(quote "${file%.yaml}")"
+    separator=,
+  done
+  printf ']'
+}
+
+api_server() {
+  local key value rest
+  if [[ -r /etc/kubernetes/kubelet.conf ]]; then
+    while read -r key value rest; do
+      if [[ $key == server: ]]; then quote "$value"; return; fi
+    done </etc/kubernetes/kubelet.conf
+  fi
+  printf '""'
+}
+
+kubernetes_files() {
+  local ca=
+  if [[ -r /etc/kubernetes/pki/ca.crt ]]; then ca=$(sha256sum /etc/kubernetes/pki/ca.crt); fi
+  printf '{"admin_conf":%s,"kubelet_conf":%s,"static_pods":%s,"etcd_data":%s,"ca_sha256":"%s","api_server":%s}' \
+    "$(exists /etc/kubernetes/admin.conf)" "$(exists /etc/kubernetes/kubelet.conf)" "$(static_pods)" \
+    "$(exists /var/lib/etcd/member)" "${ca%% *}" "$(api_server)"
+}
+
+file_hashes() {
+  local paths hash path
+  mapfile -t paths <<<"$FILES"
+  while read -r hash path; do
+    printf '%s "%s"\n' "$path" "$hash"
+  done < <(sha256sum "${paths[@]}" 2>/dev/null || true) | object
+}
+
 # unit_states: what became of the long steps since the last boot.
 unit_states() {
   local folder unit state code

@@ -1,0 +1,61 @@
+//! The marker on a host: whose it is, and whether it ever was a finished node.
+
+use kubeone_hosts::RemoteFile;
+use kubeone_spec::ClusterSpec;
+
+use crate::error::StepError;
+use crate::observed::{HostFacts, Marker, PackageVersions};
+
+pub(crate) const PATH: &str = "/etc/kubeone/cluster.json";
+const PROVIDER_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+impl Marker {
+    /// The marker of a host that is ours or nobody's; any other host is refused.
+    pub(crate) fn claim(spec: &ClusterSpec, facts: &HostFacts) -> Result<Self, StepError> {
+        match &facts.marker {
+            Some(marker) if marker.cluster == spec.name => Ok(marker.clone()),
+            Some(marker) => {
+                Err(StepError::Refused { reason: format!("the host belongs to the cluster `{}`", marker.cluster) })
+            }
+            None if facts.kubernetes.any() || facts.kubelet_active => Err(StepError::Refused {
+                reason: format!("the host carries a Kubernetes of somebody else: there is no {PATH}"),
+            }),
+            None => Ok(Self::begun(&spec.name, &facts.packages)),
+        }
+    }
+
+    /// Of a host that is about to be prepared, and was nobody's so far.
+    fn begun(cluster: &str, packages: &PackageVersions) -> Self {
+        let present = |(name, version): &(&str, &str)| (!version.is_empty()).then(|| (*name).to_owned());
+        Self {
+            cluster: cluster.to_owned(),
+            uid: None,
+            provider_version: PROVIDER_VERSION.to_owned(),
+            packages_kept: packages.named().iter().filter_map(present).collect(),
+        }
+    }
+
+    /// Of a host that became a node of the cluster with this uid.
+    pub(crate) fn finished(self, uid: &str) -> Self {
+        Self { uid: Some(uid.to_owned()), provider_version: PROVIDER_VERSION.to_owned(), ..self }
+    }
+
+    pub(crate) fn file(&self) -> Result<RemoteFile, StepError> {
+        let mut content = serde_json::to_vec_pretty(self)
+            .map_err(|error| StepError::Unreadable { what: PATH.to_owned(), reason: error.to_string() })?;
+        content.push(b'\n');
+        Ok(RemoteFile::public(PATH, content))
+    }
+}
+
+impl PackageVersions {
+    /// Each package of ours under the name its package manager knows, with its version.
+    pub(crate) fn named(&self) -> [(&'static str, &str); 4] {
+        [
+            ("containerd.io", &self.containerd),
+            ("kubelet", &self.kubelet),
+            ("kubeadm", &self.kubeadm),
+            ("kubectl", &self.kubectl),
+        ]
+    }
+}

@@ -1,0 +1,47 @@
+//! Looks at the world: one script per host, all at the same time, and then the Kubernetes API.
+
+mod api;
+mod host;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::time::Duration;
+
+pub(crate) use api::connect;
+use futures::future::join_all;
+pub(crate) use host::observe_host;
+use kubeone_spec::ClusterSpec;
+use tokio::time::timeout;
+
+use crate::cx::Hosts;
+use crate::observed::{ApiState, HostState, Observed};
+
+/// A host that says nothing for so long is not waited for; the script itself takes less than a second.
+const HOST_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Looks at all hosts and at the API. What cannot be seen is part of the answer.
+pub async fn observe(spec: &ClusterSpec, hosts: &Hosts) -> Observed {
+    let looks = hosts.iter().map(async |(name, host)| {
+        let state = match timeout(HOST_PATIENCE, observe_host(host.as_ref())).await {
+            Ok(Ok(facts)) => HostState::Reached(Box::new(facts)),
+            Ok(Err(error)) => HostState::Unreachable { reason: causes(&error) },
+            Err(_) => HostState::Unreachable { reason: format!("no answer within {} s", HOST_PATIENCE.as_secs()) },
+        };
+        (name.clone(), state)
+    });
+    let hosts_seen: BTreeMap<String, HostState> = join_all(looks).await.into_iter().collect();
+    let mut observed = Observed { hosts: hosts_seen, api: ApiState::Absent };
+    observed.api = api::observe_api(spec, hosts, &observed).await;
+    observed
+}
+
+/// An error and its causes in one line.
+fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

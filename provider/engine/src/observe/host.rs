@@ -1,0 +1,85 @@
+//! What one script reads from a host.
+
+use kubeone_hosts::{Host, Os};
+use serde::Deserialize;
+
+use crate::error::StepError;
+use crate::etcd;
+use crate::observed::{HostFacts, Marker};
+use crate::prepare;
+
+/// What the script prints: the facts, and the answers of others as the text they are.
+#[derive(Deserialize)]
+struct Printed {
+    /// Content of the marker; empty when there is none.
+    marker: String,
+    /// Answer of etcd's gateway; empty when there is none.
+    etcd_members: String,
+    #[serde(flatten)]
+    facts: HostFacts,
+}
+
+pub(crate) async fn observe_host(host: &dyn Host) -> Result<HostFacts, StepError> {
+    // Which system the host has is one of the things to find out.
+    let script = Os::common()?.script("observe")?.lines("FILES", prepare::MANAGED_FILES);
+    let mut facts = parse(&host.run(&script).await?.stdout)?;
+    facts.ssh_host_key = host.host_key().unwrap_or_default();
+    Ok(facts)
+}
+
+fn parse(printed: &str) -> Result<HostFacts, StepError> {
+    let unreadable = |what: &str| {
+        let what = what.to_owned();
+        move |error: serde_json::Error| StepError::Unreadable { what, reason: error.to_string() }
+    };
+    let printed: Printed = serde_json::from_str(printed).map_err(unreadable("what the host says of itself"))?;
+    let marker: Option<Marker> = match printed.marker.as_str() {
+        "" => None,
+        text => Some(serde_json::from_str(text).map_err(unreadable(crate::marker::PATH))?),
+    };
+    // Without an answer of etcd the rest is still worth having.
+    let etcd_members = etcd::parse_members(&printed.etcd_members).unwrap_or_default();
+    Ok(HostFacts { marker, etcd_members, ..printed.facts })
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use kubeone_hosts::FakeHost;
+
+    use super::*;
+
+    const SCRIPT: &str = "os/linux/observe.sh";
+
+    #[tokio::test]
+    async fn the_scripts_answer_becomes_facts() {
+        let printed = r#"{"hostname":"cp-1","os":{"id":"debian","version_id":"12"},"architecture":"amd64","cgroup":"v1",
+            "memory_mib":2048,"swap_active":true,"marker":"{\n  \"cluster\": \"prod\",\n  \"provider_version\": \"0.1.0\"\n}",
+            "packages":{"kubelet":"1.35.4"},"kubernetes":{"admin_conf":true,"static_pods":["etcd"]},
+            "files":{"/etc/x":"abc"},"units":{"kubeone-init":"running"},
+            "etcd_members":"{\"members\":[{\"ID\":\"16\",\"name\":\"cp-1\"}]}"}"#;
+        let host = FakeHost::new("cp-1").answers(SCRIPT, printed);
+        let facts = observe_host(&host).await.unwrap();
+        assert_eq!(facts.etcd_members[0].id, "10");
+        assert_eq!(facts.ssh_host_key, "ssh-ed25519 key-of-cp-1");
+        expect![[r#"
+            Some(
+                Marker {
+                    cluster: "prod",
+                    uid: None,
+                    provider_version: "0.1.0",
+                    packages_kept: [],
+                },
+            )
+        "#]]
+        .assert_debug_eq(&facts.marker);
+        assert_eq!(host.log(), ["run os/linux/observe.sh"]);
+    }
+
+    #[tokio::test]
+    async fn a_marker_that_cannot_be_read_is_not_taken_for_none() {
+        let host = FakeHost::new("cp-1").answers(SCRIPT, r#"{"marker":"gibberish","etcd_members":""}"#);
+        let error = observe_host(&host).await.unwrap_err();
+        assert!(error.to_string().contains("/etc/kubeone/cluster.json"), "{error}");
+    }
+}

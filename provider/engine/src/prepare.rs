@@ -1,0 +1,68 @@
+//! The files a host must hold before Kubernetes comes to it: a pure function of settings and facts.
+
+mod containerd;
+mod repositories;
+
+use std::collections::BTreeMap;
+
+use kubeone_spec::ClusterSpec;
+pub(crate) use repositories::signing_keys;
+use sha2::{Digest, Sha256};
+
+use crate::catalog;
+use crate::{CgroupVersion, HostFacts};
+
+/// Where kubeadm finds the kubelet settings of this one host. It stays, for later upgrades need it too.
+pub(crate) const PATCHES_DIRECTORY: &str = "/etc/kubeone/patches";
+const KUBELET_PATCH: &str = "/etc/kubeone/patches/kubeletconfiguration+merge.yaml";
+const KERNEL_MODULES: &str = "/etc/modules-load.d/kubeone.conf";
+const KERNEL_SETTINGS: &str = "/etc/sysctl.d/99-kubeone.conf";
+
+/// Files that are written or removed by us, whatever the settings are.
+pub(crate) const MANAGED_FILES: [&str; 5] =
+    [KERNEL_MODULES, KERNEL_SETTINGS, containerd::CONFIG, repositories::SOURCES, KUBELET_PATCH];
+
+/// Paths and SHA-256 of the files that must be on this host.
+pub(crate) fn expected_files(spec: &ClusterSpec, facts: &HostFacts) -> BTreeMap<String, String> {
+    let hash = |content: &String| hex::encode(Sha256::digest(content));
+    files(spec, facts).iter().map(|(path, content)| ((*path).to_owned(), hash(content))).collect()
+}
+
+/// Paths and contents of the files that must be on this host.
+pub(crate) fn files(spec: &ClusterSpec, facts: &HostFacts) -> BTreeMap<&'static str, String> {
+    let mut files = BTreeMap::from([
+        (KERNEL_MODULES, "overlay\nbr_netfilter\n".to_owned()),
+        (KERNEL_SETTINGS, kernel_settings(spec)),
+    ]);
+    if let Some(release) = catalog::release(spec.kubernetes_version) {
+        files.insert(containerd::CONFIG, containerd::config(&release.pause));
+    }
+    if let Some(sources) = repositories::sources(spec.kubernetes_version, &facts.os) {
+        files.insert(repositories::SOURCES, sources);
+    }
+    if has_patches(facts) {
+        files.insert(KUBELET_PATCH, "failCgroupV1: false\n".to_owned());
+    }
+    files
+}
+
+/// Whether the kubelet of this host has settings of its own.
+pub(crate) fn has_patches(facts: &HostFacts) -> bool {
+    facts.cgroup == CgroupVersion::V1
+}
+
+/// What pod networks need: packets that cross a bridge are seen by iptables, and the host forwards them.
+fn kernel_settings(spec: &ClusterSpec) -> String {
+    let mut settings = "net.bridge.bridge-nf-call-iptables = 1\n\
+                        net.bridge.bridge-nf-call-ip6tables = 1\n\
+                        net.ipv4.ip_forward = 1\n"
+        .to_owned();
+    if spec.cluster_network.pod_subnet.0.addr().is_ipv6() {
+        settings.push_str("net.ipv6.conf.all.forwarding = 1\n");
+    }
+    settings
+}
+
+#[cfg(test)]
+#[path = "prepare/tests.rs"]
+mod tests;

@@ -1,0 +1,44 @@
+//! Where packages come from.
+
+use kubeone_spec::KubernetesVersion;
+
+use crate::OperatingSystem;
+
+pub(super) const SOURCES: &str = "/etc/apt/sources.list.d/kubeone.sources";
+
+/// A key that signs a package repository.
+pub(crate) struct SigningKey {
+    pub path: &'static str,
+    pub url: String,
+}
+
+const KUBERNETES_KEY: &str = "/etc/apt/keyrings/kubeone-kubernetes.asc";
+const DOCKER_KEY: &str = "/etc/apt/keyrings/kubeone-docker.asc";
+
+/// apt's sources for Kubernetes and containerd; `None` on a system without apt.
+pub(super) fn sources(version: KubernetesVersion, os: &OperatingSystem) -> Option<String> {
+    let (kubernetes, docker) = (kubernetes_repository(version), docker_repository(os)?);
+    let codename = &os.version_codename;
+    Some(format!(
+        "Types: deb\nURIs: {kubernetes}\nSuites: /\nSigned-By: {KUBERNETES_KEY}\n\n\
+         Types: deb\nURIs: {docker}\nSuites: {codename}\nComponents: stable\nSigned-By: {DOCKER_KEY}\n"
+    ))
+}
+
+/// The keys that the sources name.
+pub(crate) fn signing_keys(version: KubernetesVersion, os: &OperatingSystem) -> Vec<SigningKey> {
+    let kubernetes = SigningKey { path: KUBERNETES_KEY, url: format!("{}Release.key", kubernetes_repository(version)) };
+    let docker = docker_repository(os).map(|url| SigningKey { path: DOCKER_KEY, url: format!("{url}/gpg") });
+    docker.map(|docker| vec![kubernetes, docker]).unwrap_or_default()
+}
+
+fn kubernetes_repository(version: KubernetesVersion) -> String {
+    format!("https://pkgs.k8s.io/core:/stable:/v{}/deb/", version.minor_release())
+}
+
+fn docker_repository(os: &OperatingSystem) -> Option<String> {
+    let is = |id: &str| os.id == id || os.id_like.split_whitespace().any(|like| like == id);
+    // Ubuntu's derivatives name Debian too, so Ubuntu is asked first.
+    let id = ["ubuntu", "debian"].into_iter().find(|id| is(id))?;
+    Some(format!("https://download.docker.com/linux/{id}"))
+}

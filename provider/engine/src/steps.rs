@@ -1,0 +1,79 @@
+//! What each action does, one file each, and the little they share.
+
+pub(crate) mod apply_addon;
+pub(crate) mod await_nodes;
+pub(crate) mod init_control_plane;
+pub(crate) mod join_control_plane;
+mod join_node;
+pub(crate) mod join_worker;
+mod peer;
+pub(crate) mod prepare_host;
+pub(crate) mod reset_host;
+
+use std::time::Duration;
+
+use kubeone_hosts::{Host, HostError, Os, OsError};
+use kubeone_kubernetes::ClusterError;
+use kubeone_spec::HostSpec;
+
+use crate::cx::Cx;
+use crate::error::StepError;
+use crate::observed::{HostFacts, Marker};
+
+/// Another program may keep apt's lock for as long as a new machine needs to install its first updates.
+const LOCK_DEADLINE: Duration = Duration::from_secs(300);
+/// An API server answers within seconds, unless its host is short of everything.
+const API_DEADLINE: Duration = Duration::from_secs(120);
+
+/// The unit under which packages are installed and removed.
+const PACKAGES_UNIT: &str = "kubeone-prepare";
+const RESET_UNIT: &str = "kubeone-reset";
+
+/// Waits for a unit that an earlier run may have left. Whether it succeeded is seen from the host itself.
+async fn await_earlier(host: &dyn Host, unit: &str) -> Result<(), StepError> {
+    match host.attach_unit(unit).await {
+        Err(HostError::Script(failure)) => {
+            tracing::info!(host = host.name(), unit, %failure, "an earlier run failed");
+            Ok(())
+        }
+        other => Ok(other.map(drop)?),
+    }
+}
+
+/// Takes Kubernetes off a host, down to what was there before `kubeadm init` or `join`.
+async fn clean_node(host: &dyn Host, os: &Os) -> Result<(), StepError> {
+    host.run_unit(RESET_UNIT, &os.script("reset_node")?).await?;
+    Ok(())
+}
+
+/// The last part of becoming a node: labels, and the marker that says so.
+async fn finish_node(cx: &Cx<'_>, name: &str, spec: &HostSpec, marker: Marker, uid: &str) -> Result<(), StepError> {
+    if !spec.labels.is_empty() {
+        cx.cluster().await?.set_node_labels(name, &spec.labels).await?;
+    }
+    cx.host(name)?.write(&marker.finished(uid).file()?).await?;
+    Ok(())
+}
+
+fn os_of(facts: &HostFacts) -> Result<Os, OsError> {
+    Os::lookup(&facts.os.id, &facts.os.id_like)
+}
+
+fn host_spec<'a>(cx: &Cx<'a>, name: &str) -> Result<&'a HostSpec, StepError> {
+    let spec = cx.spec.control_plane.get(name).or_else(|| cx.spec.static_workers.get(name));
+    spec.ok_or_else(|| StepError::UnknownHost { host: name.to_owned() })
+}
+
+/// A wait for the cluster that ends at once when the run is cancelled: nothing on a host is cut in half by that.
+async fn unless_cancelled<T>(
+    cx: &Cx<'_>,
+    wait: impl Future<Output = Result<T, ClusterError>>,
+) -> Result<T, StepError> {
+    tokio::select! {
+        result = wait => Ok(result?),
+        () = cx.cancel.cancelled() => Err(StepError::Cancelled),
+    }
+}
+
+#[cfg(test)]
+mod tests;

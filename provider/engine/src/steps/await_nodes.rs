@@ -1,0 +1,26 @@
+//! Waits until nodes are Ready and the addons run on them.
+
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use kubeone_kubernetes::{Addon, ClusterError};
+
+use super::unless_cancelled;
+use crate::addons;
+use crate::cx::Cx;
+use crate::error::StepError;
+use crate::report::Outcome;
+
+/// Images come over slow networks, too.
+const DEADLINE: Duration = Duration::from_secs(600);
+
+pub(crate) async fn run(cx: &Cx<'_>, hosts: &[String]) -> Result<Outcome, StepError> {
+    let cluster = cx.cluster().await?;
+    unless_cancelled(cx, cluster.await_nodes_ready(hosts, DEADLINE)).await?;
+    let rollouts = addons::wanted(cx.spec).into_iter().map(async |wanted| {
+        let addon = Addon::find(wanted.name)?;
+        cluster.await_rollout(addon.workloads(), DEADLINE).await
+    });
+    unless_cancelled::<Vec<()>>(cx, async { Ok::<_, ClusterError>(try_join_all(rollouts).await?) }).await?;
+    Ok(Outcome::Done)
+}

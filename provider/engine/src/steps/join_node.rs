@@ -1,0 +1,105 @@
+//! What joining a control plane and joining a worker have in common, and where they differ.
+
+use std::time::Duration;
+
+use kubeone_hosts::{Host, Os};
+use kubeone_kubernetes::{Cluster, Node};
+use kubeone_spec::{HostSpec, Role, Secret};
+
+use super::peer::{Peer, finished_control_plane};
+use super::{API_DEADLINE, await_earlier, clean_node, finish_node, host_spec, os_of, unless_cancelled};
+use crate::cx::Cx;
+use crate::error::StepError;
+use crate::observe::observe_host;
+use crate::observed::{HostFacts, Marker};
+use crate::report::Outcome;
+use crate::standing::JOIN_UNIT;
+use crate::{etcd, kubeadm};
+
+/// Longer than any join takes. The token is deleted when the join ends, and expires by itself if nobody can do that.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
+
+/// The host that joins.
+struct Newcomer<'a> {
+    name: &'a str,
+    role: Role,
+    spec: &'a HostSpec,
+    host: &'a dyn Host,
+    os: Os,
+    facts: HostFacts,
+}
+
+pub(super) async fn run(cx: &Cx<'_>, name: &str, role: Role) -> Result<Outcome, StepError> {
+    let host = cx.host(name)?;
+    await_earlier(host, JOIN_UNIT).await?;
+    let facts = observe_host(host).await?;
+    let marker = Marker::claim(cx.spec, &facts)?;
+    let newcomer = Newcomer { name, role, spec: host_spec(cx, name)?, host, os: os_of(&facts)?, facts };
+
+    let cluster = cx.cluster().await?;
+    let uid = unless_cancelled(cx, cluster.await_api(API_DEADLINE)).await?;
+    if marker.uid.as_ref().is_some_and(|of| *of != uid) {
+        return Err(StepError::Refused { reason: "the host was a node of another cluster of this name".to_owned() });
+    }
+    let nodes = cluster.nodes(API_DEADLINE).await?;
+    let outcome = if is_joined(&newcomer, nodes.get(name)) {
+        Outcome::Skipped("it had joined already".to_owned())
+    } else {
+        let peer = finished_control_plane(cx, name, role, &uid).await?;
+        clear_way(cluster, &newcomer, nodes.contains_key(name), &peer).await?;
+        host.write_all(&peer.pki).await?;
+        join(cx, cluster, &newcomer, &peer).await?;
+        Outcome::Done
+    };
+    finish_node(cx, name, newcomer.spec, marker, &uid).await?;
+    Ok(outcome)
+}
+
+/// Whether an earlier join did all its work, so that only our own part is left.
+fn is_joined(newcomer: &Newcomer<'_>, node: Option<&Node>) -> bool {
+    let Some(node) = node else { return false };
+    let facts = &newcomer.facts;
+    let kubelet = facts.kubelet_active && facts.kubernetes.kubelet_conf;
+    let votes = || facts.etcd_members.iter().any(|member| member.name == newcomer.name && !member.learner);
+    kubelet && (newcomer.role == Role::Worker || (node.control_plane && votes()))
+}
+
+/// Removes what an earlier join, or an earlier machine of this name, left behind. The member of etcd goes first, while
+/// it may still be there to vote: two members of which one is gone are no quorum.
+async fn clear_way(
+    cluster: &Cluster,
+    newcomer: &Newcomer<'_>,
+    has_node: bool,
+    peer: &Peer<'_>,
+) -> Result<(), StepError> {
+    if newcomer.role == Role::ControlPlane {
+        for member in etcd::members(peer.host).await? {
+            if etcd::is_member_of(&member, newcomer.name, newcomer.spec) {
+                etcd::remove_member(peer.host, &member).await?;
+            }
+        }
+    }
+    if newcomer.facts.kubernetes.any() || newcomer.facts.kubelet_active {
+        clean_node(newcomer.host, &newcomer.os).await?;
+    }
+    if has_node {
+        cluster.delete_node(newcomer.name).await?;
+    }
+    Ok(())
+}
+
+async fn join(cx: &Cx<'_>, cluster: &Cluster, newcomer: &Newcomer<'_>, peer: &Peer<'_>) -> Result<(), StepError> {
+    let Newcomer { name, role, spec, host, os, facts } = newcomer;
+    let pin = kubeadm::public_key_pin(peer.ca_certificate.expose())?;
+    let token = cluster.create_bootstrap_token(TOKEN_LIFETIME).await?;
+    let joined = async {
+        let text: Secret<String> = token.text();
+        let config = kubeadm::join_config(cx.spec, name, spec, *role, facts, pin, &text)?;
+        host.run_unit(JOIN_UNIT, &os.script("kubeadm_join")?.secret("CONFIG", config)).await?;
+        Ok::<_, StepError>(())
+    };
+    let joined = joined.await;
+    let deleted = cluster.delete_bootstrap_token(&token.id).await;
+    joined?;
+    Ok(deleted?)
+}

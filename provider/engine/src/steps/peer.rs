@@ -1,0 +1,79 @@
+//! A control plane that is finished: whom a joining host trusts, and where its certificates come from.
+
+use std::path::Path;
+
+use kubeone_hosts::{Host, RemoteFile};
+use kubeone_spec::{Role, Secret};
+
+use crate::cx::Cx;
+use crate::error::StepError;
+use crate::marker;
+use crate::observed::Marker;
+
+const CA_CERTIFICATE: &str = "/etc/kubernetes/pki/ca.crt";
+/// What all control planes share. From these, kubeadm makes the rest on each host.
+const SHARED_PKI: [&str; 8] = [
+    CA_CERTIFICATE,
+    "/etc/kubernetes/pki/ca.key",
+    "/etc/kubernetes/pki/sa.pub",
+    "/etc/kubernetes/pki/sa.key",
+    "/etc/kubernetes/pki/front-proxy-ca.crt",
+    "/etc/kubernetes/pki/front-proxy-ca.key",
+    "/etc/kubernetes/pki/etcd/ca.crt",
+    "/etc/kubernetes/pki/etcd/ca.key",
+];
+
+pub(super) struct Peer<'a> {
+    pub host: &'a dyn Host,
+    pub ca_certificate: Secret<Vec<u8>>,
+    /// What a new control plane must hold before kubeadm comes to it; empty for a worker.
+    pub pki: Vec<RemoteFile>,
+}
+
+/// Finds a control plane with the marker of this very cluster: one that is half done may hold another CA.
+pub(super) async fn finished_control_plane<'a>(
+    cx: &'a Cx<'_>,
+    newcomer: &str,
+    role: Role,
+    uid: &str,
+) -> Result<Peer<'a>, StepError> {
+    let wanted: &[&'static str] = if role == Role::ControlPlane { &SHARED_PKI } else { &[CA_CERTIFICATE] };
+    let mut reason = "there is no other control plane".to_owned();
+    for name in cx.spec.control_plane.keys().filter(|name| *name != newcomer) {
+        let host = cx.host(name)?;
+        match read(host, wanted, uid).await {
+            Ok(Some((ca_certificate, files))) => {
+                let pki = if role == Role::ControlPlane { files } else { Vec::new() };
+                return Ok(Peer { host, ca_certificate, pki });
+            }
+            Ok(None) => reason = format!("`{name}` is no finished control plane"),
+            Err(error) => reason = error.to_string(),
+        }
+    }
+    Err(StepError::NoApi { reason })
+}
+
+/// The CA certificate and the files; `None` when the host is not a finished node of this cluster, or lacks one of them.
+async fn read(
+    host: &dyn Host,
+    wanted: &[&'static str],
+    uid: &str,
+) -> Result<Option<(Secret<Vec<u8>>, Vec<RemoteFile>)>, StepError> {
+    let mut paths = vec![Path::new(marker::PATH)];
+    paths.extend(wanted.iter().map(Path::new));
+    let mut contents = host.read_all(&paths).await?.into_iter();
+    let is_of_cluster = |content: &Secret<Vec<u8>>| {
+        serde_json::from_slice::<Marker>(content.expose()).is_ok_and(|marker| marker.uid.as_deref() == Some(uid))
+    };
+    if !contents.next().flatten().is_some_and(|content| is_of_cluster(&content)) {
+        return Ok(None);
+    }
+    let Some(contents) = contents.collect::<Option<Vec<_>>>() else { return Ok(None) };
+    let Some(ca_certificate) = contents.first().cloned() else { return Ok(None) };
+    let files = wanted.iter().zip(contents).map(|(path, content)| RemoteFile {
+        path: path.into(),
+        content,
+        mode: if path.ends_with(".key") { 0o600 } else { 0o644 },
+    });
+    Ok(Some((ca_certificate, files.collect())))
+}

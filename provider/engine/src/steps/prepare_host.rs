@@ -1,0 +1,58 @@
+//! Makes a host ready to become a node: our files, kernel settings, packages, container runtime, images on their way.
+
+use kubeone_hosts::RemoteFile;
+use kubeone_kubernetes::{Addon, Parameters};
+use kubeone_spec::{KubernetesVersion, Role};
+
+use super::{LOCK_DEADLINE, PACKAGES_UNIT, os_of};
+use crate::cx::Cx;
+use crate::error::StepError;
+use crate::observe::observe_host;
+use crate::observed::Marker;
+use crate::report::Outcome;
+use crate::{addons, catalog, prepare};
+
+pub(crate) async fn run(
+    cx: &Cx<'_>,
+    name: &str,
+    role: Role,
+    version: KubernetesVersion,
+) -> Result<Outcome, StepError> {
+    let host = cx.host(name)?;
+    let facts = observe_host(host).await?;
+    let os = os_of(&facts)?;
+    let release = catalog::release(version)
+        .ok_or_else(|| StepError::Refused { reason: format!("Kubernetes {version} is not supported") })?;
+    // The marker first: from now on everybody can see whose host this is.
+    let mut files = vec![Marker::claim(cx.spec, &facts)?.file()?];
+    files.extend(prepare::files(cx.spec, &facts).into_iter().map(|(path, content)| RemoteFile::public(path, content)));
+    host.write_all(&files).await?;
+    host.run(&os.script("configure_kernel")?).await?;
+
+    let keys = prepare::signing_keys(version, &facts.os);
+    let install = os
+        .script("install_packages")?
+        .var("KUBERNETES_VERSION", version)
+        .var("CONTAINERD_VERSION", &release.containerd)
+        .lines("SIGNING_KEYS", keys.iter().map(|key| format!("{} {}", key.path, key.url)))
+        .var("LOCK_SECONDS", LOCK_DEADLINE.as_secs());
+    host.run_unit(PACKAGES_UNIT, &install).await?;
+
+    let pull = os
+        .script("pull_images")?
+        .var("KUBERNETES_VERSION", version)
+        .var("ROLE", if role == Role::ControlPlane { "control_plane" } else { "worker" })
+        .lines("IMAGES", addon_images(cx)?);
+    host.run(&pull).await?;
+    Ok(Outcome::Done)
+}
+
+fn addon_images(cx: &Cx<'_>) -> Result<Vec<String>, StepError> {
+    let parameters = Parameters::new(&cx.spec.cluster_network, &cx.spec.api_endpoint);
+    let mut images = Vec::new();
+    for wanted in addons::wanted(cx.spec) {
+        let addon = Addon::find(wanted.name).map_err(kubeone_kubernetes::ClusterError::from)?;
+        images.extend(addon.images(&parameters));
+    }
+    Ok(images)
+}

@@ -1,0 +1,49 @@
+//! Takes the cluster off a host, down to what was there before us.
+
+use kubeone_spec::{Role, UnreachableHosts};
+
+use super::{LOCK_DEADLINE, PACKAGES_UNIT, RESET_UNIT, await_earlier, clean_node, os_of};
+use crate::cx::Cx;
+use crate::error::StepError;
+use crate::observe::observe_host;
+use crate::observed::Marker;
+use crate::report::Outcome;
+use crate::standing::{INIT_UNIT, JOIN_UNIT};
+use crate::{marker, prepare};
+
+pub(crate) async fn run(cx: &Cx<'_>, name: &str, _role: Role) -> Result<Outcome, StepError> {
+    let host = cx.host(name)?;
+    let facts = match observe_host(host).await {
+        Ok(facts) => facts,
+        Err(StepError::Host(error)) if error.is_unreachable() && cx.spec.deletion.unreachable_hosts == UnreachableHosts::Skip => {
+            return Ok(Outcome::Warning(format!("the host cannot be reached and stays as it is: {error}")));
+        }
+        Err(error) => return Err(error),
+    };
+    let Some(marker) = &facts.marker else { return Ok(Outcome::Skipped("nothing of ours is on it".to_owned())) };
+    Marker::claim(cx.spec, &facts)?;
+    for unit in [PACKAGES_UNIT, INIT_UNIT, JOIN_UNIT] {
+        await_earlier(host, unit).await?;
+    }
+    let os = os_of(&facts)?;
+    clean_node(host, &os).await?;
+
+    let ours = |name: &&str| cx.spec.deletion.remove_packages && !marker.packages_kept.iter().any(|kept| kept == name);
+    let packages: Vec<&str> = facts.packages.named().map(|(name, _)| name).into_iter().filter(ours).collect();
+    if !packages.is_empty() {
+        let remove = os
+            .script("remove_packages")?
+            .lines("PACKAGES", &packages)
+            .var("LOCK_SECONDS", LOCK_DEADLINE.as_secs());
+        host.run_unit(RESET_UNIT, &remove).await?;
+    }
+    let keys = prepare::signing_keys(cx.spec.kubernetes_version, &facts.os);
+    let files = prepare::MANAGED_FILES.into_iter().chain(keys.iter().map(|key| key.path)).chain([marker::PATH]);
+    let restore = os
+        .script("remove_configuration")?
+        .lines("FILES", files)
+        .var("CONTAINERD_REMOVED", packages.contains(&"containerd.io"))
+        .var("CNI_REMOVED", packages.contains(&"kubelet"));
+    host.run(&restore).await?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,40 @@
+# Removes our files from this host, puts swap back, and removes what removed packages left behind. The marker, last of
+# the files, goes last: until then everybody sees that this host is not clean yet.
+# Variables: FILES (paths, one per line), CONTAINERD_REMOVED and CNI_REMOVED (whether these packages are gone: true or
+#   false).
+# Leaves behind: the host as it was before the cluster. Safe to run twice.
+
+# clear FOLDER...: unmounts what is mounted below, and removes the folders, or only their content where they are mounted.
+clear() {
+  local folder target
+  for folder; do
+    while read -r _ _ _ _ target _; do
+      if [[ $target == "$folder"/* ]]; then printf '%b\n' "$target"; fi
+    done </proc/self/mountinfo | sort --reverse | while read -r target; do
+      umount --lazy "$target" || true
+    done
+    if mountpoint --quiet "$folder"; then
+      find "$folder" -mindepth 1 -delete
+    else
+      rm -rf "$folder"
+    fi
+  done
+}
+
+systemctl daemon-reload
+if [[ $CONTAINERD_REMOVED == true ]]; then
+  clear /run/containerd /var/lib/containerd
+fi
+if [[ $CNI_REMOVED == true ]]; then
+  clear /opt/cni
+fi
+if [[ -f /etc/fstab ]] && grep --quiet '^#kubeone# ' /etc/fstab; then
+  sed --in-place 's/^#kubeone# //' /etc/fstab
+  swapon --all
+fi
+rmdir --ignore-fail-on-non-empty /etc/cni/net.d /etc/cni /etc/containerd 2>/dev/null || true
+while read -r file; do
+  rm -f -- "$file"
+done <<<"$FILES"
+rm -rf /etc/kubeone
+rmdir --ignore-fail-on-non-empty /etc/containerd 2>/dev/null || true
