@@ -128,3 +128,125 @@ impl Wave {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::FakeApi;
+
+    const INVENTORY: &str = "/api/v1/namespaces/kube-system/configmaps/kubeone-addon-sample";
+    const CONFIG: &str = "/api/v1/namespaces/sample/configmaps/config";
+    const THING: &str = "/apis/example.com/v1/things/one";
+    const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+
+    fn object(api_version: &str, kind: &str, namespace: Option<&str>, name: &str) -> DynamicObject {
+        serde_json::from_value(json!({
+            "apiVersion": api_version, "kind": kind, "metadata": { "name": name, "namespace": namespace },
+        }))
+        .unwrap()
+    }
+
+    fn sample(objects: Vec<DynamicObject>) -> Rendered {
+        Rendered { addon: "sample", objects, hash: "new".to_owned() }
+    }
+
+    fn inventory(hash: &str, objects: &Value) -> Value {
+        json!({ "metadata": { "name": "kubeone-addon-sample" }, "data": { "hash": hash, "objects.json": objects.to_string() } })
+    }
+
+    fn calls(api: &FakeApi) -> Vec<String> {
+        api.sent().into_iter().map(|sent| sent.call).collect()
+    }
+
+    /// Hash and number of objects of each inventory that was written.
+    fn written_inventories(api: &FakeApi) -> Vec<(String, usize)> {
+        let writes = api.sent().into_iter().filter(|sent| sent.call == format!("PATCH {INVENTORY}"));
+        writes
+            .map(|sent| {
+                let objects: Vec<ObjectRef> =
+                    serde_json::from_str(sent.body["data"]["objects.json"].as_str().unwrap()).unwrap();
+                (sent.body["data"]["hash"].as_str().unwrap().to_owned(), objects.len())
+            })
+            .collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn objects_come_in_waves_and_kinds_before_their_objects() {
+        let established = json!({
+            "metadata": { "name": "things.example.com" }, "spec": { "group": "example.com", "scope": "Cluster",
+            "names": { "kind": "Thing", "plural": "things" }, "versions": [] },
+            "status": { "conditions": [{ "type": "Established", "status": "True" }] },
+        });
+        let api = FakeApi::new();
+        api.expect_missing(&format!("GET {INVENTORY}"))
+            .expect_echo(&format!("PATCH {INVENTORY}"))
+            .expect_discovery("v1", &[("Namespace", "namespaces", false), ("ConfigMap", "configmaps", true)])
+            .expect_echo("PATCH /api/v1/namespaces/sample")
+            .expect_discovery(
+                "apiextensions.k8s.io/v1",
+                &[("CustomResourceDefinition", "customresourcedefinitions", false)],
+            )
+            .expect_echo(&format!("PATCH {DEFINITIONS}/things.example.com"))
+            .expect_echo(&format!("PATCH {CONFIG}"))
+            .expect_watch(DEFINITIONS, &[], &[established])
+            .expect_discovery("example.com/v1", &[("Thing", "things", false)])
+            .expect_echo(&format!("PATCH {THING}"))
+            .expect_echo(&format!("PATCH {INVENTORY}"));
+        let rendered = sample(vec![
+            object("example.com/v1", "Thing", None, "one"),
+            object("v1", "ConfigMap", Some("sample"), "config"),
+            object("apiextensions.k8s.io/v1", "CustomResourceDefinition", None, "things.example.com"),
+            object("v1", "Namespace", None, "sample"),
+        ]);
+        assert_eq!(api.cluster().apply_addon(&rendered).await.unwrap(), []);
+
+        let calls = calls(&api);
+        let position = |call: &str| calls.iter().position(|sent| sent == call).unwrap();
+        assert!(position("PATCH /api/v1/namespaces/sample") < position(&format!("PATCH {CONFIG}")));
+        assert!(position(&format!("WATCH {DEFINITIONS}")) < position(&format!("PATCH {THING}")));
+        assert_eq!(written_inventories(&api), [(String::new(), 4), ("new".to_owned(), 4)]);
+        let applied = api.sent().into_iter().find(|sent| sent.call == format!("PATCH {THING}")).unwrap();
+        assert!(applied.query.contains("force=true") && applied.query.contains("fieldManager=kubeone"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_no_longer_rendered_is_deleted() {
+        let old = json!([
+            { "apiVersion": "v1", "kind": "ConfigMap", "namespace": "sample", "name": "config" },
+            { "apiVersion": "v1", "kind": "ConfigMap", "namespace": "sample", "name": "old" },
+        ]);
+        let api = FakeApi::new();
+        api.expect(&format!("GET {INVENTORY}"), 200, &inventory("old", &old))
+            .expect_echo(&format!("PATCH {INVENTORY}"))
+            .expect_discovery("v1", &[("ConfigMap", "configmaps", true)])
+            .expect_echo(&format!("PATCH {CONFIG}"))
+            .expect_missing("DELETE /api/v1/namespaces/sample/configmaps/old")
+            .expect_echo(&format!("PATCH {INVENTORY}"));
+        let rendered = sample(vec![object("v1", "ConfigMap", Some("sample"), "config")]);
+        let pruned = api.cluster().apply_addon(&rendered).await.unwrap();
+        assert_eq!(pruned[0].to_string(), "ConfigMap sample/old");
+        assert_eq!(written_inventories(&api), [(String::new(), 2), ("new".to_owned(), 1)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_interrupted_apply_is_seen_later() {
+        let api = FakeApi::new();
+        api.expect_missing(&format!("GET {INVENTORY}"))
+            .expect_echo(&format!("PATCH {INVENTORY}"))
+            .expect_discovery("v1", &[("ConfigMap", "configmaps", true)])
+            .expect(
+                &format!("PATCH {CONFIG}"),
+                422,
+                &json!({ "code": 422, "message": "invalid", "reason": "Invalid" }),
+            );
+        let rendered = sample(vec![object("v1", "ConfigMap", Some("sample"), "config")]);
+        let error = api.cluster().apply_addon(&rendered).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "apply ConfigMap sample/config: the Kubernetes API refused with status 422: invalid"
+        );
+        assert_eq!(written_inventories(&api), [(String::new(), 1)]);
+    }
+}

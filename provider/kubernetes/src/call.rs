@@ -49,3 +49,49 @@ fn passes(error: &kube::Error) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::FakeApi;
+
+    fn refusal(code: u16, message: &str) -> serde_json::Value {
+        let reason = if code == 403 { "Forbidden" } else { "Other" };
+        json!({ "kind": "Status", "status": "Failure", "code": code, "message": message, "reason": reason })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_passing_refusal_is_asked_again() {
+        let api = FakeApi::new();
+        api.expect("GET /version", 503, &refusal(503, "starting"))
+            .expect("GET /version", 500, &refusal(500, "etcdserver: leader changed"))
+            .expect(
+                "GET /version",
+                200,
+                &json!({ "major": "1", "minor": "36", "gitVersion": "v1.36.3", "gitCommit": "",
+                "gitTreeState": "", "buildDate": "", "goVersion": "", "compiler": "", "platform": "" }),
+            );
+        assert_eq!(api.cluster().version(Duration::from_secs(5)).await.unwrap(), "v1.36.3");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lasting_refusal_is_told_at_once() {
+        let api = FakeApi::new();
+        api.expect("GET /version", 403, &refusal(403, "no"));
+        let error = api.cluster().version(Duration::from_secs(5)).await.unwrap_err();
+        assert_eq!(error.to_string(), "read the version: the Kubernetes API forbids it: no");
+        assert!(error.hint().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_ends_with_the_last_refusal() {
+        let api = FakeApi::new();
+        for _ in 0..3 {
+            api.expect("GET /version", 503, &refusal(503, "starting"));
+        }
+        let error = api.cluster().version(Duration::from_millis(500)).await.unwrap_err();
+        assert!(error.to_string().ends_with("refused with status 503: starting"), "{error}");
+    }
+}

@@ -15,7 +15,7 @@ pub(crate) const MANAGER: &str = "kubeone";
 pub(crate) const SYSTEM_NAMESPACE: &str = "kube-system";
 
 /// How long a single call may take, with the repetitions that a restarting API server or etcd election needs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The API of one cluster. Cheap to clone; all clones share one connection.
 #[derive(Clone)]

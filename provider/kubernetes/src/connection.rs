@@ -128,3 +128,6 @@ impl Write for TunnelConnection {
         Pin::new(&mut self.0).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests;

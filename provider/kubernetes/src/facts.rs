@@ -138,3 +138,61 @@ fn describe(node: KubernetesNode) -> Node {
         labels,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::FakeApi;
+
+    #[tokio::test]
+    async fn init_is_complete_only_with_all_its_parts() {
+        let api = FakeApi::new();
+        let there =
+            json!({ "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": { "name": "x" } });
+        api.expect("GET /api/v1/namespaces/kube-system/configmaps/kubeadm-config", 200, &there)
+            .expect("GET /api/v1/namespaces/kube-system/configmaps/kubelet-config", 200, &there)
+            .expect("GET /api/v1/namespaces/kube-public/configmaps/cluster-info", 200, &there)
+            .expect("GET /apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy", 200, &there)
+            .expect_missing("GET /apis/apps/v1/namespaces/kube-system/deployments/coredns");
+        assert!(!api.cluster().init_complete(Duration::from_secs(1)).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_node_is_described() {
+        let node = json!({
+            "metadata": { "name": "cp-1", "labels": { "node-role.kubernetes.io/control-plane": "" } },
+            "spec": { "unschedulable": true },
+            "status": {
+                "addresses": [{ "type": "Hostname", "address": "cp-1" }, { "type": "InternalIP", "address": "10.0.0.1" }],
+                "conditions": [{ "type": "Ready", "status": "True" }],
+                "nodeInfo": { "kubeletVersion": "v1.36.3", "containerRuntimeVersion": "containerd://2.1.4",
+                    "architecture": "", "bootID": "", "kernelVersion": "", "kubeProxyVersion": "", "machineID": "",
+                    "operatingSystem": "", "osImage": "", "systemUUID": "" },
+            },
+        });
+        let api = FakeApi::new();
+        api.expect("GET /api/v1/nodes", 200, &json!({ "metadata": {}, "items": [node] }));
+        let nodes = api.cluster().nodes(Duration::from_secs(1)).await.unwrap();
+        let described = &nodes["cp-1"];
+        assert!(described.ready && described.control_plane && described.unschedulable);
+        assert_eq!(described.internal_address, "10.0.0.1");
+        assert_eq!(described.kubelet_version, "v1.36.3");
+    }
+
+    #[tokio::test]
+    async fn addons_are_found_through_their_inventories() {
+        let api = FakeApi::new();
+        let inventory =
+            json!({ "metadata": { "name": "kubeone-addon-canal" }, "data": { "hash": "abc", "objects.json": "[]" } });
+        api.expect(
+            "GET /api/v1/namespaces/kube-system/configmaps",
+            200,
+            &json!({ "metadata": {}, "items": [inventory] }),
+        )
+        .expect_missing("GET /apis/apps/v1/namespaces/kube-system/daemonsets/canal");
+        let addons = api.cluster().addons(Duration::from_secs(1)).await.unwrap();
+        assert_eq!(addons["canal"], AddonStatus { hash: "abc".to_owned(), ready: false });
+    }
+}

@@ -68,10 +68,15 @@ impl FakeApi {
         self.push(call, Answer { status: 200, chunks: VecDeque::new(), open: false })
     }
 
-    /// Expects the list that starts a watch, then the watch itself, which brings these events and stays open.
-    pub fn expect_watch(&self, path: &str, listed: &[Value], events: &[Value]) -> &Self {
+    /// Expects the list that starts a watch, then the watch itself, which brings these changed objects and stays open.
+    pub fn expect_watch(&self, path: &str, listed: &[Value], changed: &[Value]) -> &Self {
         let list = json!({ "metadata": { "resourceVersion": "1" }, "items": listed });
-        let chunks = events.iter().map(|event| Bytes::from(format!("{event}\n"))).collect();
+        let event = |object: &Value| {
+            let mut object = object.clone();
+            object["metadata"]["resourceVersion"] = json!("2");
+            Bytes::from(format!("{}\n", json!({ "type": "MODIFIED", "object": object })))
+        };
+        let chunks = changed.iter().map(event).collect();
         self.expect(&format!("GET {path}"), 200, &list);
         self.push(&format!("WATCH {path}"), Answer { status: 200, chunks, open: true })
     }
@@ -173,5 +178,25 @@ impl HttpBody for FakeBody {
             None if self.open => Poll::Pending,
             None => Poll::Ready(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    #[should_panic(expected = "calls that nobody expected")]
+    async fn an_unexpected_call_fails_the_test() {
+        let api = FakeApi::new();
+        let _ = api.cluster().version(Duration::from_secs(1)).await;
+    }
+
+    #[test]
+    #[should_panic(expected = "calls that never came")]
+    fn a_missing_call_fails_the_test() {
+        FakeApi::new().expect("GET /version", 200, &json!({}));
     }
 }

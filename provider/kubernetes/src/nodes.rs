@@ -101,3 +101,58 @@ fn look_for_ready(node: &KubernetesNode) -> Seen {
         None => Seen::Otherwise("its kubelet has not reported yet".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::FakeApi;
+
+    const NODES: &str = "/api/v1/nodes";
+
+    fn node(name: &str, ready: &str) -> Value {
+        let condition = json!({ "type": "Ready", "status": ready, "message": "container runtime network not ready" });
+        json!({ "metadata": { "name": name }, "status": { "conditions": [condition] } })
+    }
+
+    fn names(names: [&str; 2]) -> Vec<String> {
+        names.map(str::to_owned).to_vec()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nodes_are_awaited_together() {
+        let api = FakeApi::new();
+        let changed = [node("cp-1", "False"), node("w-1", "True"), node("other", "False"), node("cp-1", "True")];
+        api.expect_watch(NODES, &[node("cp-1", "True")], &changed);
+        api.cluster().await_nodes_ready(&names(["cp-1", "w-1"]), Duration::from_mins(1)).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_late_node_is_named_with_its_reason() {
+        let api = FakeApi::new();
+        api.expect_watch(NODES, &[node("cp-1", "False")], &[]);
+        let error = api.cluster().await_nodes_ready(&names(["cp-1", "w-1"]), Duration::from_secs(9)).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "see 2 nodes Ready within 9s; last seen: cp-1: container runtime network not ready; w-1: does not exist"
+        );
+    }
+
+    #[tokio::test]
+    async fn taints_of_controllers_stay() {
+        let api = FakeApi::new();
+        let present = json!([
+            { "key": "node.kubernetes.io/not-ready", "effect": "NoSchedule" }, { "key": "old", "effect": "NoSchedule" },
+        ]);
+        let before = json!({ "metadata": { "name": "w-1", "resourceVersion": "7" }, "spec": { "taints": present } });
+        api.expect(&format!("GET {NODES}/w-1"), 200, &before).expect(&format!("PATCH {NODES}/w-1"), 200, &before);
+        let taint = Taint { key: "new".to_owned(), value: None, effect: kubeone_spec::TaintEffect::NoExecute };
+        api.cluster().set_node_taints("w-1", &[taint]).await.unwrap();
+        let patch = &api.sent()[1].body;
+        assert_eq!(patch["metadata"]["resourceVersion"], "7");
+        assert_eq!(patch["spec"]["taints"][0]["key"], "node.kubernetes.io/not-ready");
+        assert_eq!(patch["spec"]["taints"][1], json!({ "key": "new", "effect": "NoExecute" }));
+        assert_eq!(patch["spec"]["taints"].as_array().unwrap().len(), 2);
+    }
+}

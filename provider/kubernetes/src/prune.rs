@@ -52,3 +52,51 @@ pub(crate) fn gone_is_fine<T>(answer: Result<T, kube::Error>) -> Result<(), kube
         other => other.map(drop),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::FakeApi;
+
+    const INVENTORY: &str = "/api/v1/namespaces/kube-system/configmaps/kubeone-addon-sample";
+
+    #[tokio::test(start_paused = true)]
+    async fn what_runs_is_deleted_first_and_the_inventory_last() {
+        let objects = json!([
+            { "apiVersion": "v1", "kind": "ServiceAccount", "namespace": "kube-system", "name": "agent" },
+            { "apiVersion": "apps/v1", "kind": "DaemonSet", "namespace": "kube-system", "name": "agent" },
+            { "apiVersion": "gone.example.com/v1", "kind": "Thing", "name": "one" },
+        ]);
+        let inventory = json!({ "metadata": {}, "data": { "hash": "x", "objects.json": objects.to_string() } });
+        let api = FakeApi::new();
+        api.expect(&format!("GET {INVENTORY}"), 200, &inventory)
+            .expect_echo(&format!("PATCH {INVENTORY}"))
+            .expect_discovery("v1", &[("ServiceAccount", "serviceaccounts", true)])
+            .expect_discovery("apps/v1", &[("DaemonSet", "daemonsets", true)])
+            .expect_missing("GET /apis/gone.example.com/v1")
+            .expect(
+                "DELETE /apis/apps/v1/namespaces/kube-system/daemonsets/agent",
+                200,
+                &json!({ "status": "Success" }),
+            )
+            .expect_missing("DELETE /api/v1/namespaces/kube-system/serviceaccounts/agent")
+            .expect(
+                "DELETE /api/v1/namespaces/kube-system/configmaps/kubeone-addon-sample",
+                200,
+                &json!({ "status": "Success" }),
+            );
+        api.cluster().delete_addon("sample").await.unwrap();
+        let deletions = api.sent().into_iter().filter(|sent| sent.call.starts_with("DELETE"));
+        let last_parts: Vec<String> =
+            deletions.map(|sent| sent.call.rsplit('/').nth(1).unwrap_or_default().to_owned()).collect();
+        assert_eq!(last_parts, ["daemonsets", "serviceaccounts", "configmaps"]);
+    }
+
+    #[tokio::test]
+    async fn an_addon_that_is_not_there_is_fine() {
+        let api = FakeApi::new();
+        api.expect_missing(&format!("GET {INVENTORY}"));
+        api.cluster().delete_addon("sample").await.unwrap();
+    }
+}

@@ -158,3 +158,63 @@ fn trouble(pod: &Pod) -> Option<String> {
     let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("no node");
     Some(format!("pod {} on {node}: {}", pod.metadata.name.as_deref().unwrap_or_default(), reason.trim_end()))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::FakeApi;
+
+    const DAEMON_SETS: &str = "/apis/apps/v1/namespaces/kube-system/daemonsets";
+
+    fn workload() -> Workload {
+        Workload { kind: WorkloadKind::DaemonSet, namespace: "kube-system".to_owned(), name: "canal".to_owned() }
+    }
+
+    fn daemon_set(available: i32, observed_generation: i64) -> Value {
+        json!({
+            "metadata": { "name": "canal", "generation": 2 },
+            "status": {
+                "desiredNumberScheduled": 2, "currentNumberScheduled": 2, "numberMisscheduled": 0, "numberReady": available,
+                "updatedNumberScheduled": 2, "numberAvailable": available, "observedGeneration": observed_generation,
+            },
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rollout_is_awaited_through_its_events() {
+        let api = FakeApi::new();
+        let changed = [daemon_set(2, 1), daemon_set(1, 2), daemon_set(2, 2)];
+        api.expect_watch(DAEMON_SETS, &[], &changed);
+        api.cluster().await_rollout(&[workload()], Duration::from_mins(1)).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_rollout_says_why_its_pods_do_not_run() {
+        let pod = |name: &str, owner: &str| {
+            json!({
+                "metadata": { "name": name, "ownerReferences": [{ "apiVersion": "apps/v1", "kind": "DaemonSet", "name": owner, "uid": "" }] },
+                "spec": { "nodeName": "worker-1", "containers": [] },
+                "status": { "initContainerStatuses": [{
+                    "name": "install-cni", "ready": false, "image": "", "imageID": "", "restartCount": 0,
+                    "state": { "waiting": { "reason": "ImagePullBackOff", "message": "no such host" } },
+                }] },
+            })
+        };
+        let api = FakeApi::new();
+        let pods = json!({ "metadata": {}, "items": [pod("canal-x", "canal"), pod("other", "other")] });
+        api.expect_watch(DAEMON_SETS, &[daemon_set(1, 2)], &[]).expect(
+            "GET /api/v1/namespaces/kube-system/pods",
+            200,
+            &pods,
+        );
+        let error = api.cluster().await_rollout(&[workload()], Duration::from_mins(1)).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "see DaemonSet kube-system/canal rolled out within 60s; last seen: canal: 1 of 2 pods are available, 2 of the \
+             newest generation; pod canal-x on worker-1: container install-cni: ImagePullBackOff no such host"
+        );
+        assert!(error.hint().is_some());
+    }
+}

@@ -45,6 +45,11 @@ impl Cluster {
     /// every few seconds, so a join that comes too early loses them.
     pub async fn create_bootstrap_token(&self, lifetime: Duration) -> Result<BootstrapToken, ClusterError> {
         let token = BootstrapToken::generate()?;
+        self.publish(&token, lifetime).await?;
+        Ok(token)
+    }
+
+    async fn publish(&self, token: &BootstrapToken, lifetime: Duration) -> Result<(), ClusterError> {
         let name = secret_name(&token.id);
         let act = format!("create Secret {SYSTEM_NAMESPACE}/{name}");
         let expiration = jiff::Timestamp::now()
@@ -76,8 +81,7 @@ impl Cluster {
         let secrets: Api<KubernetesSecret> = Api::namespaced(self.client.clone(), SYSTEM_NAMESPACE);
         ask(act, PATIENCE, async || secrets.patch(&name, &PatchParams::apply(MANAGER), &Patch::Apply(&secret)).await)
             .await?;
-        self.await_signature(&token).await?;
-        Ok(token)
+        self.await_signature(token).await
     }
 
     /// Deletes a token; one that is gone already is fine.
@@ -125,4 +129,62 @@ fn random_text(length: usize) -> Result<String, ClusterError> {
         text.extend(fair.take(wanted).map(|byte| char::from(ALPHABET[usize::from(byte % 36)])));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::FakeApi;
+
+    /// A `cluster-info` that carries a signature for every token there could be.
+    fn cluster_info(id: &str) -> Value {
+        json!({ "metadata": { "name": "cluster-info", "namespace": "kube-public" }, "data": { format!("jws-kubeconfig-{id}"): "…" } })
+    }
+
+    #[test]
+    fn a_token_has_the_form_that_kubeadm_expects() {
+        let token = BootstrapToken::generate().unwrap();
+        let text = token.text().into_inner();
+        let (id, secret) = text.split_once('.').unwrap();
+        assert_eq!((id.len(), secret.len()), (6, 16));
+        assert!(text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.'));
+        assert!(!format!("{token:?}").contains(secret));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_awaited_until_it_signed() {
+        let api = FakeApi::new();
+        let token = BootstrapToken { id: "abcdef".to_owned(), secret: Secret::new("0123456789abcdef".to_owned()) };
+        api.expect_echo("PATCH /api/v1/namespaces/kube-system/secrets/bootstrap-token-abcdef").expect_watch(
+            "/api/v1/namespaces/kube-public/configmaps",
+            &[cluster_info("other1")],
+            &[cluster_info("abcdef")],
+        );
+        api.cluster().publish(&token, Duration::from_mins(10)).await.unwrap();
+
+        let secret = &api.sent()[0].body;
+        assert_eq!(secret["type"], "bootstrap.kubernetes.io/token");
+        assert_eq!(secret["stringData"]["token-secret"], "0123456789abcdef");
+        assert_eq!(secret["stringData"]["auth-extra-groups"], GROUP);
+        let expiration: jiff::Timestamp = secret["stringData"]["expiration"].as_str().unwrap().parse().unwrap();
+        assert!(expiration > jiff::Timestamp::now());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_missing_signature_names_who_makes_it() {
+        let api = FakeApi::new();
+        let token = BootstrapToken::generate().unwrap();
+        api.expect_watch("/api/v1/namespaces/kube-public/configmaps", &[cluster_info("other1")], &[]);
+        let error = api.cluster().await_signature(&token).await.unwrap_err();
+        assert!(error.to_string().contains("kube-controller-manager makes it"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_gone_is_fine() {
+        let api = FakeApi::new();
+        api.expect_missing("DELETE /api/v1/namespaces/kube-system/secrets/bootstrap-token-abcdef");
+        api.cluster().delete_bootstrap_token("abcdef").await.unwrap();
+    }
 }
