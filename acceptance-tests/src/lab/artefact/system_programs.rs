@@ -69,9 +69,11 @@ fn link_packet_filter(folder: &Path) -> Result<()> {
 
 fn packet_filter_modules() -> Result<Vec<PathBuf>> {
     let mut modules = Vec::new();
-    for folder in files::list(Path::new("/usr/lib"))? {
-        let found = files::list(&folder.join("xtables"))?;
-        modules.extend(found.into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "so")));
+    for folder in files::list(Path::new("/usr/lib"))?.iter().map(|folder| folder.join("xtables")) {
+        if folder.is_dir() {
+            let found = files::list(&folder)?;
+            modules.extend(found.into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "so")));
+        }
     }
     modules.sort();
     Ok(modules)

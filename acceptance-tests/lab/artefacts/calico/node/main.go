@@ -43,7 +43,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	parts := []string{"-felix"}
-	if os.Getenv("CALICO_MANAGE_CNI") == "true" {
+	if os.Getenv("CALICO_MANAGE_CNI") != "false" {
 		parts = append(parts, "-monitor-token")
 	}
 	ended := make(chan error, len(parts))

@@ -18,7 +18,7 @@ import (
 	"github.com/projectcalico/calico/cni-plugin/pkg/plugin"
 )
 
-const version = "v3.28.2-lab"
+const version = "v3.28.5-lab"
 
 var bracketedIPv4 = regexp.MustCompile(`://\[(\d+\.\d+\.\d+\.\d+)\]`)
 
