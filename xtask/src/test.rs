@@ -55,7 +55,7 @@ fn parts(options: &Options, journal: &mut Journal) -> Result<()> {
     journal.part("prepare the lab", || run::inherit(project::lab()?.args(["prepare", "--kubernetes", KUBERNETES])))?;
     journal.part("run the scenarios on real hosts", || {
         let mut command = project::cargo();
-        command.args(["test", "--package", "acceptance-tests", "--test", "scenarios", "--", "--lab"]);
+        command.args(["test", "--package", "acceptance-tests", "--features", "lab", "--test", "scenarios", "--"]);
         command.args(&options.scenario).env("KUBEONE_TERRAFORM", &terraform);
         command.env("KUBEONE_PROVIDER", &provider);
         run::inherit(&mut command)

@@ -3,7 +3,14 @@
 //! Without the feature it only lists them, so that a plain `cargo test` touches nothing. The provider is taken from
 //! `KUBEONE_PROVIDER`, else from the folder of this very build.
 
+mod apt_locked;
+mod foreign_host;
+mod hosts;
 mod hosts_come_and_go;
+mod interrupted;
+mod kubernetes;
+mod one_and_one;
+mod three_and_two;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,7 +22,16 @@ use anyhow::Result;
 type Story = fn(&Programs) -> Result<()>;
 
 /// In the order they run.
-const SCENARIOS: [(&str, Story); 1] = [("hosts-come-and-go", hosts_come_and_go::run)];
+const SCENARIOS: [(&str, Story); 8] = [
+    ("hosts-come-and-go", hosts_come_and_go::run),
+    ("one-and-one", one_and_one::run),
+    ("three-and-two", three_and_two::run),
+    ("provider-killed-during-init", interrupted::provider_killed_during_init),
+    ("provider-killed-during-join", interrupted::provider_killed_during_join),
+    ("ssh-cut", interrupted::ssh_cut),
+    ("apt-locked", apt_locked::run),
+    ("foreign-host", foreign_host::run),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -41,19 +57,23 @@ fn main() -> ExitCode {
 fn run<'a>(chosen: impl Iterator<Item = &'a (&'static str, Story)>) -> Result<usize> {
     clean_up_when_interrupted()?;
     let programs = programs();
-    let mut failed = 0;
+    let (mut passed, mut failed) = (0, 0);
     for (name, story) in chosen {
         let started = Instant::now();
         let result = story(&programs);
         let seconds = started.elapsed().as_secs_f64();
         match result {
-            Ok(()) => eprintln!("ok      {name} ({seconds:.1} s)"),
+            Ok(()) => {
+                passed += 1;
+                eprintln!("ok      {name} ({seconds:.1} s)");
+            }
             Err(error) => {
                 failed += 1;
                 eprintln!("FAILED  {name} ({seconds:.1} s)\n{error:?}\n");
             }
         }
     }
+    eprintln!("\n{passed} passed, {failed} failed");
     Ok(failed)
 }
 

@@ -1,0 +1,28 @@
+//! What scenarios look at on hosts, past SSH and past the provider.
+
+use acceptance_tests::scenario::Scenario;
+use anyhow::{Result, ensure};
+
+/// Passes when a host is as if there had never been a cluster.
+pub(crate) fn leave_no_trace(scenario: &Scenario, host: &str) -> Result<()> {
+    let traces = scenario.machine(host).run(
+        r#"
+        for path in /etc/kubernetes /etc/kubeone /var/lib/etcd/member /var/lib/kubelet/config.yaml /etc/cni/net.d \
+          /var/lib/cni /run/kubeone /etc/sysctl.d/99-kubeone.conf /etc/apt/sources.list.d/kubeone.sources; do
+          if [ -d "$path" ]; then
+            [ -z "$(ls -A "$path")" ] || echo "$path holds $(ls -A "$path" | tr '\n' ' ')"
+          elif [ -e "$path" ]; then
+            echo "$path"
+          fi
+        done
+        iptables-save 2>/dev/null | grep -E '^:(KUBE|cali|FLANNEL|CNI)' || true
+        nft list tables 2>/dev/null | grep -E 'kube|cali' || true
+        ip -brief link | grep -E '^(flannel|cni0|cali)' || true
+        dpkg-query --show --showformat '${Package} ${db:Status-Status}\n' kubelet kubeadm kubectl containerd.io 2>/dev/null |
+          grep ' installed' || true
+        pgrep --list-full 'kube|etcd|containerd' || true
+        "#,
+    )?;
+    ensure!(traces.trim().is_empty(), "traces of the cluster on {host}:\n{traces}");
+    Ok(())
+}
