@@ -41,8 +41,8 @@ impl Cluster {
     /// Right after its start an API server refuses even administrators, until their role binding and `kube-system` exist.
     pub async fn await_api(&self, deadline: Duration) -> Result<String, ClusterError> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        let what = "the Kubernetes API answer to the administrator";
-        let namespace = ask(what, deadline, async || {
+        let act = "reach the Kubernetes API as administrator";
+        let namespace = ask(act, deadline, async || {
             namespaces.get(SYSTEM_NAMESPACE).await.map_err(|error| match error {
                 kube::Error::Api(status) if status.is_forbidden() || status.is_not_found() => {
                     kube::Error::Service(status.into())
@@ -52,7 +52,7 @@ impl Cluster {
         })
         .await?;
         namespace.metadata.uid.ok_or_else(|| ClusterError::Answer {
-            act: what.to_owned(),
+            act: act.to_owned(),
             reason: format!("namespace {SYSTEM_NAMESPACE} has no uid"),
         })
     }

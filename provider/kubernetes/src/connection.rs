@@ -51,7 +51,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 pub(crate) async fn connect(kubeconfig: &str, open: ApiConnector) -> Result<Client, ClusterError> {
     let unusable =
         |error: &(dyn std::error::Error + 'static)| ClusterError::Kubeconfig { reason: crate::error::causes(error) };
-    let kubeconfig = Kubeconfig::from_yaml(kubeconfig).map_err(|error| unusable(&error))?;
+    // The parser's own words may quote the file, which holds a private key.
+    let kubeconfig = Kubeconfig::from_yaml(kubeconfig)
+        .map_err(|_| ClusterError::Kubeconfig { reason: "it is not the YAML of a kubeconfig".to_owned() })?;
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
         .map_err(|error| unusable(&error))?;

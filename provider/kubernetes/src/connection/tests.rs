@@ -105,9 +105,9 @@ async fn a_server_with_another_name_is_refused() {
 }
 
 #[tokio::test]
-async fn a_broken_kubeconfig_is_told() {
+async fn a_broken_kubeconfig_is_not_quoted() {
     let (open, _) = connector(Authority::new().server(SERVER_NAME));
-    let error = ask_nodes("clusters: 7", open).await.unwrap_err();
-    assert!(matches!(error, ClusterError::Kubeconfig { .. }), "{error}");
+    let error = ask_nodes("users: hunter2", open).await.unwrap_err();
+    assert_eq!(error.to_string(), "use the kubeconfig: it is not the YAML of a kubeconfig");
     assert!(error.hint().is_some());
 }
