@@ -38,7 +38,7 @@ fn notes(folder: &Path) -> String {
 fn reported(failure: Failure) -> tfplugin::Diagnostics {
     match failure {
         Failure::Reported { diagnostics } => diagnostics,
-        other => panic!("expected diagnostics, got {other:?}"),
+        other => unreachable!("expected diagnostics, got {other:?}"),
     }
 }
 

@@ -12,7 +12,7 @@ pub(crate) struct Shake {
 
 #[tfplugin::async_trait]
 impl Action for Shake {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "everykind_shake"
     }
 

@@ -70,9 +70,7 @@ impl BoxResource {
     }
 
     fn outcome(request: ApplyRequest, verb: &str, result: Result<Value, Diagnostics>) -> ApplyResponse {
-        if request.config.attribute("fail").as_str() == Some("panic") {
-            panic!("asked to panic during {verb}");
-        }
+        assert_ne!(request.config.attribute("fail").as_str(), Some("panic"), "asked to panic during {verb}");
         match result {
             Ok(state) => ApplyResponse {
                 identity: identity(state.attribute("name")),
@@ -102,7 +100,7 @@ impl BoxResource {
 
 #[tfplugin::async_trait]
 impl Resource for BoxResource {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "everykind_box"
     }
 

@@ -12,7 +12,7 @@ pub(crate) struct Boxes {
 
 #[tfplugin::async_trait]
 impl DataSource for Boxes {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "everykind_boxes"
     }
 

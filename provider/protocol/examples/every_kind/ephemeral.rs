@@ -15,7 +15,7 @@ pub(crate) struct Key {
 
 #[tfplugin::async_trait]
 impl EphemeralResource for Key {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "everykind_key"
     }
 

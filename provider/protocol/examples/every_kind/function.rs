@@ -6,7 +6,7 @@ pub(crate) struct Shout;
 
 #[tfplugin::async_trait]
 impl Function for Shout {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "shout"
     }
 
@@ -29,7 +29,7 @@ pub(crate) struct Echo;
 
 #[tfplugin::async_trait]
 impl Function for Echo {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "echo"
     }
 

@@ -28,7 +28,7 @@ impl BoxList {
 
 #[tfplugin::async_trait]
 impl ListResource for BoxList {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "everykind_box"
     }
 

@@ -13,7 +13,7 @@ pub(crate) struct SlowResource {
 
 #[tfplugin::async_trait]
 impl Resource for SlowResource {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "everykind_slow"
     }
 

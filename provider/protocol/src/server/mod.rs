@@ -60,6 +60,7 @@ enum ServeError {
 /// Runs until Terraform is done with the provider. The whole of a provider's `main`.
 ///
 /// Started by hand, it says what the program is and how to use it; with `--debug` it serves without Terraform as parent.
+#[expect(clippy::needless_pass_by_value, reason = "a provider's main makes the options in place")]
 pub fn serve(provider: impl Provider, options: Options) -> ExitCode {
     let environment = Environment::read();
     let mode = match start::choose(&environment, std::env::args().skip(1), &options) {

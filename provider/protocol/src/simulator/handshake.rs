@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tonic::transport::Channel;
@@ -20,11 +21,14 @@ pub(super) struct Process {
     pub(super) channel: Channel,
     child: Child,
     log: Arc<Mutex<String>>,
+    /// Where the provider puts its socket, so that a killed one leaves nothing behind.
+    _temporary: TempDir,
 }
 
 impl Process {
     pub(super) async fn start(program: &Path) -> Result<Self, Failure> {
         let identity = ClientIdentity::generate()?;
+        let temporary = tempfile::tempdir().map_err(Failure::Run)?;
         let mut child = Command::new(program)
             .env("TF_PLUGIN_MAGIC_COOKIE", "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2")
             .env("PLUGIN_PROTOCOL_VERSIONS", "5,6")
@@ -32,6 +36,7 @@ impl Process {
             .env("PLUGIN_MAX_PORT", "25000")
             .env("PLUGIN_CLIENT_CERT", &identity.pem)
             .env("TF_LOG_PROVIDER", "debug")
+            .env("TMPDIR", temporary.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -51,7 +56,7 @@ impl Process {
         let (address, certificate) =
             parse(line.trim_end()).ok_or_else(|| Failure::Handshake { line: format!("{line}{}", text(&log)) })?;
         let channel = connect::connect(address, certificate, identity).await?;
-        Ok(Self { channel, child, log })
+        Ok(Self { channel, child, log, _temporary: temporary })
     }
 
     pub(super) fn log(&self) -> String {

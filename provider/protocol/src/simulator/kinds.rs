@@ -1,9 +1,11 @@
 //! Everything but managed resources: data sources, functions, ephemeral resources, actions and searches.
 
+use std::collections::BTreeMap;
+
 use super::contract::check_known;
 use super::failure::refuse_errors;
 use super::propose::complete;
-use super::{Core, Failure, Rule};
+use super::{Core, Failure, Rule, encode};
 use crate::proto::tfplugin6 as proto;
 use crate::{Diagnostics, FunctionError, Schema, Value};
 
@@ -26,7 +28,7 @@ pub struct Found {
 
 impl Core {
     pub async fn read_data_source(&self, type_name: &str, config: impl Into<Value>) -> Result<Value, Failure> {
-        let (schema, config) = self.prepare(&self.schemas.data_sources, type_name, config)?;
+        let (schema, config) = prepare(&self.schemas.data_sources, type_name, config)?;
         let mut client = self.client.clone();
         let request =
             proto::ValidateDataResourceConfigRequest { type_name: type_name.to_owned(), config: config.clone() };
@@ -68,7 +70,7 @@ impl Core {
     }
 
     pub async fn open_ephemeral(&self, type_name: &str, config: impl Into<Value>) -> Result<Opened, Failure> {
-        let (schema, config) = self.prepare(&self.schemas.ephemeral_resources, type_name, config)?;
+        let (schema, config) = prepare(&self.schemas.ephemeral_resources, type_name, config)?;
         let mut client = self.client.clone();
         let request =
             proto::ValidateEphemeralResourceConfigRequest { type_name: type_name.to_owned(), config: config.clone() };
@@ -105,7 +107,7 @@ impl Core {
     /// Validates, plans and invokes an action; answers with the progress it reported.
     pub async fn invoke_action(&self, type_name: &str, config: impl Into<Value>) -> Result<Vec<String>, Failure> {
         use proto::invoke_action_event::Type;
-        let (_, config) = self.prepare(&self.schemas.actions, type_name, config)?;
+        let (_, config) = prepare(&self.schemas.actions, type_name, config)?;
         let mut client = self.client.clone();
         let request = proto::ValidateActionConfigRequest { type_name: type_name.to_owned(), config: config.clone() };
         refuse_errors(client.validate_action_config(request).await?.into_inner().diagnostics)?;
@@ -136,7 +138,7 @@ impl Core {
         include_resource: bool,
         limit: usize,
     ) -> Result<Vec<Found>, Failure> {
-        let (_, config) = self.prepare(&self.schemas.list_resources, type_name, config)?;
+        let (_, config) = prepare(&self.schemas.list_resources, type_name, config)?;
         let resource = self.resource(type_name)?;
         let mut client = self.client.clone();
         let request = proto::ValidateListResourceConfigRequest {
@@ -167,15 +169,15 @@ impl Core {
         }
         Ok(found)
     }
+}
 
-    fn prepare<'schemas>(
-        &self,
-        schemas: &'schemas std::collections::BTreeMap<String, Schema>,
-        type_name: &str,
-        config: impl Into<Value>,
-    ) -> Result<(&'schemas Schema, Option<proto::DynamicValue>), Failure> {
-        let schema = schemas.get(type_name).ok_or_else(|| Failure::Missing { name: type_name.to_owned() })?;
-        let config = complete(schema, config.into());
-        Ok((schema, self.encode(&config, &schema.ty())?))
-    }
+/// The schema of a type, and a configuration as the wire wants it.
+fn prepare<'schemas>(
+    schemas: &'schemas BTreeMap<String, Schema>,
+    type_name: &str,
+    config: impl Into<Value>,
+) -> Result<(&'schemas Schema, Option<proto::DynamicValue>), Failure> {
+    let schema = schemas.get(type_name).ok_or_else(|| Failure::Missing { name: type_name.to_owned() })?;
+    let config = complete(schema, config.into());
+    Ok((schema, encode(&config, &schema.ty())?))
 }

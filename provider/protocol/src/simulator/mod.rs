@@ -93,7 +93,7 @@ impl Core {
 
     /// Sends the provider block; answers with warnings.
     pub async fn configure(&self, config: impl Into<Value>) -> Result<Diagnostics, Failure> {
-        let config = self.encode(&config.into(), &self.schemas.provider.ty())?;
+        let config = encode(&config.into(), &self.schemas.provider.ty())?;
         let mut client = self.client.clone();
         let request = proto::ValidateProviderConfigRequest { config: config.clone() };
         failure::refuse_errors(client.validate_provider_config(request).await?.into_inner().diagnostics)?;
@@ -129,9 +129,9 @@ impl Core {
     pub fn process_id(&self) -> Option<u32> {
         self.process.id()
     }
+}
 
-    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "fields of messages are optional")]
-    fn encode(&self, value: &Value, ty: &Type) -> Result<Option<proto::DynamicValue>, Failure> {
-        Ok(Some(proto::DynamicValue::encode(value, ty)?))
-    }
+/// Values are optional fields of their messages.
+fn encode(value: &Value, ty: &Type) -> Result<Option<proto::DynamicValue>, Failure> {
+    Ok(Some(proto::DynamicValue::encode(value, ty)?))
 }

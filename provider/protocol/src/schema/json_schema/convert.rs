@@ -219,10 +219,9 @@ impl<'a> Cursor<'a> {
 /// Defaults that say no more than that the attribute is optional are left out.
 fn is_worth_telling(default: &Json) -> bool {
     match default {
-        Json::Null => false,
         Json::String(text) => !text.is_empty(),
         Json::Array(elements) => !elements.is_empty(),
-        Json::Object(_) => false,
+        Json::Null | Json::Object(_) => false,
         Json::Bool(_) | Json::Number(_) => true,
     }
 }

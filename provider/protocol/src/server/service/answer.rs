@@ -16,7 +16,9 @@ macro_rules! failed_with_diagnostics {
     ($($response:ident),+ $(,)?) => {$(
         impl Failed for proto::$response {
             fn failed(diagnostics: Diagnostics) -> Self {
-                Self { diagnostics: diagnostics_to_wire(diagnostics), ..Self::default() }
+                let mut response = Self::default();
+                response.diagnostics = diagnostics_to_wire(diagnostics);
+                response
             }
         }
     )+};

@@ -2,8 +2,8 @@
 
 use super::{Instance, Planned};
 use crate::proto::tfplugin6 as proto;
-use crate::simulator::Failure;
 use crate::simulator::failure::refuse_errors;
+use crate::simulator::{Failure, encode};
 use crate::{Diagnostic, Diagnostics, Value};
 
 /// What `read` and `apply` answer.
@@ -91,7 +91,7 @@ impl Instance<'_> {
     }
 
     pub(super) fn encode(&self, value: &Value) -> Result<Option<proto::DynamicValue>, Failure> {
-        self.core.encode(value, &self.ty)
+        encode(value, &self.ty)
     }
 
     pub(in crate::simulator) fn decode(&self, wire: Option<proto::DynamicValue>) -> Result<Value, Failure> {
@@ -100,7 +100,7 @@ impl Instance<'_> {
 
     pub(super) fn encode_identity(&self, identity: &Value) -> Result<Option<proto::ResourceIdentityData>, Failure> {
         match self.identity_type.as_ref().filter(|_| !identity.is_null()) {
-            Some(ty) => Ok(Some(proto::ResourceIdentityData { identity_data: self.core.encode(identity, ty)? })),
+            Some(ty) => Ok(Some(proto::ResourceIdentityData { identity_data: encode(identity, ty)? })),
             None => Ok(None),
         }
     }

@@ -98,16 +98,13 @@ pub(super) fn write_number(out: &mut Vec<u8>, number: &Number) -> Result<(), Cod
 }
 
 fn write_unknown(out: &mut Vec<u8>, refined: Option<Vec<u8>>) -> Result<(), CodecReason> {
-    match refined {
-        Some(payload) => {
-            write::write_ext_meta(out, length(payload.len())?, EXTENSION_REFINED_UNKNOWN)?;
-            out.extend(payload);
-        }
-        None => {
-            write::write_ext_meta(out, 1, EXTENSION_UNKNOWN)?;
-            out.push(0);
-        }
-    }
+    let (extension, payload) = match refined {
+        Some(payload) => (EXTENSION_REFINED_UNKNOWN, payload),
+        // The content does not matter; Terraform itself sends one zero.
+        None => (EXTENSION_UNKNOWN, vec![0]),
+    };
+    write::write_ext_meta(out, length(payload.len())?, extension)?;
+    out.extend(payload);
     Ok(())
 }
 
