@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::command::output_of;
-use super::{files, paths};
+use super::{files, paths, processes};
 use build::build_binary;
 use recipe::Recipe;
 
@@ -149,12 +149,21 @@ pub(super) fn keep(draft: &Path, target: &Path) -> Result<()> {
     }
 }
 
-/// A folder to prepare something in, beside the place where it will be kept. Left-overs of a killed run go first.
+/// A folder to prepare something in, beside the place where it will be kept. Left-overs of killed runs go first.
 pub(super) fn draft(target: &Path) -> Result<PathBuf> {
-    let mut name = target.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".unfinished.{}", std::process::id()));
-    let draft = target.with_file_name(name);
-    files::remove(&draft)?;
+    let mut prefix = target.file_name().unwrap_or_default().to_owned();
+    prefix.push(".unfinished.");
+    if let Some(folder) = target.parent() {
+        for path in files::list(folder)? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let owner = name.strip_prefix(&*prefix.to_string_lossy()).and_then(|pid| pid.parse().ok());
+            if owner.is_some_and(|pid| pid == std::process::id() || !processes::is_alive(pid)) {
+                files::remove(&path)?;
+            }
+        }
+    }
+    prefix.push(std::process::id().to_string());
+    let draft = target.with_file_name(prefix);
     files::create_folder(&draft)?;
     Ok(draft)
 }

@@ -37,13 +37,16 @@ pub const NAMES: [&str; 11] = [
 ];
 
 /// The programs that the stand-ins and their content need, with the Debian packages that bring them.
-pub const PROGRAMS: [(&str, &str); 17] = [
-    ("go", "golang-go"),
+///
+/// Go is not among them: Debian's is too old, see [`super::artefact::check_go`].
+pub const PROGRAMS: [(&str, &str); 18] = [
     ("gcc", "build-essential"),
     ("nginx", "nginx-light"),
     ("docker-registry", "docker-registry"),
     ("openssl", "openssl"),
     ("gpg", "gpg"),
+    ("gpgconf", "gpgconf"),
+    ("gzip", "gzip"),
     ("dpkg-deb", "dpkg"),
     ("apt-ftparchive", "apt-utils"),
     ("nsenter", "util-linux"),
@@ -78,8 +81,7 @@ pub fn start(stand_ins: &StandIns) -> Result<()> {
     let inside = |command: &_| output_of(&mut network::enter(&stand_ins.namespace, command)).map(drop);
     inside(&registry::server(&stand_ins.folder, registry::INSIDE)?).context("could not start the image registry")?;
     inside(&nginx::server(stand_ins)?).context("could not start the web server")?;
-    let ready = network::enter(&stand_ins.namespace, &nginx::probe(stand_ins.address)?);
-    let mut ready = ready;
+    let mut ready = network::enter(&stand_ins.namespace, &nginx::probe(stand_ins.address)?);
     wait::until("the stand-ins answer", Duration::from_secs(20), || super::command::succeeds(&mut ready))
         .with_context(|| format!("the logs are in {}", stand_ins.folder.display()))
 }

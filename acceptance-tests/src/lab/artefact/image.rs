@@ -58,10 +58,14 @@ pub(in crate::lab) struct AssembledSet {
     folder: PathBuf,
 }
 
+/// How images are made counts as much as what goes in.
+const MAKER: &str = concat!(include_str!("image.rs"), include_str!("system_programs.rs"));
+
 /// What the set is made of, as a hash; the same set with the same binaries need not be pushed again.
 pub(in crate::lab) fn key(set: &str, progress: &Progress) -> Result<String> {
     let definition = read(set)?;
-    let mut parts = vec![files::read(&path(set))?];
+    let pusher = content::hash(&[&super::definition("image-pusher")])?;
+    let mut parts = vec![MAKER.to_owned(), pusher, files::read(&path(set))?];
     for image in &definition.image {
         for source in image.files.values() {
             parts.extend(sources(source, progress)?.iter().map(|path| path.display().to_string()));

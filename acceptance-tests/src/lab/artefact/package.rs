@@ -45,7 +45,10 @@ pub(super) fn build(package: &Package, scratch: &Path, target: &Path, progress: 
     }
     super::lay_out_files(&package.files, &root, progress)?;
     let architecture = architecture()?;
-    files::write(&root.join("DEBIAN/control"), &control(package, &architecture))?;
+    let kibibytes =
+        run("du", ["--summarize".as_ref(), "--apparent-size".as_ref(), "--block-size=1K".as_ref(), root.as_os_str()])?;
+    let size = kibibytes.split_whitespace().next().unwrap_or_default();
+    files::write(&root.join("DEBIAN/control"), &control(package, &architecture, size))?;
     write_configuration_list(&root)?;
     for script in MAINTAINER_SCRIPTS.map(|name| root.join("DEBIAN").join(name)) {
         if script.exists() {
@@ -65,11 +68,12 @@ pub(super) fn architecture() -> Result<String> {
     Ok(run("dpkg", ["--print-architecture"])?.trim().to_owned())
 }
 
-fn control(package: &Package, architecture: &str) -> String {
+fn control(package: &Package, architecture: &str, size: &str) -> String {
     let mut fields = vec![
         format!("Package: {}", package.name),
         format!("Version: {}", package.version),
         format!("Architecture: {architecture}"),
+        format!("Installed-Size: {size}"),
         "Maintainer: kubeone lab <lab@kubeone.invalid>".to_owned(),
     ];
     fields.extend(package.relations.iter().map(|(field, value)| format!("{field}: {value}")));

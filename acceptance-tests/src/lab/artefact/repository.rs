@@ -54,9 +54,12 @@ pub(in crate::lab) fn ensure(name: &str, progress: &Progress) -> Result<Reposito
     Ok(Repository { host: definition.host, path: definition.path, folder })
 }
 
-/// Whatever changes a package changes the key: its definition, its plain files, the binaries.
+/// How packages are made counts as much as what goes in.
+const MAKER: &str = concat!(include_str!("package.rs"), include_str!("repository.rs"), include_str!("signing.rs"));
+
+/// Whatever changes a package changes the key: its maker, its definition, its plain files, the binaries.
 fn key(file: &Path, definition: &Definition, progress: &Progress) -> Result<String> {
-    let mut parts = vec![files::read(file)?];
+    let mut parts = vec![MAKER.to_owned(), files::read(file)?];
     for package in &definition.package {
         parts.push(content::hash(&[&package.plain_files()]).unwrap_or_default());
         for source in package.files.values() {

@@ -43,6 +43,7 @@ fn configuration_text(stand_ins: &StandIns) -> Result<String> {
         .replace("@CERTIFICATE@", &shown(&certificate.certificate))
         .replace("@KEY@", &shown(&certificate.key))
         .replace("@WEB@", &shown(&web()?))
+        .replace("@STORAGE@", &shown(&registry::storage()?))
         .replace("@REGISTRY@", registry::INSIDE)
         .replace("@WEB_SERVERS@", &web_servers.join(" "))
         .replace("@REGISTRIES@", &registries.join(" ")))

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::{registry, web};
+use super::{certificates, registry, web};
 use crate::lab::artefact::{self, Progress, content, image, repository};
 use crate::lab::command::{command, output_of};
 use crate::lab::files;
@@ -29,6 +29,8 @@ pub struct Wanted<'a> {
 pub fn prepare(wanted: &Wanted, progress: &Progress) -> Result<()> {
     let releases = wanted.kubernetes.iter().map(|version| release(version)).collect::<Result<Vec<_>>>()?;
     let _lock = registry::lock()?;
+    // Hosts are created side by side, and each asks for the CA: make it while nobody does.
+    certificates::server_certificate()?;
     for name in releases.iter().map(String::as_str).chain([RUNTIME_PACKAGES]) {
         repository::publish(&repository::ensure(name, progress)?, &web()?)?;
     }
@@ -55,16 +57,17 @@ fn release(version: &str) -> Result<String> {
 fn fill_registry(sets: &[&str], extra: Option<&Path>, progress: &Progress) -> Result<()> {
     let mut missing = Vec::new();
     for set in sets {
-        let mark = mark(set, &image::key(set, progress)?)?;
-        if !mark.exists() {
-            missing.push((*set, mark));
+        let pushed = Pushed::new(set, image::key(set, progress)?)?;
+        if !pushed.is_done() {
+            missing.push((*set, pushed));
         }
     }
     let mut archives = Vec::new();
     for path in extra.map(files::list).transpose()?.unwrap_or_default() {
-        let mark = mark("extra", &content::hash(&[&path])?)?;
-        if !mark.exists() {
-            archives.push((path, mark));
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let pushed = Pushed::new(&format!("extra-{name}"), content::hash(&[&path])?)?;
+        if !pushed.is_done() {
+            archives.push((path, pushed));
         }
     }
     if missing.is_empty() && archives.is_empty() {
@@ -77,15 +80,15 @@ fn fill_registry(sets: &[&str], extra: Option<&Path>, progress: &Progress) -> Re
         let call = |verb: &str, path: &Path| {
             output_of(command(&pusher.to_string_lossy(), [verb, address]).arg(path)).map(drop)
         };
-        for (set, mark) in &missing {
+        for (set, pushed) in &missing {
             task.step(set);
             call("push", &image::assemble(set, progress)?.list)?;
-            files::write(mark, "")?;
+            pushed.note()?;
         }
-        for (path, mark) in &archives {
+        for (path, pushed) in &archives {
             task.step(&path.to_string_lossy());
             call("load", path).with_context(|| format!("could not load the images in {}", path.display()))?;
-            files::write(mark, "")?;
+            pushed.note()?;
         }
         Ok(())
     })?;
@@ -93,9 +96,24 @@ fn fill_registry(sets: &[&str], extra: Option<&Path>, progress: &Progress) -> Re
     Ok(())
 }
 
-/// The file that says that the registry holds a set as it is now.
-fn mark(set: &str, key: &str) -> Result<PathBuf> {
-    Ok(registry::storage()?.join("pushed").join(format!("{set}-{key}")))
+/// What the registry holds under the names of a set: a tag means what was pushed last.
+struct Pushed {
+    file: PathBuf,
+    key: String,
+}
+
+impl Pushed {
+    fn new(set: &str, key: String) -> Result<Self> {
+        Ok(Self { file: registry::storage()?.join("pushed").join(set), key })
+    }
+
+    fn is_done(&self) -> bool {
+        files::read(&self.file).is_ok_and(|key| key == self.key)
+    }
+
+    fn note(&self) -> Result<()> {
+        files::write(&self.file, &self.key)
+    }
 }
 
 /// The files kubeadm and people ask for the latest version.
