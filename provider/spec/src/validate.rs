@@ -181,6 +181,15 @@ fn subnets(spec: &ClusterSpec, findings: &mut Vec<Finding>) {
             .derived_from(pods.clone()),
         );
     }
+    for (subnet, path) in [(&network.pod_subnet, &pods), (&network.service_subnet, &services)] {
+        if subnet.0.addr().is_ipv6() {
+            findings.push(Finding::error(
+                path.clone(),
+                format!("{subnet} is an IPv6 subnet"),
+                "Clusters are IPv4 only so far. Write an IPv4 subnet, such as `10.244.0.0/16`.",
+            ));
+        }
+    }
     if network.pod_subnet.0.prefix_len() > 24 && network.pod_subnet.0.addr().is_ipv4() {
         findings.push(Finding::error(
             pods.clone(),
@@ -303,6 +312,12 @@ mod tests {
             found,
             ["Error cluster_network.service_subnet: services (10.244.128.0/20) and pods (10.244.0.0/16) overlap"]
         );
+    }
+
+    #[test]
+    fn ipv6_subnets_are_refused() {
+        let found = findings(|settings| settings["cluster_network"] = json!({"pod_subnet": "fd00::/48"}));
+        assert_eq!(found, ["Error cluster_network.pod_subnet: fd00::/48 is an IPv6 subnet"]);
     }
 
     #[test]
