@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn spans_parse_and_print() {
         let span: Span = "1h30m".parse().unwrap();
-        assert_eq!(span.0, Duration::from_secs(5400));
+        assert_eq!(span.0, Duration::from_mins(90));
         assert_eq!(span.to_string(), "1h30m");
         assert_eq!("90s".parse::<Span>().unwrap().to_string(), "1m30s");
         for bad in ["", "30", "m", "0s", "1d", "é", "99999999999999999999h"] {
