@@ -4,21 +4,40 @@ use kubeone_kubernetes::{Addon, AddonError, Parameters, Rendered};
 use kubeone_spec::{ClusterSpec, Cni};
 
 /// An addon that the cluster shall have.
-pub(crate) struct Wanted {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WantedAddon {
     pub(crate) name: &'static str,
     /// Hash of its objects; `None` when they cannot be made, which the step that applies it reports.
     pub(crate) hash: Option<String>,
 }
 
-pub(crate) fn wanted(spec: &ClusterSpec) -> Vec<Wanted> {
+pub(crate) fn wanted(spec: &ClusterSpec) -> Vec<WantedAddon> {
     let names: &[&'static str] = match spec.cluster_network.cni {
         Cni::Canal => &["canal"],
         Cni::None => &[],
     };
-    let wanted = |name: &&'static str| Wanted { name, hash: render(spec, name).ok().map(|rendered| rendered.hash) };
+    let wanted =
+        |name: &&'static str| WantedAddon { name, hash: render(spec, name).ok().map(|rendered| rendered.hash) };
     names.iter().map(wanted).collect()
 }
 
 pub(crate) fn render(spec: &ClusterSpec, name: &str) -> Result<Rendered, AddonError> {
     Addon::find(name)?.render(&Parameters::new(&spec.cluster_network, &spec.api_endpoint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canal_can_be_made_from_default_settings() {
+        let spec = serde_json::from_value(serde_json::json!({
+            "name": "prod", "kubernetes_version": "1.36.3", "api_endpoint": { "host": "10.0.0.1" },
+            "control_plane": { "cp-1": { "address": "10.0.0.1" } },
+        }))
+        .unwrap();
+        let addons = wanted(&spec);
+        assert_eq!(addons.iter().map(|addon| addon.name).collect::<Vec<_>>(), ["canal"]);
+        assert!(addons[0].hash.is_some());
+    }
 }

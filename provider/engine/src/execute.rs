@@ -50,7 +50,14 @@ pub async fn execute(plan: &Plan, cx: &Cx<'_>, listener: Listener<'_>) -> Result
         report.actions.sort_by_key(|entry| (entry.stage, entry.ended));
         if stopped || !failures.is_empty() {
             let not_begun = report.not_begun(plan);
-            return Err(ExecuteError { stage: number, stages: of, title: title.to_owned(), failures, report, not_begun });
+            return Err(ExecuteError {
+                stage: number,
+                stages: of,
+                title: title.to_owned(),
+                failures,
+                report,
+                not_begun,
+            });
         }
     }
     Ok(report)
@@ -79,7 +86,8 @@ async fn run_lane(lane: &Lane, stage: usize, cx: &Cx<'_>, began: Instant, listen
             Ok(outcome) => (ActionResult::Ended(outcome), None),
             Err(source) => (ActionResult::Failed, Some(ActionFailure { action: action.clone(), source })),
         };
-        let report = ActionReport { action: action.clone(), stage, began: action_began, ended: began.elapsed(), result };
+        let report =
+            ActionReport { action: action.clone(), stage, began: action_began, ended: began.elapsed(), result };
         let seconds = (report.ended - report.began).as_secs_f64();
         match &report.result {
             ActionResult::Ended(outcome) => tracing::info!(%action, seconds, %outcome, "action ended"),

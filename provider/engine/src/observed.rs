@@ -131,7 +131,11 @@ pub struct KubernetesFiles {
 
 impl KubernetesFiles {
     pub fn any(&self) -> bool {
-        self.admin_conf || self.kubelet_conf || self.etcd_data || !self.static_pods.is_empty() || !self.ca_sha256.is_empty()
+        self.admin_conf
+            || self.kubelet_conf
+            || self.etcd_data
+            || !self.static_pods.is_empty()
+            || !self.ca_sha256.is_empty()
     }
 }
 
@@ -162,7 +166,9 @@ pub enum ApiState {
     /// No host carries a control plane yet.
     #[default]
     Absent,
-    Silent { reason: String },
+    Silent {
+        reason: String,
+    },
     Answered(Box<ApiFacts>),
 }
 

@@ -25,9 +25,13 @@ pub(crate) enum Standing<'a> {
 /// Why a host is not ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Foreign<'a> {
-    OtherName { cluster: &'a str },
+    OtherName {
+        cluster: &'a str,
+    },
     /// A cluster of the same name, but another one.
-    OtherUid { uid: &'a str },
+    OtherUid {
+        uid: &'a str,
+    },
     /// Kubernetes is on it, and no marker says whose.
     Unmarked,
 }
@@ -78,4 +82,3 @@ pub(crate) fn leftover(facts: &HostFacts, unit: &str) -> Option<String> {
     };
     Some(text.to_owned())
 }
-

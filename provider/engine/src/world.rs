@@ -4,13 +4,14 @@ mod cases;
 mod laws;
 mod notation;
 
-use kubeone_spec::{ClusterSpec, Role};
+use kubeone_spec::{ClusterSpec, Cni, Role};
 
+use crate::addons::WantedAddon;
 use crate::observed::{
     AddonState, ApiFacts, ApiState, HostFacts, HostState, Marker, NodeFacts, Observed, PackageVersions, UnitState,
 };
 use crate::plan::Action;
-use crate::{addons, prepare};
+use crate::prepare;
 
 const UID: &str = "11111111-1111-1111-1111-111111111111";
 
@@ -31,6 +32,8 @@ pub(crate) const INTERRUPTED: [Extent; 3] = [Extent::Early, Extent::Middle, Exte
 pub(crate) struct World {
     pub(crate) spec: ClusterSpec,
     pub(crate) observed: Observed,
+    /// Stand-ins: what is in an addon makes no difference here.
+    pub(crate) addons: Vec<WantedAddon>,
 }
 
 impl World {
@@ -38,7 +41,9 @@ impl World {
     pub(crate) fn new(spec: ClusterSpec) -> Self {
         let machine = |name: &str| (name.to_owned(), HostState::Reached(Box::new(fresh_machine(name))));
         let hosts = spec.hosts().map(|(name, ..)| machine(name)).collect();
-        Self { spec, observed: Observed { hosts, api: ApiState::Absent } }
+        let canal = WantedAddon { name: "canal", hash: Some("canal".to_owned()) };
+        let addons = if spec.cluster_network.cni == Cni::Canal { vec![canal] } else { Vec::new() };
+        Self { spec, observed: Observed { hosts, api: ApiState::Absent }, addons }
     }
 
     pub(crate) fn facts(&mut self, host: &str) -> &mut HostFacts {
@@ -151,8 +156,8 @@ impl World {
     }
 
     fn apply_addon(&mut self, name: &str, extent: Extent) {
-        let addon = addons::wanted(&self.spec).into_iter().find(|addon| addon.name == name);
-        let hash = addon.and_then(|addon| addon.hash).unwrap_or_default();
+        let addon = self.addons.iter().find(|addon| addon.name == name);
+        let hash = addon.and_then(|addon| addon.hash.clone()).unwrap_or_default();
         let state = match extent {
             Extent::Early => return,
             Extent::Middle => AddonState::default(),
@@ -192,7 +197,8 @@ impl World {
             api.nodes.remove(host);
         }
         let states = self.observed.hosts.values();
-        let alive = states.filter(|state| matches!(state, HostState::Reached(f) if f.kubelet_active && f.kubernetes.etcd_data));
+        let alive =
+            states.filter(|state| matches!(state, HostState::Reached(f) if f.kubelet_active && f.kubernetes.etcd_data));
         if alive.count() == 0 {
             self.observed.api = ApiState::Absent;
         }

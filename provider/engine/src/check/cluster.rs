@@ -85,7 +85,9 @@ fn kubelet_skew(api: &ApiFacts) -> Vec<Finding> {
             Finding::error(
                 host_path(role, name),
                 format!("the kubelet of {name} is {kubelet}, too far from the API server's {server}"),
-                format!("A kubelet may be up to {KUBELET_SKEW} minor releases older than the API server, and never newer."),
+                format!(
+                    "A kubelet may be up to {KUBELET_SKEW} minor releases older than the API server, and never newer."
+                ),
             )
         })
         .collect()

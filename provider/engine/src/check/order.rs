@@ -8,7 +8,11 @@ use crate::plan::{Action, Plan};
 pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut refuse = |summary: String| {
-        findings.push(Finding::error(FieldPath::default(), summary, "This is a bug in the provider, please report it."));
+        findings.push(Finding::error(
+            FieldPath::default(),
+            summary,
+            "This is a bug in the provider, please report it.",
+        ));
     };
     for stage in &plan.stages {
         let etcd_lanes = stage.lanes.iter().filter(|lane| lane.iter().any(Action::changes_etcd)).count();
@@ -19,7 +23,10 @@ pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
             let others = || stage.lanes.iter().enumerate().filter(move |(other, _)| *other != number);
             for host in lane.iter().filter_map(Action::host) {
                 if others().any(|(_, other)| other.iter().any(|action| action.host() == Some(host))) {
-                    refuse(format!("the plan works on {host} in two places at the same time (stage `{}`)", stage.title));
+                    refuse(format!(
+                        "the plan works on {host} in two places at the same time (stage `{}`)",
+                        stage.title
+                    ));
                 }
             }
         }

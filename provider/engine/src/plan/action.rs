@@ -10,16 +10,37 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Packages, kernel settings, container runtime, images.
-    PrepareHost { host: String, role: Role, kubernetes_version: KubernetesVersion },
+    PrepareHost {
+        host: String,
+        role: Role,
+        kubernetes_version: KubernetesVersion,
+    },
     /// `kubeadm init`. `resume` says what an earlier run left behind; it is for the reader, the step looks for itself.
-    InitControlPlane { host: String, kubernetes_version: KubernetesVersion, resume: Option<String> },
-    JoinControlPlane { host: String, resume: Option<String> },
-    JoinWorker { host: String, resume: Option<String> },
-    ApplyAddon { addon: String },
+    InitControlPlane {
+        host: String,
+        kubernetes_version: KubernetesVersion,
+        resume: Option<String>,
+    },
+    JoinControlPlane {
+        host: String,
+        resume: Option<String>,
+    },
+    JoinWorker {
+        host: String,
+        resume: Option<String>,
+    },
+    ApplyAddon {
+        addon: String,
+    },
     /// Waits until these nodes are Ready.
-    AwaitNodes { hosts: Vec<String> },
+    AwaitNodes {
+        hosts: Vec<String>,
+    },
     /// Removes the cluster from a host.
-    ResetHost { host: String, role: Role },
+    ResetHost {
+        host: String,
+        role: Role,
+    },
 }
 
 impl Action {

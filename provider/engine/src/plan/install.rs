@@ -3,15 +3,20 @@
 use kubeone_spec::{ClusterSpec, Cni, KubernetesVersion, Role};
 
 use super::{Action, Lane, Plan};
+use crate::addons::{self, WantedAddon};
 use crate::observed::{HostFacts, Observed};
 use crate::standing::{INIT_UNIT, JOIN_UNIT, Standing, has_node, is_node, leftover, standing};
-use crate::{addons, catalog, prepare};
+use crate::{catalog, prepare};
 
 /// What has to be done so that the cluster is as wanted. Hosts that were never looked at are taken for new machines,
 /// so the plan for a cluster that does not exist yet follows from the settings and an empty observation.
 ///
 /// Where nothing safe can be planned the plan is empty, and [`crate::check()`] says why.
 pub fn plan_create_or_update(spec: &ClusterSpec, observed: &Observed) -> Plan {
+    plan_with_addons(spec, observed, &addons::wanted(spec))
+}
+
+pub(crate) fn plan_with_addons(spec: &ClusterSpec, observed: &Observed, addons: &[WantedAddon]) -> Plan {
     let Some(beginning) = beginning(spec, observed) else { return Plan::default() };
     let init = match &beginning {
         Beginning::Init { host, .. } => Some(*host),
@@ -24,7 +29,7 @@ pub fn plan_create_or_update(spec: &ClusterSpec, observed: &Observed) -> Plan {
         prepare_lanes(spec, observed, beginning),
     );
     let joins = |role| joins(spec, observed, role, init);
-    let mut lanes = addon_lanes(spec, observed);
+    let mut lanes = addon_lanes(addons, observed);
     // A member that joins etcd must be a full one before the next may come, so control planes share a lane.
     lanes.push(joins(Role::ControlPlane));
     lanes.extend(joins(Role::Worker).into_iter().map(|join| vec![join]));
@@ -38,7 +43,10 @@ pub fn plan_create_or_update(spec: &ClusterSpec, observed: &Observed) -> Plan {
 /// Where the cluster starts from.
 enum Beginning<'a> {
     /// It has no control plane yet: this host gets the first one.
-    Init { host: &'a str, resume: Option<String> },
+    Init {
+        host: &'a str,
+        resume: Option<String>,
+    },
     Running,
 }
 
@@ -66,25 +74,30 @@ fn first_control_plane<'a>(spec: &'a ClusterSpec, observed: &Observed) -> Option
     Some(Beginning::Init { host, resume })
 }
 
-/// One lane for each host that needs it; the first control plane starts as soon as its own host is prepared.
+/// One lane for each host that needs it; the first control plane starts as soon as its own host is prepared. Control
+/// planes that work already share a lane, so that at most one of them restarts its container runtime at a time.
 fn prepare_lanes(spec: &ClusterSpec, observed: &Observed, beginning: Beginning) -> Vec<Lane> {
     let kubernetes_version = spec.kubernetes_version;
-    let mut lanes: Vec<Lane> = Vec::new();
     let (first, resume) = match beginning {
         Beginning::Init { host, resume } => (Some(host), resume),
         Beginning::Running => (None, None),
     };
+    let mut working = Lane::new();
+    let mut lanes: Vec<Lane> = Vec::new();
     for (name, role, _) in spec.hosts() {
-        let mut lane = Lane::new();
-        if needs_preparation(spec, observed, name) {
-            lane.push(Action::PrepareHost { host: name.to_owned(), role, kubernetes_version });
-        }
+        let host = name.to_owned();
+        let prepare = Action::PrepareHost { host: host.clone(), role, kubernetes_version };
+        let mut lane: Lane = needs_preparation(spec, observed, name).then_some(prepare).into_iter().collect();
         if first == Some(name) {
-            let resume = resume.clone();
-            lane.push(Action::InitControlPlane { host: name.to_owned(), kubernetes_version, resume });
+            lane.push(Action::InitControlPlane { host, kubernetes_version, resume: resume.clone() });
         }
-        lanes.push(lane);
+        if role == Role::ControlPlane && standing(spec, observed, name) == Standing::Finished {
+            working.extend(lane);
+        } else {
+            lanes.push(lane);
+        }
     }
+    lanes.push(working);
     lanes
 }
 
@@ -93,9 +106,7 @@ fn needs_preparation(spec: &ClusterSpec, observed: &Observed, host: &str) -> boo
         Standing::Foreign(_) => false,
         Standing::Unseen | Standing::Bare => true,
         Standing::Unreachable { .. } => !has_node(observed, host),
-        Standing::Begun | Standing::Finished => {
-            observed.facts(host).is_some_and(|facts| !is_prepared(spec, facts))
-        }
+        Standing::Begun | Standing::Finished => observed.facts(host).is_some_and(|facts| !is_prepared(spec, facts)),
     }
 }
 
@@ -103,7 +114,8 @@ fn needs_preparation(spec: &ClusterSpec, observed: &Observed, host: &str) -> boo
 fn is_prepared(spec: &ClusterSpec, facts: &HostFacts) -> bool {
     let packages = &facts.packages;
     let wanted = spec.kubernetes_version.to_string();
-    let kubernetes = [&packages.kubelet, &packages.kubeadm, &packages.kubectl].into_iter().all(|version| *version == wanted);
+    let kubernetes =
+        [&packages.kubelet, &packages.kubeadm, &packages.kubectl].into_iter().all(|version| *version == wanted);
     let files = prepare::expected_files(spec, facts);
     kubernetes
         && has_container_runtime(spec.kubernetes_version, facts)
@@ -112,7 +124,8 @@ fn is_prepared(spec: &ClusterSpec, facts: &HostFacts) -> bool {
 }
 
 fn has_container_runtime(version: KubernetesVersion, facts: &HostFacts) -> bool {
-    let fits = catalog::release(version).is_some_and(|release| facts.packages.containerd.starts_with(&release.containerd));
+    let fits =
+        catalog::release(version).is_some_and(|release| facts.packages.containerd.starts_with(&release.containerd));
     fits && facts.containerd_active
 }
 
@@ -139,9 +152,9 @@ fn join(spec: &ClusterSpec, observed: &Observed, name: &str, role: Role) -> Opti
 }
 
 /// An addon is applied where the cluster has none or another one than these settings make.
-fn addon_lanes(spec: &ClusterSpec, observed: &Observed) -> Vec<Lane> {
+fn addon_lanes(wanted: &[WantedAddon], observed: &Observed) -> Vec<Lane> {
     let applied = |name: &str| observed.api_facts().and_then(|api| api.addons.get(name)).map(|state| &state.hash);
-    let missing = addons::wanted(spec).into_iter().filter(|addon| addon.hash.is_none() || applied(addon.name) != addon.hash.as_ref());
+    let missing = wanted.iter().filter(|addon| addon.hash.is_none() || applied(addon.name) != addon.hash.as_ref());
     missing.map(|addon| vec![Action::ApplyAddon { addon: addon.name.to_owned() }]).collect()
 }
 

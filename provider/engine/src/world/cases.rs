@@ -8,7 +8,7 @@ use kubeone_spec::{Finding, Severity};
 
 use super::notation::{self, Case};
 use crate::check::{check, check_removal};
-use crate::plan::{plan_create_or_update, plan_removal};
+use crate::plan::{plan_removal, plan_with_addons};
 
 include!(concat!(env!("OUT_DIR"), "/plan_cases.rs"));
 
@@ -29,7 +29,7 @@ fn write(case: &Case) -> String {
     let (plan, findings) = if case.remove {
         (plan_removal(spec, observed), check_removal(spec, observed))
     } else {
-        let plan = plan_create_or_update(spec, observed);
+        let plan = plan_with_addons(spec, observed, &case.world.addons);
         let findings = check(spec, &plan, observed);
         (plan, findings)
     };

@@ -5,7 +5,7 @@ use kubeone_spec::{ClusterSpec, Severity};
 
 use super::{Extent, INTERRUPTED, World};
 use crate::check::{check, check_removal};
-use crate::plan::{Plan, plan_create_or_update, plan_removal};
+use crate::plan::{Plan, plan_removal, plan_with_addons};
 
 /// A fixed sequence of numbers without order, so that a case that fails once fails again.
 struct Dice(u64);
@@ -34,7 +34,7 @@ fn spec(control_planes: usize, workers: usize, cni: &str) -> ClusterSpec {
 type Planner = fn(&World) -> Plan;
 
 fn create(world: &World) -> Plan {
-    let plan = plan_create_or_update(&world.spec, &world.observed);
+    let plan = plan_with_addons(&world.spec, &world.observed, &world.addons);
     let refused = check(&world.spec, &plan, &world.observed);
     let refused: Vec<_> = refused.iter().filter(|finding| finding.severity == Severity::Error).collect();
     assert!(refused.is_empty(), "{refused:#?}\n{plan}");

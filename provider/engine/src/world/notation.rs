@@ -1,6 +1,6 @@
 //! The little language of `tests/plans/*.txt`: which hosts are wanted, and how each was found.
 
-use kubeone_spec::{ClusterSpec, KubernetesVersion, Role};
+use kubeone_spec::{ClusterSpec, Role};
 use serde_json::{Map, Value, json};
 
 use super::{Extent, World, fresh_machine};
@@ -185,8 +185,9 @@ fn then_happened_to_cluster(world: &mut World, event: &str) {
         "API silent" => world.observed.api = ApiState::Silent { reason: "connection refused".to_owned() },
         "addon changed" => world.api().addons.values_mut().for_each(|addon| "other".clone_into(&mut addon.hash)),
         "runs version" => {
-            let version: KubernetesVersion = value.parse().unwrap();
-            world.api().version = format!("v{version}");
+            let api = world.api();
+            api.version = format!("v{value}");
+            api.nodes.values_mut().for_each(|node| node.kubelet_version = format!("v{value}"));
         }
         _ => panic!("cluster: what is `{event}`?"),
     }
