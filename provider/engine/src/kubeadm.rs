@@ -48,8 +48,8 @@ pub(crate) fn init_config(
     let init = InitConfiguration {
         api_version: KUBEADM_API,
         kind: "InitConfiguration",
-        // kubeadm insists on a token. It makes this one up itself, it cannot authenticate and is over a second later.
-        bootstrap_tokens: [BootstrapToken { ttl: "1s", usages: ["signing"] }],
+        // kubeadm insists on a token. It makes this one up itself, shows it to nobody, and a second later it is over.
+        bootstrap_tokens: [BootstrapToken { ttl: "1s" }],
         node_registration: node_registration(name, host, Role::ControlPlane, facts),
         local_api_endpoint: local_api_endpoint(spec, host),
         patches: patches(facts),

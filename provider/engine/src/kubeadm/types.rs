@@ -64,7 +64,6 @@ pub(super) struct Networking<'a> {
 #[derive(Serialize)]
 pub(super) struct BootstrapToken {
     pub ttl: &'static str,
-    pub usages: [&'static str; 1],
 }
 
 #[derive(Serialize)]

@@ -24,6 +24,7 @@ pub(crate) async fn observe_host(host: &dyn Host) -> Result<HostFacts, StepError
     let script = Os::common()?.script("observe")?.lines("FILES", prepare::MANAGED_FILES);
     let mut facts = parse(&host.run(&script).await?.stdout)?;
     facts.ssh_host_key = host.host_key().unwrap_or_default();
+    facts.os.scripts = Os::lookup(&facts.os.id, &facts.os.id_like).ok().map(|os| os.id().to_owned());
     Ok(facts)
 }
 
@@ -61,6 +62,7 @@ mod tests {
         let host = FakeHost::new("cp-1").answers(SCRIPT, printed);
         let facts = observe_host(&host).await.unwrap();
         assert_eq!(facts.etcd_members[0].id, "10");
+        assert_eq!(facts.os.scripts.as_deref(), Some("debian"));
         assert_eq!(facts.ssh_host_key, "ssh-ed25519 key-of-cp-1");
         expect![[r#"
             Some(

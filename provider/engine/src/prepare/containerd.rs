@@ -1,6 +1,6 @@
 //! containerd's configuration.
 
-use toml::Value;
+use toml::{Table, Value};
 
 pub(super) const CONFIG: &str = "/etc/containerd/config.toml";
 
@@ -15,9 +15,13 @@ pub(super) fn config(pause_image: &str) -> String {
         ("registry", table([("config_path", "/etc/containerd/certs.d".into())])),
     ]);
     let plugins = table([("io.containerd.cri.v1.images", images), ("io.containerd.cri.v1.runtime", runtime)]);
-    table([("version", 3.into()), ("plugins", plugins)]).to_string()
+    document([("version", 3.into()), ("plugins", plugins)]).to_string()
 }
 
 fn table<const N: usize>(entries: [(&str, Value); N]) -> Value {
-    Value::Table(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    Value::Table(document(entries))
+}
+
+fn document<const N: usize>(entries: [(&str, Value); N]) -> Table {
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

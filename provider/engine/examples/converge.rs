@@ -1,0 +1,66 @@
+//! Makes hosts what a file says, without Terraform: `cargo run -p kubeone-engine --example converge -- spec.json [remove]`.
+//!
+//! The file holds `{ "cluster": …, "ssh": … }` with the attributes of the resource and of the provider block.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use kubeone_engine::{Cx, Event, Hosts, check, check_removal, execute, observe, plan_create_or_update, plan_removal};
+use kubeone_hosts::{Host, LocalEnvironment, SshConnector};
+use kubeone_spec::{ClusterSpec, SshSettings};
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Deserialize)]
+struct Input {
+    cluster: ClusterSpec,
+    ssh: SshSettings,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let path = arguments.next().ok_or("usage: converge SPEC.json [remove]")?;
+    let removes = arguments.next().as_deref() == Some("remove");
+    let Input { cluster: spec, ssh } = serde_json::from_slice(&std::fs::read(path)?)?;
+    let hosts = connect(&spec, &ssh)?;
+
+    let began = Instant::now();
+    let observed = observe(&spec, &hosts).await;
+    println!("observed in {:.2} s", began.elapsed().as_secs_f64());
+    let (plan, findings) = if removes {
+        let plan = plan_removal(&spec, &observed);
+        let findings = check_removal(&spec, &observed);
+        (plan, findings)
+    } else {
+        let plan = plan_create_or_update(&spec, &observed);
+        let findings = check(&spec, &plan, &observed);
+        (plan, findings)
+    };
+    println!("{plan}{}", findings.iter().map(|finding| format!("{finding:?}\n")).collect::<String>());
+
+    let cx = Cx::new(&spec, &hosts, CancellationToken::new());
+    let show = |event: Event<'_>| {
+        if let Event::ActionEnded { report } = event {
+            println!("{:6.1} s  {}", began.elapsed().as_secs_f64(), report.action);
+        }
+    };
+    match execute(&plan, &cx, &show).await {
+        Ok(report) => println!("{report}"),
+        Err(error) => return Err(format!("{error}\n{}", error.detail()).into()),
+    }
+    Ok(())
+}
+
+fn connect(spec: &ClusterSpec, ssh: &SshSettings) -> Result<Hosts, Box<dyn Error>> {
+    let home = std::env::home_dir();
+    let environment = LocalEnvironment { home, agent_socket: std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from) };
+    let connector = SshConnector::new(ssh, &environment)?;
+    let connected = spec
+        .hosts()
+        .map(|(name, _, host)| Ok((name.to_owned(), Arc::new(connector.connect(name, host)?) as Arc<dyn Host>)));
+    connected.collect::<Result<BTreeMap<_, _>, Box<dyn Error>>>()
+}
