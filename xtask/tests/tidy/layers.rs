@@ -43,8 +43,11 @@ fn dependencies(manifest: &toml::Table) -> Vec<String> {
 fn crates_depend_only_downwards() {
     let mut violations = Vec::new();
     for (folder, allowed) in LAYERS {
-        for name in dependencies(&manifest(&format!("{folder}/Cargo.toml"))) {
-            if OURS.contains(&name.as_str()) && !allowed.contains(&name.as_str()) {
+        let manifest = manifest(&format!("{folder}/Cargo.toml"));
+        // A crate's tests may ask for its own optional features.
+        let own = manifest["package"]["name"].as_str().expect("a package has a name").to_owned();
+        for name in dependencies(&manifest) {
+            if OURS.contains(&name.as_str()) && !allowed.contains(&name.as_str()) && name != own {
                 violations.push(format!("{folder} depends on {name}"));
             }
         }
