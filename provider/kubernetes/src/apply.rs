@@ -65,7 +65,7 @@ impl Cluster {
             return Err(ClusterError::Answer { act, reason });
         };
         let how = PatchParams::apply(MANAGER).force();
-        ask(act, PATIENCE, async || api.patch(&reference.name, &how, &Patch::Apply(object)).await).await?;
+        ask(act, PATIENCE, || async { api.patch(&reference.name, &how, &Patch::Apply(object)).await }).await?;
         Ok(())
     }
 

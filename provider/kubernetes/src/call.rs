@@ -10,9 +10,16 @@ use crate::{ClusterError, error::causes};
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Asks until the API gives a lasting answer or `patience` is over. Only for calls that may be sent twice.
-pub(crate) async fn ask<T, F>(act: impl Into<String>, patience: Duration, mut call: F) -> Result<T, ClusterError>
+///
+/// A closure that returns a future, and not an async closure: whether the future of one can move between threads cannot
+/// be told to the compiler yet.
+pub(crate) async fn ask<T, F>(
+    act: impl Into<String>,
+    patience: Duration,
+    mut call: impl FnMut() -> F,
+) -> Result<T, ClusterError>
 where
-    F: AsyncFnMut() -> Result<T, kube::Error>,
+    F: Future<Output = Result<T, kube::Error>>,
 {
     let act = act.into();
     let deadline = Instant::now() + patience;

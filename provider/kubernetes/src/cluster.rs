@@ -42,7 +42,7 @@ impl Cluster {
     pub async fn await_api(&self, deadline: Duration) -> Result<String, ClusterError> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let act = "reach the Kubernetes API as administrator";
-        let namespace = ask(act, deadline, async || {
+        let namespace = ask(act, deadline, || async {
             namespaces.get(SYSTEM_NAMESPACE).await.map_err(|error| match error {
                 kube::Error::Api(status) if status.is_forbidden() || status.is_not_found() => {
                     kube::Error::Service(status.into())

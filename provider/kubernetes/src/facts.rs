@@ -61,18 +61,18 @@ impl Cluster {
     pub async fn uid(&self, patience: Duration) -> Result<String, ClusterError> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let act = format!("read Namespace {SYSTEM_NAMESPACE}");
-        let namespace = ask(&act, patience, async || namespaces.get(SYSTEM_NAMESPACE).await).await?;
+        let namespace = ask(&act, patience, || async { namespaces.get(SYSTEM_NAMESPACE).await }).await?;
         namespace.metadata.uid.ok_or_else(|| ClusterError::Answer { act, reason: "it has no uid".to_owned() })
     }
 
     pub async fn version(&self, patience: Duration) -> Result<String, ClusterError> {
-        let version = ask("read the version", patience, async || self.client.apiserver_version().await).await?;
+        let version = ask("read the version", patience, || async { self.client.apiserver_version().await }).await?;
         Ok(version.git_version)
     }
 
     pub async fn nodes(&self, patience: Duration) -> Result<BTreeMap<String, Node>, ClusterError> {
         let all = ListParams::default();
-        let nodes = ask("list nodes", patience, async || self.nodes_api().list(&all).await).await?;
+        let nodes = ask("list nodes", patience, || async { self.nodes_api().list(&all).await }).await?;
         Ok(nodes
             .items
             .into_iter()
@@ -94,7 +94,7 @@ impl Cluster {
 
     pub async fn addons(&self, patience: Duration) -> Result<BTreeMap<String, AddonStatus>, ClusterError> {
         let inventories = self.inventories(patience).await?;
-        let statuses = inventories.into_iter().map(async |(name, inventory)| {
+        let statuses = inventories.into_iter().map(|(name, inventory)| async move {
             let ready = self.is_addon_ready(&name, patience).await?;
             Ok::<_, ClusterError>((name, AddonStatus { hash: inventory.hash, ready }))
         });
@@ -114,7 +114,7 @@ impl Cluster {
     {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         let act = format!("look for {} {namespace}/{name}", K::kind(&()));
-        Ok(ask(act, patience, async || api.get_metadata_opt(name).await).await?.is_some())
+        Ok(ask(act, patience, || async { api.get_metadata_opt(name).await }).await?.is_some())
     }
 }
 

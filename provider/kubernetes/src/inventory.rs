@@ -68,7 +68,7 @@ impl Cluster {
     pub(crate) async fn inventory(&self, addon: &str) -> Result<Option<Inventory>, ClusterError> {
         let name = config_map_name(addon);
         let act = format!("read ConfigMap {SYSTEM_NAMESPACE}/{name}");
-        let found = ask(&act, PATIENCE, async || self.inventories_api().get_opt(&name).await).await?;
+        let found = ask(&act, PATIENCE, || async { self.inventories_api().get_opt(&name).await }).await?;
         found.map(|found| decode(&act, found)).transpose()
     }
 
@@ -77,7 +77,7 @@ impl Cluster {
         let act = "list the inventories of addons";
         let wanted =
             ListParams::default().labels(&format!("{COMPONENT_LABEL}={COMPONENT},{MANAGED_BY_LABEL}={MANAGER}"));
-        let found = ask(act, patience, async || self.inventories_api().list(&wanted).await).await?;
+        let found = ask(act, patience, || async { self.inventories_api().list(&wanted).await }).await?;
         found
             .items
             .into_iter()
@@ -108,7 +108,7 @@ impl Cluster {
             ..ConfigMap::default()
         };
         let how = PatchParams::apply(MANAGER).force();
-        ask(act, PATIENCE, async || self.inventories_api().patch(&name, &how, &Patch::Apply(&map)).await).await?;
+        ask(act, PATIENCE, || async { self.inventories_api().patch(&name, &how, &Patch::Apply(&map)).await }).await?;
         Ok(())
     }
 

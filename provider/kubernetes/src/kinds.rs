@@ -44,10 +44,12 @@ impl Cluster {
             act: act.clone(),
             reason: "it is not a group and version".to_owned(),
         })?;
-        let served = ask(act, PATIENCE, async || match pinned_group(&self.client, &group).await {
-            Ok(served) => Ok(Some(served)),
-            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
-            Err(error) => Err(error),
+        let served = ask(act, PATIENCE, || async {
+            match pinned_group(&self.client, &group).await {
+                Ok(served) => Ok(Some(served)),
+                Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
+                Err(error) => Err(error),
+            }
         })
         .await?;
         let resources = served.map(|served| served.versioned_resources(&group.version)).unwrap_or_default();

@@ -35,13 +35,13 @@ impl Cluster {
         let node = json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": name, "labels": labels } });
         let how = PatchParams::apply(MANAGER).force();
         let act = format!("label Node {name}");
-        ask(act, PATIENCE, async || self.nodes_api().patch(name, &how, &Patch::Apply(&node)).await).await?;
+        ask(act, PATIENCE, || async { self.nodes_api().patch(name, &how, &Patch::Apply(&node)).await }).await?;
         Ok(())
     }
 
     /// Replaces all taints but those of Kubernetes' own controllers.
     pub async fn set_node_taints(&self, name: &str, taints: &[Taint]) -> Result<(), ClusterError> {
-        ask(format!("taint Node {name}"), PATIENCE, async || {
+        ask(format!("taint Node {name}"), PATIENCE, || async {
             let node = self.nodes_api().get(name).await?;
             let version = node.metadata.resource_version;
             let present = node.spec.and_then(|spec| spec.taints).unwrap_or_default();
@@ -72,7 +72,7 @@ impl Cluster {
 
     /// Deletes a node; one that is gone already is fine.
     pub async fn delete_node(&self, name: &str) -> Result<(), ClusterError> {
-        ask(format!("delete Node {name}"), PATIENCE, async || {
+        ask(format!("delete Node {name}"), PATIENCE, || async {
             gone_is_fine(self.nodes_api().delete(name, &DeleteParams::default()).await)
         })
         .await
@@ -81,7 +81,7 @@ impl Cluster {
     async fn set_unschedulable(&self, name: &str, unschedulable: bool) -> Result<(), ClusterError> {
         let verb = if unschedulable { "cordon" } else { "uncordon" };
         let patch = json!({ "spec": { "unschedulable": unschedulable } });
-        ask(format!("{verb} Node {name}"), PATIENCE, async || {
+        ask(format!("{verb} Node {name}"), PATIENCE, || async {
             self.nodes_api().patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await
         })
         .await?;

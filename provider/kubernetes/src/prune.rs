@@ -22,7 +22,7 @@ impl Cluster {
         self.write_inventory(addon, &Inventory { hash: String::new(), objects: objects.clone() }).await?;
         self.delete_objects(&objects).await?;
         let name = config_map_name(addon);
-        ask(format!("delete ConfigMap {name}"), PATIENCE, async || {
+        ask(format!("delete ConfigMap {name}"), PATIENCE, || async {
             gone_is_fine(self.inventories_api().delete(&name, &DeleteParams::default()).await)
         })
         .await
@@ -38,7 +38,7 @@ impl Cluster {
             let Some(api) = self.api_of(object) else { continue };
             let how =
                 DeleteParams { propagation_policy: Some(PropagationPolicy::Background), ..DeleteParams::default() };
-            ask(format!("delete {object}"), PATIENCE, async || gone_is_fine(api.delete(&object.name, &how).await))
+            ask(format!("delete {object}"), PATIENCE, || async { gone_is_fine(api.delete(&object.name, &how).await) })
                 .await?;
         }
         Ok(())

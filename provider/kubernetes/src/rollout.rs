@@ -80,11 +80,11 @@ impl Cluster {
         let seen = match kind {
             WorkloadKind::DaemonSet => {
                 let api: Api<DaemonSet> = Api::namespaced(client, namespace);
-                ask(act, patience, async || api.get_opt(name).await).await?.as_ref().map(look_at_daemon_set)
+                ask(act, patience, || async { api.get_opt(name).await }).await?.as_ref().map(look_at_daemon_set)
             }
             WorkloadKind::Deployment => {
                 let api: Api<Deployment> = Api::namespaced(client, namespace);
-                ask(act, patience, async || api.get_opt(name).await).await?.as_ref().map(look_at_deployment)
+                ask(act, patience, || async { api.get_opt(name).await }).await?.as_ref().map(look_at_deployment)
             }
         };
         Ok(matches!(seen, Some(Seen::AsAwaited)))
@@ -93,7 +93,7 @@ impl Cluster {
     async fn troubled_pods(&self, workload: &Workload) -> Result<Vec<String>, ClusterError> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &workload.namespace);
         let act = format!("list the pods of {workload}");
-        let pods = ask(act, REASON_WITHIN, async || pods.list(&ListParams::default()).await).await?;
+        let pods = ask(act, REASON_WITHIN, || async { pods.list(&ListParams::default()).await }).await?;
         let belongs = |pod: &Pod| {
             let owners = pod.metadata.owner_references.iter().flatten();
             // A Deployment's pods belong to a ReplicaSet that carries the Deployment's name and a hash.

@@ -79,8 +79,10 @@ impl Cluster {
         };
         // Applied instead of created, so that the call may be repeated when its answer was lost.
         let secrets: Api<KubernetesSecret> = Api::namespaced(self.client.clone(), SYSTEM_NAMESPACE);
-        ask(act, PATIENCE, async || secrets.patch(&name, &PatchParams::apply(MANAGER), &Patch::Apply(&secret)).await)
-            .await?;
+        ask(act, PATIENCE, || async {
+            secrets.patch(&name, &PatchParams::apply(MANAGER), &Patch::Apply(&secret)).await
+        })
+        .await?;
         self.await_signature(token).await
     }
 
@@ -88,7 +90,7 @@ impl Cluster {
     pub async fn delete_bootstrap_token(&self, id: &str) -> Result<(), ClusterError> {
         let name = secret_name(id);
         let secrets: Api<KubernetesSecret> = Api::namespaced(self.client.clone(), SYSTEM_NAMESPACE);
-        ask(format!("delete Secret {SYSTEM_NAMESPACE}/{name}"), PATIENCE, async || {
+        ask(format!("delete Secret {SYSTEM_NAMESPACE}/{name}"), PATIENCE, || async {
             gone_is_fine(secrets.delete(&name, &DeleteParams::default()).await)
         })
         .await
