@@ -1,6 +1,5 @@
 //! The test provider against a core that is as strict as Terraform's and knows all of protocol 6.11.
 
-#[path = "support/mod.rs"]
 mod support;
 
 use std::path::Path;
@@ -28,6 +27,8 @@ fn config(name: &str) -> Json {
         "tags": ["z", "a"],
         "marks": [{ "text": "m", "size": 1 }, { "text": "l" }],
         "secret": "s",
+        "side": [{ "color": "red" }, { "color": "blue" }],
+        "lid": { "shape": "round" },
     })
 }
 
@@ -52,6 +53,8 @@ async fn a_resource_lives_under_every_profile() {
 
         let mut changed = config("a");
         changed["items"]["cup"] = json!({ "weight": 3 });
+        changed["side"] = json!([{ "color": "blue" }]);
+        changed["lid"] = json!(null);
         changed["slots"] = json!([{ "weight": 2 }]);
         changed["anything"] = json!({ "deep": [1, "two", null] });
         let planned = instance.apply(changed).await.unwrap();
@@ -72,6 +75,19 @@ async fn unknown_configuration_becomes_known_at_apply() {
     at_apply["items"]["pen"]["color"] = json!("green");
     let planned = instance.apply_known_later(at_plan, at_apply).await.unwrap();
     assert!(planned.state.attribute("tags").is_unknown());
+}
+
+#[tokio::test]
+async fn a_plan_is_put_off_only_where_that_is_understood() {
+    let nameless = Value::object([("name", Value::unknown())]);
+    let (core, _folder) = start(Profile { deferral: true, ..Profile::TERRAFORM_1_16 }).await;
+    assert!(core.resource("everykind_box").unwrap().plan(nameless.clone()).await.unwrap().deferred);
+    let unknown_prefix = Value::object([("prefix", Value::unknown())]);
+    core.read_data_source("everykind_boxes", unknown_prefix.clone()).await.unwrap();
+
+    let (core, _folder) = start(Profile::TERRAFORM_1_16).await;
+    assert!(!core.resource("everykind_box").unwrap().plan(nameless).await.unwrap().deferred);
+    reported(core.read_data_source("everykind_boxes", unknown_prefix).await.unwrap_err());
 }
 
 #[tokio::test]
@@ -200,6 +216,8 @@ async fn states_of_older_versions_are_upgraded() {
     let mut instance = core.resource("everykind_box").unwrap();
     instance.upgrade(StoredValue { version: 0, value: json!({ "title": "a", "gone": [1] }) }).await.unwrap();
     assert_eq!(instance.state.attribute("name").as_str(), Some("a"));
+    let identity = instance.upgrade_identity(StoredValue { version: 0, value: json!({ "title": "a" }) }).await.unwrap();
+    assert_eq!(identity, json!({ "name": "a" }).into());
     let newer = StoredValue { version: 2, value: json!({}) };
     reported(instance.upgrade(newer).await.unwrap_err());
 }

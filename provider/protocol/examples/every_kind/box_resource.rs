@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use tfplugin::schema::Nesting;
+use tfplugin::schema::{BlockNesting, NestedBlock, Nesting};
 use tfplugin::{
-    ApplyRequest, ApplyResponse, Attribute, AttributePath, Diagnostic, Diagnostics, IdentityAttribute, IdentitySchema,
-    ImportRequest, ImportResponse, ImportTarget, ImportedResource, MoveRequest, MoveResponse, PlanRequest,
-    PlanResponse, ReadRequest, ReadResponse, Resource, Schema, Type, UpgradeStateRequest, ValidateRequest, Value, plan,
+    ApplyRequest, ApplyResponse, Attribute, AttributePath, Deferred, Diagnostic, Diagnostics, IdentityAttribute,
+    IdentitySchema, ImportRequest, ImportResponse, ImportTarget, ImportedResource, MoveRequest, MoveResponse,
+    PlanRequest, PlanResponse, ReadRequest, ReadResponse, Resource, Schema, Type, UpgradeIdentityRequest,
+    UpgradeStateRequest, ValidateRequest, Value, plan,
 };
 
 use crate::store::Store;
@@ -38,6 +39,12 @@ pub(crate) fn schema() -> Schema {
         Attribute::string("fingerprint").computed().description("Of the password."),
         Attribute::string("fail").description("Makes `create`, `update` or `delete` fail, or `panic`."),
     ])
+    .block(NestedBlock::new(
+        "side",
+        BlockNesting::List,
+        [Attribute::string("color").required(), Attribute::string("paint").computed()],
+    ))
+    .block(NestedBlock::new("lid", BlockNesting::Single, [Attribute::string("shape")]))
     .version(1)
     .description("A box.")
 }
@@ -60,6 +67,7 @@ impl BoxResource {
                     let password = config.attribute("password_wo").as_str().unwrap_or_default();
                     format!("{} letters", password.len()).into()
                 }
+                _ if path.to_string().ends_with(".paint") => "oil".into(),
                 _ if path.to_string().ends_with(".serial") => format!("{name}/{path}").into(),
                 _ => Value::Null,
             };
@@ -109,7 +117,8 @@ impl Resource for BoxResource {
     }
 
     fn identity_schema(&self) -> Option<IdentitySchema> {
-        Some(IdentitySchema::new([IdentityAttribute::required("name", Type::String)]))
+        let schema = IdentitySchema::new([IdentityAttribute::required("name", Type::String)]);
+        Some(IdentitySchema { version: 1, ..schema })
     }
 
     async fn validate(&self, request: ValidateRequest) -> Diagnostics {
@@ -140,6 +149,10 @@ impl Resource for BoxResource {
 
     async fn plan(&self, request: PlanRequest) -> PlanResponse {
         let mut response = plan::propose(&schema(), &request);
+        if request.config.attribute("name").is_unknown() && request.context.client_capabilities.deferral_allowed {
+            response.deferred = Some(Deferred::ResourceConfigUnknown);
+            return response;
+        }
         plan::replace_on_change(&mut response, &request.prior_state, ["name"]);
         if response.requires_replace.is_empty() {
             plan::keep_prior(&mut response.planned_state, &request.prior_state, ["id", "limit"]);
@@ -190,17 +203,18 @@ impl Resource for BoxResource {
         Ok(state)
     }
 
+    async fn upgrade_identity(&self, request: UpgradeIdentityRequest) -> Result<serde_json::Value, Diagnostics> {
+        Ok(json!({ "name": request.identity["title"] }))
+    }
+
     async fn move_state(&self, request: MoveRequest) -> MoveResponse {
         if request.source_type != "terraform_data" {
             let detail = format!("`{}` cannot become a box.", request.source_type);
             return Diagnostics::from(Diagnostic::error("cannot move", detail)).into();
         }
-        let name = Value::from(json!(request.source_state.value["output"]["value"]));
-        let state = name.as_str().map(|name| self.load(name));
-        match state {
-            Some(Ok(state)) => MoveResponse { state, identity: identity(&name), ..MoveResponse::default() },
-            Some(Err(diagnostics)) => diagnostics.into(),
-            None => Diagnostics::from(Diagnostic::error("cannot move", "The output is no name of a box.")).into(),
-        }
+        // The world cannot be reached here; `read` fills in the rest.
+        let name = Value::from(request.source_state.value["output"]["value"].clone());
+        let state = Value::object([("name", name.clone())]);
+        MoveResponse { state, identity: identity(&name), ..MoveResponse::default() }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tfplugin::{Attribute, DataSource, ReadDataRequest, ReadDataResponse, Schema, Type, Value};
+use tfplugin::{Attribute, DataSource, Deferred, ReadDataRequest, ReadDataResponse, Schema, Type, Value};
 
 use crate::store::Store;
 
@@ -21,6 +21,11 @@ impl DataSource for Boxes {
     }
 
     async fn read(&self, request: ReadDataRequest) -> ReadDataResponse {
+        // Clients that cannot wait get an error instead; the library sees to it.
+        if request.config.attribute("prefix").is_unknown() {
+            let deferred = Some(Deferred::ResourceConfigUnknown);
+            return ReadDataResponse { deferred, ..ReadDataResponse::default() };
+        }
         let prefix = request.config.attribute("prefix").as_str().unwrap_or_default();
         match self.store.names() {
             Ok(names) => {

@@ -255,6 +255,8 @@ pub trait Resource: Send + Sync + 'static {
     }
 
     /// Brings a state of an older schema version to the current one. Attributes that are gone may stay; they are dropped.
+    ///
+    /// Works on what is stored alone: the provider is not configured yet.
     async fn upgrade_state(&self, request: UpgradeStateRequest) -> Result<serde_json::Value, Diagnostics> {
         Ok(request.state)
     }
@@ -264,6 +266,8 @@ pub trait Resource: Send + Sync + 'static {
     }
 
     /// Takes over a state from another resource type, for `moved` blocks.
+    ///
+    /// Works on what is stored alone: the provider is not configured yet. Terraform calls `read` next.
     async fn move_state(&self, request: MoveRequest) -> MoveResponse {
         let summary = format!("cannot move {} to {}", request.source_type, self.type_name());
         let detail = format!("{} does not take over states of {}.", self.type_name(), request.source_provider);

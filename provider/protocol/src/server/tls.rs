@@ -101,3 +101,42 @@ impl ClientCertVerifier for PinnedClient {
         self.algorithms.supported_schemes()
     }
 }
+
+#[cfg(all(test, feature = "simulator"))]
+mod tests {
+    use rustls::pki_types::ServerName;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+    use super::*;
+    use crate::simulator::{ClientIdentity, client_tls};
+
+    /// Whether a client with this certificate can talk to a server that expects `announced`.
+    async fn is_accepted(announced: &ClientIdentity, presented: Option<ClientIdentity>) -> bool {
+        let server = server_tls(&announced.pem).unwrap();
+        let client = client_tls(server.certificate.to_vec(), presented).unwrap();
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let accept = async move {
+            let mut stream = TlsAcceptor::from(server.config).accept(far).await?;
+            stream.write_all(b"welcome").await?;
+            stream.shutdown().await
+        };
+        let connect = async move {
+            let connector = TlsConnector::from(Arc::new(client));
+            let mut stream = connector.connect(ServerName::try_from("localhost").unwrap(), near).await?;
+            let mut text = String::new();
+            stream.read_to_string(&mut text).await.map(|_| text == "welcome")
+        };
+        let (accepted, connected) = tokio::join!(accept, connect);
+        accepted.is_ok() && connected.unwrap_or_default()
+    }
+
+    #[tokio::test]
+    async fn only_the_announced_client_gets_in() {
+        let announced = ClientIdentity::generate().unwrap();
+        assert!(is_accepted(&announced, Some(announced.clone())).await);
+        assert!(!is_accepted(&announced, None).await, "no certificate");
+        let stranger = ClientIdentity::generate().unwrap();
+        assert!(!is_accepted(&announced, Some(stranger)).await, "another certificate");
+    }
+}

@@ -19,6 +19,13 @@ pub(crate) struct ClientIdentity {
     key: PrivateKeyDer<'static>,
 }
 
+#[cfg(test)]
+impl Clone for ClientIdentity {
+    fn clone(&self) -> Self {
+        Self { pem: self.pem.clone(), certificate: self.certificate.clone(), key: self.key.clone_key() }
+    }
+}
+
 impl ClientIdentity {
     pub(crate) fn generate() -> Result<Self, Failure> {
         Self::try_generate().map_err(Failure::Certificate)

@@ -65,6 +65,8 @@ pub enum Rule {
     IdentityIsStable,
     #[error("a second plan is empty")]
     SecondPlanIsEmpty,
+    #[error("only clients that allow it get a deferral")]
+    DefersWhenAllowed,
     #[error("a stream of an action ends with its completion")]
     ActionCompletes,
 }

@@ -41,6 +41,9 @@ impl Core {
         };
         let answer = client.read_data_source(request).await?.into_inner();
         refuse_errors(answer.diagnostics)?;
+        if answer.deferred.is_some() && !self.profile.deferral {
+            return Err(Rule::DefersWhenAllowed.violated());
+        }
         let state = answer.state.unwrap_or_default().decode(&schema.ty())?;
         check_known(Rule::ReadKnowsAll, &schema.ty(), &state)?;
         Ok(state)

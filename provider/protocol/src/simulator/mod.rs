@@ -32,6 +32,8 @@ mod schema;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+#[cfg(test)]
+pub(crate) use connect::{ClientIdentity, client_tls};
 pub use failure::{Failure, Rule};
 pub use kinds::{Found, Opened};
 pub use profile::Profile;

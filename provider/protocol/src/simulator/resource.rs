@@ -30,6 +30,8 @@ pub struct Planned {
     pub private: Vec<u8>,
     pub identity: Value,
     pub diagnostics: Diagnostics,
+    /// Put off: nothing else of the plan counts.
+    pub deferred: bool,
 }
 
 impl<'core> Instance<'core> {
@@ -64,6 +66,9 @@ impl<'core> Instance<'core> {
     async fn plan_from(&self, prior: &Value, config: &Value, first: Option<&Planned>) -> Result<Planned, Failure> {
         let proposed = propose(&self.schema, prior, config);
         let mut planned = self.call_plan(prior, &proposed, config, first).await?;
+        if planned.deferred {
+            return Ok(planned);
+        }
         check_plan(&self.schema, prior, config, &planned.state)?;
         planned.requires_replace.retain(|path| !prior.is_null() && prior.get(path) != planned.state.get(path));
         let identity_changed = !self.identity.is_null() && self.identity != planned.identity;

@@ -6,9 +6,6 @@ use super::JsonSchemaError;
 use crate::Type;
 use crate::schema::{Attribute, AttributeKind, Nesting, Origin, Schema};
 
-/// Deeper than any schema a person would use; a schema that refers to itself ends here.
-const MAX_DEPTH: usize = 32;
-
 /// What a JSON Schema becomes before it is known whether an attribute or an element needs it.
 enum Shape {
     Plain(Type),
@@ -22,11 +19,12 @@ struct Cursor<'a> {
     root: &'a Json,
     node: &'a Json,
     field: String,
-    depth: usize,
+    /// The references that led here.
+    references: Vec<&'a str>,
 }
 
 pub(super) fn schema(root: &Json) -> Result<Schema, JsonSchemaError> {
-    let cursor = Cursor { root, node: root, field: String::new(), depth: 0 };
+    let cursor = Cursor { root, node: root, field: String::new(), references: Vec::new() };
     let node = cursor.resolve()?;
     match node.shape()? {
         Shape::Object(attributes) => Ok(Schema::new(attributes).description(node.text("description"))),
@@ -36,11 +34,12 @@ pub(super) fn schema(root: &Json) -> Result<Schema, JsonSchemaError> {
 
 impl<'a> Cursor<'a> {
     fn error(&self, reason: impl Into<String>) -> JsonSchemaError {
-        JsonSchemaError { field: self.field.clone(), reason: reason.into() }
+        let field = if self.field.is_empty() { "the root" } else { &self.field };
+        JsonSchemaError { field: field.to_owned(), reason: reason.into() }
     }
 
     fn to(&self, node: &'a Json) -> Self {
-        Self { node, depth: self.depth + 1, ..self.clone() }
+        Self { node, ..self.clone() }
     }
 
     fn member(&self, name: &str, node: &'a Json) -> Self {
@@ -68,10 +67,11 @@ impl<'a> Cursor<'a> {
     fn resolve(&self) -> Result<Self, JsonSchemaError> {
         let mut here = self.clone();
         loop {
-            if here.depth > MAX_DEPTH {
-                return Err(self.error("it contains itself, and Terraform types cannot be recursive"));
-            }
             if let Some(reference) = here.keyword("$ref").and_then(Json::as_str) {
+                if here.references.contains(&reference) {
+                    return Err(self.error("it contains itself, and Terraform types cannot be recursive"));
+                }
+                here.references.push(reference);
                 let target = reference.strip_prefix('#').and_then(|pointer| here.root.pointer(pointer));
                 here = here.to(target.ok_or_else(|| self.error(format!("`{reference}` does not exist")))?);
                 continue;

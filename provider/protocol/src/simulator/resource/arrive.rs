@@ -39,6 +39,18 @@ impl Instance<'_> {
         self.arrive(answer.upgraded_state, Vec::new(), Value::Null).await
     }
 
+    /// Brings a stored identity to the current schema version.
+    pub async fn upgrade_identity(&self, stored: StoredValue) -> Result<Value, Failure> {
+        let request = proto::UpgradeResourceIdentityRequest {
+            type_name: self.type_name.clone(),
+            version: stored.version,
+            raw_identity: Some(raw(&stored.value)),
+        };
+        let answer = self.core.client.clone().upgrade_resource_identity(request).await?.into_inner();
+        refuse_errors(answer.diagnostics)?;
+        self.decode_identity(answer.upgraded_identity)
+    }
+
     /// Takes over the state of another resource type, as for a `moved` block, and reads.
     pub async fn move_from(&mut self, provider: &str, type_name: &str, stored: StoredValue) -> Result<(), Failure> {
         let request = proto::MoveResourceStateRequest {

@@ -3,7 +3,7 @@
 use super::{Instance, Planned};
 use crate::proto::tfplugin6 as proto;
 use crate::simulator::failure::refuse_errors;
-use crate::simulator::{Failure, encode};
+use crate::simulator::{Failure, Rule, encode};
 use crate::{Diagnostic, Diagnostics, Value};
 
 /// What `read` and `apply` answer.
@@ -44,7 +44,11 @@ impl Instance<'_> {
             planned_private: first.map(|planned| planned.private.clone()).unwrap_or_default(),
         };
         let answer = self.core.client.clone().plan_resource_change(request).await?.into_inner();
+        if answer.deferred.is_some() && !self.core.profile.deferral {
+            return Err(Rule::DefersWhenAllowed.violated());
+        }
         Ok(Planned {
+            deferred: answer.deferred.is_some(),
             diagnostics: refuse_errors(answer.diagnostics)?,
             state: self.decode(answer.planned_state)?,
             requires_replace: answer.requires_replace.into_iter().map(Into::into).collect(),
