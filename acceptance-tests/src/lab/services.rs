@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::command::output_of;
+use super::command::{command, output_of, succeeds};
 use super::{files, network, paths, processes, wait};
 
 mod certificates;
@@ -63,6 +63,10 @@ pub const PROGRAMS: [(&str, &str); 18] = [
 /// Debian packages that bring no program: libraries to build with.
 pub const LIBRARIES: [&str; 1] = ["libseccomp-dev"];
 
+/// No name server answers hosts that have no way out: the kernel tells them so. It would do that once a second and leave
+/// the other lookups waiting for five.
+const REFUSE_EVERY_TIME: [&str; 3] = ["-q", "-w", "net.ipv4.icmp_ratelimit=0"];
+
 /// Where to serve, and where the servers keep their state.
 #[derive(Debug, Clone)]
 pub struct StandIns {
@@ -79,10 +83,11 @@ pub fn start(stand_ins: &StandIns) -> Result<()> {
     stop(&stand_ins.folder)?;
     files::create_folder(&stand_ins.folder)?;
     let inside = |command: &_| output_of(&mut network::enter(&stand_ins.namespace, command)).map(drop);
+    inside(&command("sysctl", REFUSE_EVERY_TIME)).context("could not let the namespace refuse connections")?;
     inside(&registry::server(&stand_ins.folder, registry::INSIDE)?).context("could not start the image registry")?;
     inside(&nginx::server(stand_ins)?).context("could not start the web server")?;
     let mut ready = network::enter(&stand_ins.namespace, &nginx::probe(stand_ins.address)?);
-    wait::until("the stand-ins answer", Duration::from_secs(20), || super::command::succeeds(&mut ready))
+    wait::until("the stand-ins answer", Duration::from_secs(20), || succeeds(&mut ready))
         .with_context(|| format!("the logs are in {}", stand_ins.folder.display()))
 }
 
