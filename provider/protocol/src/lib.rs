@@ -1,4 +1,6 @@
 //! The Terraform plugin protocol 6 for providers written in Rust.
+//!
+#![doc = include_str!("../README.md")]
 
 mod diagnostic;
 mod kinds;
@@ -19,7 +21,7 @@ pub use path::{AttributePath, Step};
 pub use schema::{Attribute, IdentityAttribute, IdentitySchema, Schema};
 pub use server::{Options, serve};
 pub use types::{Type, TypeError};
-pub use value::{CodecError, DecodeError, Number, Refinements, TypedValue, UnknownValueError, Value};
+pub use value::{CodecError, CodecReason, DecodeError, Number, Refinements, TypedValue, UnknownValueError, Value};
 
 /// Makes the traits of this crate implementable: `#[tfplugin::async_trait]`.
 pub use async_trait::async_trait;

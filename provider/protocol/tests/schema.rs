@@ -2,7 +2,6 @@
 #![expect(dead_code, reason = "the structs are only described")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
@@ -99,7 +98,9 @@ fn print(attributes: &[Attribute], depth: usize, text: &mut String) {
             AttributeKind::Plain(ty) => ty.to_string(),
             AttributeKind::Nested { nesting, .. } => format!("{nesting:?} of"),
         };
-        writeln!(text, "{indent}{name}: {kind} ({origin:?}{marks}) {description}").unwrap();
+        let line = format!("{indent}{name}: {kind} ({origin:?}{marks}) {description}");
+        text.push_str(line.trim_end());
+        text.push('\n');
         if let AttributeKind::Nested { attributes, .. } = &attribute.kind {
             print(attributes, depth + 1, text);
         }
@@ -111,27 +112,27 @@ fn a_struct_becomes_nested_attributes() {
     let schema = Schema::from_json_schema(schema_for!(Cluster).as_value()).unwrap();
     let mut text = String::new();
     print(&schema.block.attributes, 0, &mut text);
-    expect_test::expect![[r#"
+    expect_test::expect![[r"
         name: string (Required) Its name.
         cloud: string (Optional) Which cloud.
         hosts: Map of (Required) Hosts by name.
-          address: string (Required) 
+          address: string (Required)
           port: number (Optional) Default: `22`.
-          bastion: Single of (Optional) 
-            host: string (Required) 
-        taints: List of (Optional) 
-          key: string (Required) 
-        zones: set(string) (Optional) 
-        labels: map(string) (Optional) 
+          bastion: Single of (Optional)
+            host: string (Required)
+        taints: List of (Optional)
+          key: string (Required)
+        zones: set(string) (Optional)
+        labels: map(string) (Optional)
         network: Single of (Optional) Network.
           pod_subnet: string (Optional) Range of pods. Default: `10.244.0.0/16`.
-          mtu: number (Optional) 
-        uid: string (Computed) 
-        host_key: string (OptionalComputed) 
-        token: string (Optional sensitive write-only) 
-        old: bool (Optional deprecated) 
-        matrix: list(list(number)) (Optional) 
-    "#]]
+          mtu: number (Optional)
+        uid: string (Computed)
+        host_key: string (OptionalComputed)
+        token: string (Optional sensitive write-only)
+        old: bool (Optional deprecated)
+        matrix: list(list(number)) (Optional)
+    "]]
     .assert_eq(&text);
     assert_eq!(schema.block.description, "A cluster.");
 }
@@ -169,7 +170,7 @@ fn what_has_no_counterpart_is_refused_with_its_place() {
         .unwrap_err()
         .to_string(),
     ];
-    expect_test::expect![[r#"
+    expect_test::expect![[r"
         cannot turn `camelCase` into a Terraform attribute: attribute names consist of lower-case letters, digits and underscores
         cannot turn `a` into a Terraform attribute: it has no type
         cannot turn `a` into a Terraform attribute: the array does not say what it contains
@@ -177,7 +178,7 @@ fn what_has_no_counterpart_is_refused_with_its_place() {
         cannot turn `a.b` into a Terraform attribute: `#/nowhere` does not exist
         cannot turn `a` into a Terraform attribute: its keys have values of any type
         cannot turn `the root` into a Terraform attribute: the root is not an object with properties
-        cannot turn `child.child` into a Terraform attribute: it contains itself, and Terraform types cannot be recursive"#]].assert_eq(&errors.join("\n"));
+        cannot turn `child.child` into a Terraform attribute: it contains itself, and Terraform types cannot be recursive"]].assert_eq(&errors.join("\n"));
 }
 
 #[test]

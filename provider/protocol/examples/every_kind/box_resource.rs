@@ -7,7 +7,7 @@ use tfplugin::schema::{BlockNesting, NestedBlock, Nesting};
 use tfplugin::{
     ApplyRequest, ApplyResponse, Attribute, AttributePath, Deferred, Diagnostic, Diagnostics, IdentityAttribute,
     IdentitySchema, ImportRequest, ImportResponse, ImportTarget, ImportedResource, MoveRequest, MoveResponse,
-    PlanRequest, PlanResponse, ReadRequest, ReadResponse, Resource, Schema, Type, UpgradeIdentityRequest,
+    PlanRequest, PlanResponse, ReadRequest, ReadResponse, Resource, Schema, Step, Type, UpgradeIdentityRequest,
     UpgradeStateRequest, ValidateRequest, Value, plan,
 };
 
@@ -60,15 +60,16 @@ impl BoxResource {
         let mut state = request.planned_state.clone();
         let name = state.attribute("name").as_str().unwrap_or_default().to_owned();
         for path in state.unknown_paths(&schema().ty()) {
-            let value = match path.to_string().as_str() {
+            let Some(Step::Attribute(attribute)) = path.steps().last() else { continue };
+            let value = match attribute.as_str() {
                 "id" => Value::from(format!("box-{name}")),
                 "limit" => 10_i64.into(),
                 "fingerprint" => {
                     let password = config.attribute("password_wo").as_str().unwrap_or_default();
                     format!("{} letters", password.len()).into()
                 }
-                _ if path.to_string().ends_with(".paint") => "oil".into(),
-                _ if path.to_string().ends_with(".serial") => format!("{name}/{path}").into(),
+                "paint" => "oil".into(),
+                "serial" => format!("{name}/{path}").into(),
                 _ => Value::Null,
             };
             state.set(&path, value);

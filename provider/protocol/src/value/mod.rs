@@ -9,7 +9,7 @@ mod state_json;
 use std::collections::BTreeMap;
 
 pub use json::{DecodeError, UnknownValueError};
-pub use msgpack::CodecError;
+pub use msgpack::{CodecError, CodecReason};
 pub use number::Number;
 
 use crate::Type;
