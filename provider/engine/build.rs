@@ -15,7 +15,7 @@ fn versions(folder: &Path) -> io::Result<String> {
     let mut code = String::from("&[\n");
     for file in files(folder, "toml")? {
         // Writing into a string cannot fail.
-        let _ = writeln!(code, "    ({:?}, include_str!({file:?})),", stem(&file));
+        let _ = writeln!(code, "    ({:?}, include_str!({:?})),", stem(&file), file.display().to_string());
     }
     code.push_str("]\n");
     Ok(code)
@@ -24,7 +24,8 @@ fn versions(folder: &Path) -> io::Result<String> {
 fn plan_cases(folder: &Path) -> io::Result<String> {
     let mut code = String::new();
     for file in files(folder, "txt")? {
-        let _ = writeln!(code, "#[test]\nfn {}() {{\n    check_case({file:?});\n}}", stem(&file));
+        let (name, path) = (stem(&file), file.display().to_string());
+        let _ = writeln!(code, "#[test]\nfn {name}() {{\n    check_case({path:?});\n}}");
     }
     Ok(code)
 }

@@ -111,7 +111,9 @@ impl ExecuteError {
             line(&mut text, &"Nothing is done yet.");
         } else {
             line(&mut text, &"Done already:");
-            done.iter().for_each(|action| line(&mut text, &format_args!("  {action}")));
+            for action in &done {
+                line(&mut text, &format_args!("  {action}"));
+            }
         }
         if self.not_begun > 0 {
             line(&mut text, &format_args!("{} more actions were not begun.", self.not_begun));

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use futures::future::join_all;
+use tokio_util::sync::CancellationToken;
 
 use crate::cx::Cx;
 use crate::error::{ActionFailure, ExecuteError, StepError};
@@ -33,34 +34,44 @@ type Listener<'a> = &'a (dyn Fn(Event<'_>) + Send + Sync);
 /// Does what the plan says. When an action fails, or the run is cancelled, the other lanes of its stage come to the
 /// end of what they are doing, and no further stage begins.
 pub async fn execute(plan: &Plan, cx: &Cx<'_>, listener: Listener<'_>) -> Result<Report, ExecuteError> {
+    carry_out(plan, &cx.cancel, listener, async |action| run(action, cx).await).await
+}
+
+async fn carry_out(
+    plan: &Plan,
+    cancel: &CancellationToken,
+    listener: Listener<'_>,
+    run: impl AsyncFn(&Action) -> Result<Outcome, StepError>,
+) -> Result<Report, ExecuteError> {
     let began = Instant::now();
     let mut report = Report::default();
     for (position, stage) in plan.stages.iter().enumerate() {
         let (number, of, title) = (position + 1, plan.stages.len(), stage.title.as_str());
         tracing::info!(stage = number, of, title, "stage begins");
         listener(Event::StageBegan { number, of, title });
-        let lanes = stage.lanes.iter().map(|lane| run_lane(lane, position, cx, began, listener));
+        let course = Course { stage: position, began, cancel, listener };
         let mut failures = Vec::new();
         let mut stopped = false;
-        for ended in join_all(lanes).await {
-            report.actions.extend(ended.actions);
-            failures.extend(ended.failure);
-            stopped |= ended.stopped;
+        for end in join_all(stage.lanes.iter().map(|lane| run_lane(lane, &course, &run))).await {
+            report.actions.extend(end.actions);
+            failures.extend(end.failure);
+            stopped |= end.stopped;
         }
         report.actions.sort_by_key(|entry| (entry.stage, entry.ended));
         if stopped || !failures.is_empty() {
-            let not_begun = report.not_begun(plan);
-            return Err(ExecuteError {
-                stage: number,
-                stages: of,
-                title: title.to_owned(),
-                failures,
-                report,
-                not_begun,
-            });
+            let (title, not_begun) = (title.to_owned(), report.not_begun(plan));
+            return Err(ExecuteError { stage: number, stages: of, title, failures, report, not_begun });
         }
     }
     Ok(report)
+}
+
+/// What the lanes of a stage have in common.
+struct Course<'a> {
+    stage: usize,
+    began: Instant,
+    cancel: &'a CancellationToken,
+    listener: Listener<'a>,
 }
 
 /// What came of one lane.
@@ -72,28 +83,32 @@ struct LaneEnd {
     stopped: bool,
 }
 
-async fn run_lane(lane: &Lane, stage: usize, cx: &Cx<'_>, began: Instant, listener: Listener<'_>) -> LaneEnd {
+async fn run_lane(
+    lane: &Lane,
+    course: &Course<'_>,
+    run: &impl AsyncFn(&Action) -> Result<Outcome, StepError>,
+) -> LaneEnd {
     let mut end = LaneEnd::default();
     for action in lane {
-        if cx.cancel.is_cancelled() {
+        if course.cancel.is_cancelled() {
             end.stopped = true;
             break;
         }
         tracing::info!(%action, "action begins");
-        listener(Event::ActionBegan { action });
-        let action_began = began.elapsed();
-        let (result, failure) = match run(action, cx).await {
+        (course.listener)(Event::ActionBegan { action });
+        let began = course.began.elapsed();
+        let (result, failure) = match run(action).await {
             Ok(outcome) => (ActionResult::Ended(outcome), None),
             Err(source) => (ActionResult::Failed, Some(ActionFailure { action: action.clone(), source })),
         };
-        let report =
-            ActionReport { action: action.clone(), stage, began: action_began, ended: began.elapsed(), result };
-        let seconds = (report.ended - report.began).as_secs_f64();
-        match &report.result {
+        let ended = course.began.elapsed();
+        let seconds = ended.saturating_sub(began).as_secs_f64();
+        match &result {
             ActionResult::Ended(outcome) => tracing::info!(%action, seconds, %outcome, "action ended"),
             ActionResult::Failed => tracing::error!(%action, seconds, "action failed"),
         }
-        listener(Event::ActionEnded { report: &report });
+        let report = ActionReport { action: action.clone(), stage: course.stage, began, ended, result };
+        (course.listener)(Event::ActionEnded { report: &report });
         end.actions.push(report);
         if failure.is_some() {
             end.failure = failure;
@@ -102,3 +117,6 @@ async fn run_lane(lane: &Lane, stage: usize, cx: &Cx<'_>, began: Instant, listen
     }
     end
 }
+
+#[cfg(test)]
+mod tests;

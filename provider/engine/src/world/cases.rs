@@ -40,7 +40,9 @@ fn write(case: &Case) -> String {
     if findings.is_empty() {
         text.push_str("  none\n");
     }
-    findings.iter().for_each(|finding| write_finding(&mut text, finding));
+    for finding in &findings {
+        write_finding(&mut text, finding);
+    }
     text
 }
 

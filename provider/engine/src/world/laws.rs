@@ -193,7 +193,9 @@ fn same_cluster(left: &World, right: &World, what: &str) {
     let without_units = |world: &World| {
         let mut world = world.clone();
         let names: Vec<_> = world.spec.hosts().map(|(name, ..)| name.to_owned()).collect();
-        names.iter().for_each(|name| world.facts(name).units.clear());
+        for name in &names {
+            world.facts(name).units.clear();
+        }
         if let crate::observed::ApiState::Answered(api) = &mut world.observed.api {
             api.addons.values_mut().for_each(|addon| addon.ready = true);
         }

@@ -18,15 +18,15 @@ pub(super) struct Case {
 
 /// Reads everything up to the expected plan.
 pub(super) fn read(text: &str) -> Case {
-    let section = |name: &str| -> String {
+    let section = |name: &str| {
         let lines = text.lines().skip_while(|line| *line != format!("{name}:")).skip(1);
-        lines.take_while(|line| line.starts_with(' ')).map(|line| format!("{line}\n")).collect()
+        lines.take_while(|line| line.starts_with(' ')).fold(String::new(), |text, line| text + line + "\n")
     };
-    let title: String = text.lines().take_while(|line| *line != "wanted:").map(|line| format!("{line}\n")).collect();
+    let title: Vec<_> = text.lines().take_while(|line| *line != "wanted:").collect();
     let (wanted, found) = (section("wanted"), section("found"));
     let settings = Settings::read(&wanted);
     let world = world(&settings, &found);
-    Case { title: title.trim().to_owned(), wanted, found, world, remove: settings.remove }
+    Case { title: title.join("\n").trim().to_owned(), wanted, found, world, remove: settings.remove }
 }
 
 #[derive(Default)]
@@ -94,7 +94,9 @@ fn world(settings: &Settings, found: &str) -> World {
     for (name, how) in &hosts {
         words(how)[1..].iter().for_each(|word| then_happened(&mut world, name, word));
     }
-    cluster.iter().for_each(|word| then_happened_to_cluster(&mut world, word));
+    for word in &cluster {
+        then_happened_to_cluster(&mut world, word);
+    }
     world.spec = settings.spec(false);
     world
 }
