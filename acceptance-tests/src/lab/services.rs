@@ -6,6 +6,7 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -14,6 +15,7 @@ use super::command::{command, output_of, succeeds};
 use super::{files, network, paths, processes, wait};
 
 mod certificates;
+mod name_server;
 mod nginx;
 mod prepare;
 mod registry;
@@ -63,10 +65,6 @@ pub const PROGRAMS: [(&str, &str); 18] = [
 /// Debian packages that bring no program: libraries to build with.
 pub const LIBRARIES: [&str; 1] = ["libseccomp-dev"];
 
-/// No name server answers hosts that have no way out: the kernel tells them so. It would do that once a second and leave
-/// the other lookups waiting for five.
-const REFUSE_EVERY_TIME: [&str; 3] = ["-q", "-w", "net.ipv4.icmp_ratelimit=0"];
-
 /// Where to serve, and where the servers keep their state.
 #[derive(Debug, Clone)]
 pub struct StandIns {
@@ -83,7 +81,7 @@ pub fn start(stand_ins: &StandIns) -> Result<()> {
     stop(&stand_ins.folder)?;
     files::create_folder(&stand_ins.folder)?;
     let inside = |command: &_| output_of(&mut network::enter(&stand_ins.namespace, command)).map(drop);
-    inside(&command("sysctl", REFUSE_EVERY_TIME)).context("could not let the namespace refuse connections")?;
+    inside(&name_server::server(stand_ins)?).context("could not start the name server")?;
     inside(&registry::server(&stand_ins.folder, registry::INSIDE)?).context("could not start the image registry")?;
     inside(&nginx::server(stand_ins)?).context("could not start the web server")?;
     let mut ready = network::enter(&stand_ins.namespace, &nginx::probe(stand_ins.address)?);
@@ -93,10 +91,19 @@ pub fn start(stand_ins: &StandIns) -> Result<()> {
 
 /// Ends the servers whose state is in this folder, if there are any.
 pub fn stop(folder: &Path) -> Result<()> {
-    for name in [nginx::PID_FILE, registry::PID_FILE] {
+    for name in [nginx::PID_FILE, registry::PID_FILE, name_server::PID_FILE] {
         end(&folder.join(name))?;
     }
     Ok(())
+}
+
+/// A command that leaves a program running in a session of its own, with its process id and output in these files.
+/// Arguments added to it are the program's.
+fn detached(folder: &Path, pid_file: &str, log: &str, program: &Path) -> Command {
+    let start = "echo $$ >\"$1\"; log=$2; shift 2; exec \"$@\" >\"$log\" 2>&1";
+    let mut detached = command("setsid", ["--fork", "sh", "-c", start, "detached"]);
+    detached.arg(folder.join(pid_file)).arg(folder.join(log)).arg(program);
+    detached
 }
 
 /// Ends the server whose process id is in this file.

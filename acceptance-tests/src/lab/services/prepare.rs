@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::{certificates, registry, web};
+use super::{certificates, name_server, registry, web};
 use crate::lab::artefact::{self, Progress, content, image, repository};
 use crate::lab::command::{command, output_of};
 use crate::lab::files;
@@ -27,6 +27,7 @@ pub struct Wanted<'a> {
 
 /// Builds whatever of it is not in the cache. Quick when there is nothing to do.
 pub fn prepare(wanted: &Wanted, progress: &Progress) -> Result<()> {
+    artefact::ensure(&[name_server::RECIPE], progress)?;
     let releases = wanted.kubernetes.iter().map(|version| release(version)).collect::<Result<Vec<_>>>()?;
     let _lock = registry::lock()?;
     // Hosts are created side by side, and each asks for the CA: make it while nobody does.

@@ -19,9 +19,8 @@ pub(super) const INSIDE: &str = "127.0.0.1:5000";
 pub(super) fn server(folder: &Path, address: &str) -> Result<Command> {
     let configuration = folder.join("registry.json");
     files::write(&configuration, &configuration_text(&storage()?, address))?;
-    let start = "echo $$ >\"$1\"; exec docker-registry serve \"$2\" >\"$3\" 2>&1";
-    let mut registry = command("setsid", ["--fork", "sh", "-c", start, "registry"]);
-    registry.arg(folder.join(PID_FILE)).arg(configuration).arg(folder.join("registry.log"));
+    let mut registry = super::detached(folder, PID_FILE, "registry.log", Path::new("docker-registry"));
+    registry.arg("serve").arg(configuration);
     // Docker's tracing would look for a collector.
     registry.env("OTEL_TRACES_EXPORTER", "none");
     Ok(registry)
