@@ -32,18 +32,20 @@ pub(crate) fn read_status(state: &Value) -> Result<ClusterStatus, Diagnostic> {
 
 /// Brings the computed attributes of a state up to date.
 pub(crate) fn write(state: &mut Value, status: &ClusterStatus) -> Result<(), Diagnostic> {
-    if let (Value::Map(state), Value::Map(status)) = (state, encode(status)?) {
-        state.extend(status);
+    let status = encode(status)?;
+    for (name, value) in status.as_map().into_iter().flatten() {
+        state.set(&name.as_str().into(), value.clone());
     }
     Ok(())
 }
 
 /// Gives those computed attributes a value that the plan left open. What the plan promised stays.
 pub(crate) fn fill_unknown(planned: &mut Value, status: &ClusterStatus) -> Result<(), Diagnostic> {
-    if let (Value::Map(planned), Value::Map(status)) = (planned, encode(status)?) {
-        planned.extend(
-            status.into_iter().filter(|(name, _)| planned.get(name).is_some_and(Value::is_unknown)).collect::<Vec<_>>(),
-        );
+    let status = encode(status)?;
+    for (name, value) in status.as_map().into_iter().flatten() {
+        if planned.attribute(name).is_unknown() {
+            planned.set(&name.as_str().into(), value.clone());
+        }
     }
     Ok(())
 }

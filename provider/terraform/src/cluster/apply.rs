@@ -32,8 +32,9 @@ async fn converge(
     let operation = if is_create { Operation::create(&spec) } else { Operation::update(&spec) };
     let hosts = connection.require_hosts(&spec)?;
     let _lock = locks.lock(encode::endpoint(&spec.api_endpoint)).await;
-    let work = |cancel| carry_out(&spec, &hosts, &operation, cancel);
-    let done = operation.run(&request.context.cancel, work).await?;
+    let cancel = request.context.cancel.child_token();
+    let work = carry_out(&spec, &hosts, &operation, cancel.clone());
+    let done = operation.run(&cancel, work).await?;
 
     let prior = if is_create { ClusterStatus::default() } else { encode::read_status(&request.prior_state)? };
     let mut status = encode::status(&spec, &done.observed, &prior);
@@ -65,6 +66,7 @@ async fn carry_out(
     }
     let cx = Cx::new(spec, hosts, cancel);
     let report = execute(&plan, &cx, &|_| {}).await.map_err(|error| operation.failure(&error))?;
+    tracing::info!("all steps are done:\n{report}");
     for warning in report.warnings() {
         diagnostics.warning(format!("cluster `{}`", spec.name), warning);
     }

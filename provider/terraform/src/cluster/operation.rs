@@ -34,16 +34,12 @@ impl<'a> Operation<'a> {
 
     /// Lets work run until its time is over. Then it is cancelled, and dropped if it does not come to an end even so:
     /// long steps live on the hosts, not in this process, and the next run finds them there.
-    pub(super) async fn run<T, F>(
+    pub(super) async fn run<T>(
         &self,
-        interrupt: &CancellationToken,
-        work: impl FnOnce(CancellationToken) -> F,
-    ) -> Result<T, Diagnostics>
-    where
-        F: Future<Output = Result<T, Diagnostics>>,
-    {
-        let cancel = interrupt.child_token();
-        let mut work = std::pin::pin!(work(cancel.clone()));
+        cancel: &CancellationToken,
+        work: impl Future<Output = Result<T, Diagnostics>>,
+    ) -> Result<T, Diagnostics> {
+        let mut work = std::pin::pin!(work);
         if let Ok(result) = timeout_at(Instant::now() + self.span.0, &mut work).await {
             return result;
         }

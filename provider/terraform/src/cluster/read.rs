@@ -11,62 +11,54 @@ use crate::model::CLUSTER;
 use crate::{encode, private};
 
 pub(super) async fn read(connection: &Connection, request: ReadRequest) -> ReadResponse {
-    match look(connection, &request.state).await {
-        Ok(Look::Nothing) => request.unchanged(Diagnostics::new()),
-        Ok(Look::Seen { spec, observed }) => answer(request, &spec, &observed),
-        Err(diagnostic) => request.unchanged(diagnostic.into()),
+    let cancel = request.context.cancel.clone();
+    match cancel.run_until_cancelled(look(connection, &request.state)).await {
+        Some(Ok(Some((spec, observed)))) => answer(request, &spec, &observed),
+        Some(Err(diagnostic)) => request.unchanged(diagnostic.into()),
+        Some(Ok(None)) | None => request.unchanged(Diagnostics::new()),
     }
 }
 
-enum Look {
-    /// Credentials are known only at apply; the plan is made from the last observation.
-    Nothing,
-    Seen {
-        spec: Box<ClusterSpec>,
-        observed: Box<Observed>,
-    },
-}
-
-async fn look(connection: &Connection, state: &Value) -> Result<Look, Diagnostic> {
+/// `None` when credentials are known only at apply; the plan is then made from the last observation.
+async fn look(connection: &Connection, state: &Value) -> Result<Option<(ClusterSpec, Observed)>, Diagnostic> {
     let spec = decode::<ClusterSpec>(&CLUSTER, state)?.settings;
-    let Some(hosts) = connection.hosts(&spec)? else { return Ok(Look::Nothing) };
-    let observed = timeout(spec.timeouts.read.0, observe(&spec, &hosts)).await.map_err(|_| {
-        let detail =
-            format!("Its hosts did not answer within {}. The plan is made from what is known.", spec.timeouts.read);
-        Diagnostic::warning(not_refreshed(&spec), detail)
-    })?;
-    Ok(Look::Seen { spec: Box::new(spec), observed: Box::new(observed) })
+    let Some(hosts) = connection.hosts(&spec)? else { return Ok(None) };
+    match timeout(spec.timeouts.read.0, observe(&spec, &hosts)).await {
+        Ok(observed) => Ok(Some((spec, observed))),
+        Err(_) => {
+            let reason = format!("Its hosts did not answer within {}.", spec.timeouts.read);
+            Err(not_refreshed(&spec, &reason))
+        }
+    }
 }
 
 /// What Terraform is told after a look at the cluster.
 fn answer(mut request: ReadRequest, spec: &ClusterSpec, observed: &Observed) -> ReadResponse {
     let unreachable = unreachable_lines(observed);
-    let diagnostics = match &observed.api {
-        ApiState::Absent if unreachable.is_empty() && is_gone(spec, observed) => return ReadResponse::default(),
-        // Something is silent for a moment. It is not gone, and as far as anyone knows nothing has changed.
+    // Something that is silent for a moment is not gone, and as far as anyone knows nothing has changed.
+    match &observed.api {
         ApiState::Silent { reason } => {
-            let detail = format!("The Kubernetes API does not answer: {reason}\n{unreachable}");
-            return request.unchanged(Diagnostic::warning(not_refreshed(spec), detail).into());
+            let reason = format!("The Kubernetes API does not answer: {reason}\n{unreachable}");
+            return request.unchanged(not_refreshed(spec, &reason).into());
         }
         ApiState::Absent if !unreachable.is_empty() => {
-            return request.unchanged(Diagnostic::warning(not_refreshed(spec), unreachable).into());
+            return request.unchanged(not_refreshed(spec, &unreachable).into());
         }
-        ApiState::Answered(_) if !unreachable.is_empty() => {
-            Diagnostic::warning(format!("hosts of cluster `{}` cannot be reached", spec.name), unreachable).into()
-        }
-        ApiState::Answered(_) | ApiState::Absent => Diagnostics::new(),
-    };
+        ApiState::Absent if is_gone(spec, observed) => return ReadResponse::default(),
+        ApiState::Answered(_) | ApiState::Absent => {}
+    }
     match update(&mut request.state, spec, observed) {
         Ok(private) => {
             request.private = private;
-            request.unchanged(diagnostics)
+            request.unchanged(Diagnostics::new())
         }
         Err(diagnostic) => request.unchanged(diagnostic.into()),
     }
 }
 
-fn not_refreshed(spec: &ClusterSpec) -> String {
-    format!("cluster `{}` was not refreshed", spec.name)
+fn not_refreshed(spec: &ClusterSpec, reason: &str) -> Diagnostic {
+    let detail = format!("{}\n\nThe plan is made from what was seen last.", reason.trim_end());
+    Diagnostic::warning(format!("cluster `{}` could not be looked at", spec.name), detail)
 }
 
 /// One line for each host that could not be reached.

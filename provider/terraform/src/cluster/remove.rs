@@ -31,8 +31,9 @@ async fn tear_down(
     let operation = Operation::delete(&spec);
     let hosts = connection.require_hosts(&spec)?;
     let _lock = locks.lock(encode::endpoint(&spec.api_endpoint)).await;
-    let work = |cancel| carry_out(&spec, &hosts, &operation, cancel);
-    operation.run(&request.context.cancel, work).await
+    let cancel = request.context.cancel.child_token();
+    let work = carry_out(&spec, &hosts, &operation, cancel.clone());
+    operation.run(&cancel, work).await
 }
 
 async fn carry_out(
@@ -49,6 +50,7 @@ async fn carry_out(
     }
     let report =
         execute(&plan, &Cx::new(spec, hosts, cancel), &|_| {}).await.map_err(|error| operation.failure(&error))?;
+    tracing::info!("all steps are done:\n{report}");
     for warning in report.warnings() {
         diagnostics.warning(format!("cluster `{}`", spec.name), warning);
     }
