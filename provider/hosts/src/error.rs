@@ -13,7 +13,7 @@ pub enum HostError {
     Connect { host: String, endpoint: String, source: ConnectError },
 
     #[error("[{host}] the host key of `{endpoint}` is not trusted")]
-    HostKey { host: String, endpoint: String, source: HostKeyProblem },
+    HostKey { host: String, endpoint: String, source: Box<HostKeyProblem> },
 
     #[error("[{host}] user `{user}` could not log in: {}", rejected(.tried))]
     Auth {

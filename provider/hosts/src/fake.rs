@@ -175,11 +175,11 @@ impl FakeHost {
         HostError::Unprepared { host: self.name.clone(), call: call.to_string() }
     }
 
-    fn next_answer(&self, name: &str, call: Call) -> Answer {
+    fn next_answer(&self, name: &str, call: &Call) -> Answer {
         let mut state = self.called(call.clone())?;
         match state.scripts.get_mut(name) {
             Some(answers) if !answers.is_empty() => answers.remove(0),
-            _ => Err(self.unprepared(&call)),
+            _ => Err(self.unprepared(call)),
         }
     }
 }
@@ -195,11 +195,11 @@ impl Host for FakeHost {
     }
 
     async fn run(&self, script: &Script) -> Result<Output, HostError> {
-        self.next_answer(script.name(), Call::Run(script.clone()))
+        self.next_answer(script.name(), &Call::Run(script.clone()))
     }
 
     async fn run_unit(&self, unit: &str, script: &Script) -> Result<Output, HostError> {
-        self.next_answer(script.name(), Call::RunUnit { unit: unit.to_owned(), script: script.clone() })
+        self.next_answer(script.name(), &Call::RunUnit { unit: unit.to_owned(), script: script.clone() })
     }
 
     async fn attach_unit(&self, unit: &str) -> Result<Option<Output>, HostError> {

@@ -47,6 +47,7 @@ impl Os {
     pub fn lookup(id: &str, id_like: &str) -> Result<Self, OsError> {
         std::iter::once(id)
             .chain(id_like.split_whitespace())
+            .filter(|id| *id != COMMON)
             .find_map(folder)
             .ok_or_else(|| OsError::Unsupported { id: id.to_owned(), supported: Self::supported() })
             .and_then(Self::with_bases)

@@ -115,25 +115,29 @@ impl Script {
     /// The body stands in braces, so bash reads it to its end before it runs a line of it: a connection that is cut
     /// while the script is still on its way runs nothing. It ends in `exit`, so bash never takes what follows as commands.
     pub(crate) fn render(&self) -> Result<Secret<Vec<u8>>, HostError> {
-        let mut head = String::from("export LC_ALL=C HOME=/root\n");
-        head.push_str("export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n");
+        let mut head = vec![
+            "export LC_ALL=C HOME=/root".to_owned(),
+            "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
+        ];
         for (variable, value) in &self.variables {
             let value = quoted(value.expose()).ok_or_else(|| HostError::NulInVariable {
                 script: self.name.clone(),
                 variable: (*variable).to_owned(),
             })?;
-            head.push_str(&format!("{variable}={value}\n"));
+            head.push(format!("{variable}={value}"));
         }
-        head.push_str(&format!("printf '%s\\n' '{STARTED}'; printf '%s\\n' '{STARTED}' >&2\n"));
-        head.push_str("set -Eeuo pipefail\n");
-        // The trap and the opening brace follow: with them the body starts two lines below.
-        let lines_before_body = head.matches('\n').count() + 2;
+        head.push(format!("printf '%s\\n' '{STARTED}'; printf '%s\\n' '{STARTED}' >&2"));
+        head.push("set -Eeuo pipefail".to_owned());
+        let head = head.join("\n");
+        // The end of `head`, the trap and the opening brace.
+        let lines_before_body = head.matches('\n').count() + 3;
         let name = &self.name;
-        head.push_str(&format!(
-            "trap 'printf \"{name}:%d: exit code %d\\n\" \"$((LINENO - {lines_before_body}))\" \"$?\" >&2' ERR\n{{\n"
-        ));
+        let trap = format!(
+            "trap 'printf \"{name}:%d: exit code %d\\n\" \"$((LINENO - {lines_before_body}))\" \"$?\" >&2' ERR"
+        );
         let stdin = if self.input.is_some() { "" } else { " </dev/null" };
-        let mut text = format!("{head}{}\nexit 0\n}}{stdin}\n", self.body.trim_end()).into_bytes();
+        let body = self.body.trim_end();
+        let mut text = format!("{head}\n{trap}\n{{\n{body}\nexit 0\n}}{stdin}\n").into_bytes();
         if let Some(input) = &self.input {
             text.extend_from_slice(input.expose());
         }

@@ -1,7 +1,5 @@
 # Prints what is on this host, as one JSON object. Reads only; needs nothing beyond coreutils, systemd and (for etcd) curl.
-#
-# FILES    paths of managed files, one per line; the answer holds the SHA-256 of those that exist
-#
+# Variables: FILES (paths of managed files, one per line; the answer holds the SHA-256 of those that exist).
 # Leaves nothing behind. Safe to run twice.
 
 # quote TEXT: TEXT as a JSON string.

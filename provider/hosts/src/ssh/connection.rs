@@ -129,9 +129,12 @@ async fn attempt(link: &Link) -> Result<Connection, Failed> {
     let outcome = authenticate(&mut handle, &target.user, &link.credentials).await;
     let Seen { key, banner } = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     match (outcome, key) {
-        (Ok(()), Some(host_key)) => {
-            Ok(Connection { handle, sessions: Arc::new(Semaphore::new(SESSIONS_AT_ONCE)), host_key, retired: Arc::default() })
-        }
+        (Ok(()), Some(host_key)) => Ok(Connection {
+            handle,
+            sessions: Arc::new(Semaphore::new(SESSIONS_AT_ONCE)),
+            host_key,
+            retired: Arc::default(),
+        }),
         (Ok(()), None) => Err(Failed::Yet(ConnectError::Ssh(Box::new(russh::Error::UnknownKey)))),
         (Err(_), _) if says_starting(&banner) => Err(Failed::Yet(ConnectError::Starting(banner))),
         (Err(AuthError::Ssh(error)), _) => Err(Failed::Yet(ConnectError::Ssh(error))),
@@ -205,7 +208,7 @@ pub(super) enum HandshakeError {
     #[error("the handshake failed")]
     Ssh(#[from] russh::Error),
     #[error("the host key is not trusted")]
-    HostKey(#[from] HostKeyProblem),
+    HostKey(#[source] Box<HostKeyProblem>),
 }
 
 impl client::Handler for Peer {
@@ -218,7 +221,7 @@ impl client::Handler for Peer {
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
         let key = shown.public_key();
-        self.host_keys.check(&self.target, &key)?;
+        self.host_keys.check(&self.target, &key).map_err(|problem| HandshakeError::HostKey(Box::new(problem)))?;
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).key = Some(key);
         Ok(true)
     }

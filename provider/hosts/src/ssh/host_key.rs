@@ -185,7 +185,3 @@ fn create_private_folder(folder: &Path) -> std::io::Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)
 }
-
-#[cfg(test)]
-#[path = "host_key/tests.rs"]
-mod tests;

@@ -11,7 +11,7 @@ use crate::server::{Server, connect, connector, output, public_key, spec};
 async fn check(host: &SshHost) -> Result<(), HostKeyProblem> {
     match host.run(&Script::new("true.sh", "true")).await {
         Ok(_) => Ok(()),
-        Err(HostError::HostKey { source, .. }) => Err(source),
+        Err(HostError::HostKey { source, .. }) => Err(*source),
         Err(other) => panic!("not about the host key: {other:?}"),
     }
 }

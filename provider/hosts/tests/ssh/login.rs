@@ -19,8 +19,7 @@ async fn each_kind_of_key_logs_in() {
     for kind in ["ed25519", "rsa", "ecdsa"] {
         let key = server.new_key(kind, kind, "");
         server.authorize(&key);
-        let settings =
-            SshSettings { private_key_file: Some(key.display().to_string()), ..server.settings() };
+        let settings = SshSettings { private_key_file: Some(key.display().to_string()), ..server.settings() };
         assert_eq!(connect(&settings).run(&whoami()).await.unwrap().stdout, "root\n", "{kind}");
     }
 }
@@ -44,7 +43,10 @@ async fn an_inline_key_with_a_passphrase_logs_in() {
     };
     settings.private_key_passphrase = Some(Secret::new("wrong".to_owned()));
     let wrong = problem(&settings);
-    assert!(wrong.starts_with("`ssh.private_key_passphrase` cannot be used: the key could not be decrypted"), "{wrong}");
+    assert!(
+        wrong.starts_with("`ssh.private_key_passphrase` cannot be used: the key could not be decrypted"),
+        "{wrong}"
+    );
     settings.private_key_passphrase = None;
     assert_eq!(problem(&settings), "`ssh.private_key` cannot be used: the key is encrypted and no passphrase is set");
 }
@@ -62,7 +64,9 @@ fn settings_that_cannot_work_name_the_attribute() {
     assert!(problem(key_file("~/key")).starts_with("`ssh.private_key_file` cannot be used: a path begins with `~`"));
     let garbage = SshSettings { private_key: Some(Secret::new("garbage".to_owned())), ..settings() };
     assert!(problem(garbage).starts_with("`ssh.private_key` cannot be used: the key is not in a known format"));
-    assert!(problem(SshSettings { agent: true, ..settings() }).starts_with("`ssh.agent` cannot be used: there is no agent"));
+    assert!(
+        problem(SshSettings { agent: true, ..settings() }).starts_with("`ssh.agent` cannot be used: there is no agent")
+    );
 }
 
 #[tokio::test]

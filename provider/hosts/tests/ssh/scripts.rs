@@ -66,8 +66,9 @@ async fn much_output_and_much_input_pass_at_the_same_time() {
 async fn secrets_are_in_no_list_of_processes() {
     let Some(server) = Server::start() else { return };
     let host = Arc::new(server.host());
-    let script = Script::new("wait.sh", "touch /run/started; until [[ -e /run/go ]]; do sleep 0.05; done; echo \"$TOKEN\"")
-        .secret("TOKEN", "s3cr3t-t0ken".to_owned());
+    let script =
+        Script::new("wait.sh", "touch /run/started; until [[ -e /run/go ]]; do sleep 0.05; done; echo \"$TOKEN\"")
+            .secret("TOKEN", "s3cr3t-t0ken".to_owned());
     let running = tokio::spawn({
         let host = Arc::clone(&host);
         async move { host.run(&script).await }

@@ -76,8 +76,9 @@ impl Server {
         fs::write(path("sshd_config"), config).unwrap();
         let users = "sshd:x:100:65534::/run/sshd:/usr/sbin/nologin\nnobody:x:65534:65534::/:/usr/sbin/nologin\n";
         let home = path("home").display().to_string();
-        let people = ["root:x:0:0", "admin:x:2000:2000", "guest:x:2001:2001"];
-        let people: String = people.iter().map(|user| format!("{user}::{home}:/bin/bash\n")).collect();
+        let people = ["root:x:0:0", "admin:x:2000:2000", "guest:x:2001:2001"]
+            .map(|user| format!("{user}::{home}:/bin/bash\n"))
+            .concat();
         fs::write(path("passwd"), format!("{people}{users}")).unwrap();
         fs::write(path("shadow"), "root:*:::::::\nadmin:*:::::::\nguest:*:::::::\nsshd:*:::::::\n").unwrap();
         fs::write(path("group"), "root:x:0:\nadmin:x:2000:\nguest:x:2001:\nnogroup:x:65534:\n").unwrap();

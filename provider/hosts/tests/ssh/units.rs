@@ -11,7 +11,8 @@ const UNIT: &str = "kubeone-test";
 
 /// Waits in the unit until the test says go, and counts how often it ran.
 fn slow(secret: &str) -> Script {
-    let body = "echo ran >>/run/ran\ntouch /run/started\nuntil [[ -e /run/go ]]; do sleep 0.02; done\necho \"token $TOKEN\"";
+    let body =
+        "echo ran >>/run/ran\ntouch /run/started\nuntil [[ -e /run/go ]]; do sleep 0.02; done\necho \"token $TOKEN\"";
     Script::new("os/debian/slow.sh", body).secret("TOKEN", secret.to_owned())
 }
 
