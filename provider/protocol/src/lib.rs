@@ -9,7 +9,7 @@ pub mod plan;
 mod proto;
 pub mod schema;
 mod server;
-#[cfg(feature = "simulator")]
+#[cfg(all(unix, feature = "simulator"))]
 pub mod simulator;
 mod types;
 mod value;

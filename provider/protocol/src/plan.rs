@@ -90,3 +90,6 @@ pub fn replace_on_change(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

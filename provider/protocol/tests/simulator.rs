@@ -1,4 +1,5 @@
 //! The test provider against a core that is as strict as Terraform's and knows all of protocol 6.11.
+#![cfg(unix)]
 
 mod support;
 

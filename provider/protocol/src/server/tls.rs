@@ -103,7 +103,7 @@ impl ClientCertVerifier for PinnedClient {
 }
 
 #[cfg(test)]
-#[cfg(feature = "simulator")]
+#[cfg(all(unix, feature = "simulator"))]
 mod tests {
     use rustls::pki_types::ServerName;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

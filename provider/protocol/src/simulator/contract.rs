@@ -179,3 +179,108 @@ pub(super) fn check_write_only(schema: &Schema, value: &Value) -> Result<(), Fai
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::schema::Nesting;
+
+    fn schema() -> Schema {
+        Schema::new([
+            Attribute::string("name").required(),
+            Attribute::string("note"),
+            Attribute::string("id").computed(),
+            Attribute::number("limit").optional_computed(),
+            Attribute::string("password").write_only(),
+            Attribute::nested(
+                "items",
+                Nesting::Map,
+                [Attribute::string("color"), Attribute::string("serial").computed()],
+            ),
+            Attribute::nested("marks", Nesting::Set, [Attribute::string("text"), Attribute::string("id").computed()]),
+        ])
+    }
+
+    fn violation(result: Result<(), Failure>) -> Option<(Rule, String)> {
+        match result {
+            Ok(()) => None,
+            Err(Failure::Violated { rule, path }) => Some((rule, path.to_string())),
+            Err(other) => unreachable!("{other}"),
+        }
+    }
+
+    #[track_caller]
+    fn check(config: serde_json::Value, planned: impl Into<Value>, expected: Option<(Rule, &str)>) {
+        let prior = Value::from(json!({ "name": "A", "limit": 1 }));
+        let found = violation(check_plan(&schema(), &prior, &config.into(), &planned.into()));
+        assert_eq!(found, expected.map(|(rule, path)| (rule, path.to_owned())));
+    }
+
+    #[test]
+    fn plans_follow_the_configuration() {
+        let config = || json!({ "name": "a" });
+        check(config(), json!({ "name": "a", "id": "7", "limit": 3 }), None);
+        check(config(), json!({ "name": "A" }), None);
+        check(config(), json!({ "name": "b" }), Some((Rule::PlanFollowsConfig, "name")));
+        check(config(), json!({ "name": "a", "note": "x" }), Some((Rule::PlanInventsNothing, "note")));
+        check(config(), Value::object([("name", Value::unknown())]), Some((Rule::PlanFollowsConfig, "name")));
+        check(
+            json!({ "name": "a", "limit": 2 }),
+            json!({ "name": "a", "limit": 3 }),
+            Some((Rule::PlanFollowsConfig, "limit")),
+        );
+        let with_password = json!({ "name": "a", "password": "p" });
+        check(with_password.clone(), with_password, Some((Rule::WriteOnlyStaysOut, "password")));
+    }
+
+    #[test]
+    fn plans_follow_the_configuration_inside_nested_attributes() {
+        let config = || json!({ "name": "a", "items": { "x": { "color": "red" } }, "marks": [{ "text": "m" }, { "text": "n" }] });
+        let planned = |items, marks| json!({ "name": "a", "items": items, "marks": marks });
+        let items = || json!({ "x": { "color": "red", "serial": "1" } });
+        let marks = || json!([{ "text": "n", "id": "2" }, { "text": "m", "id": "1" }]);
+        check(config(), planned(items(), marks()), None);
+        let blue = json!({ "x": { "color": "blue" } });
+        check(config(), planned(blue, marks()), Some((Rule::PlanFollowsConfig, r#"items["x"].color"#)));
+        check(config(), planned(json!({}), marks()), Some((Rule::PlanFollowsConfig, "items")));
+        check(config(), planned(items(), json!([{ "text": "m" }])), Some((Rule::PlanFollowsConfig, "marks")));
+        let other = json!([{ "text": "m" }, { "text": "o" }]);
+        check(config(), planned(items(), other), Some((Rule::PlanFollowsConfig, "marks[1].text")));
+    }
+
+    #[test]
+    fn results_keep_promises() {
+        let rule = Rule::ApplyKeepsPromises;
+        let ty = Type::object([("a", Type::list(Type::Number)), ("s", Type::set(Type::String))]);
+        let broken_at = |promised: Value, actual: serde_json::Value| {
+            violation(check_promises(rule, &ty, &promised, &actual.into())).map(|(_, path)| path)
+        };
+        let promised = |a: Value, s: Value| Value::object([("a", a), ("s", s)]);
+        let numbers = || Value::list([1_i64, 2]);
+        let words = || Value::list(["x", "y"]);
+        assert_eq!(broken_at(promised(numbers(), words()), json!({ "a": [1, 2], "s": ["y", "x"] })), None);
+        assert_eq!(broken_at(promised(Value::unknown(), words()), json!({ "a": null, "s": ["y", "x"] })), None);
+        let never_null = promised(Value::unknown_not_null(), words());
+        assert_eq!(broken_at(never_null, json!({ "a": null, "s": ["y", "x"] })).as_deref(), Some("a"));
+        let changed = json!({ "a": [1, 3], "s": ["x", "y"] });
+        assert_eq!(broken_at(promised(numbers(), words()), changed).as_deref(), Some("a[1]"));
+        let longer = json!({ "a": [1, 2, 3], "s": ["x", "y"] });
+        assert_eq!(broken_at(promised(numbers(), words()), longer).as_deref(), Some("a"));
+        let more_words = json!({ "a": [1, 2], "s": ["x", "y", "z"] });
+        assert_eq!(broken_at(promised(numbers(), words()), more_words).as_deref(), Some("s"));
+    }
+
+    #[test]
+    fn states_are_wholly_known_and_without_write_only_values() {
+        let unknown = Value::object([("name", Value::unknown())]);
+        let found = violation(check_known(Rule::ApplyKnowsAll, &schema().ty(), &unknown));
+        assert_eq!(found, Some((Rule::ApplyKnowsAll, "name".to_owned())));
+        let secret = Value::from(json!({ "name": "a", "password": "p" }));
+        assert_eq!(
+            violation(check_write_only(&schema(), &secret)),
+            Some((Rule::WriteOnlyStaysOut, "password".to_owned()))
+        );
+    }
+}
