@@ -34,15 +34,18 @@ type Listener<'a> = &'a (dyn Fn(Event<'_>) + Send + Sync);
 /// Does what the plan says. When an action fails, or the run is cancelled, the other lanes of its stage come to the
 /// end of what they are doing, and no further stage begins.
 pub async fn execute(plan: &Plan, cx: &Cx<'_>, listener: Listener<'_>) -> Result<Report, ExecuteError> {
-    carry_out(plan, &cx.cancel, listener, async |action| run(action, cx).await).await
+    carry_out(plan, &cx.cancel, listener, |action| run(action, cx)).await
 }
 
-async fn carry_out(
-    plan: &Plan,
+async fn carry_out<'a, F>(
+    plan: &'a Plan,
     cancel: &CancellationToken,
     listener: Listener<'_>,
-    run: impl AsyncFn(&Action) -> Result<Outcome, StepError>,
-) -> Result<Report, ExecuteError> {
+    run: impl Fn(&'a Action) -> F,
+) -> Result<Report, ExecuteError>
+where
+    F: Future<Output = Result<Outcome, StepError>>,
+{
     let began = Instant::now();
     let mut report = Report::default();
     for (position, stage) in plan.stages.iter().enumerate() {
@@ -83,11 +86,10 @@ struct LaneEnd {
     stopped: bool,
 }
 
-async fn run_lane(
-    lane: &Lane,
-    course: &Course<'_>,
-    run: &impl AsyncFn(&Action) -> Result<Outcome, StepError>,
-) -> LaneEnd {
+async fn run_lane<'a, F>(lane: &'a Lane, course: &Course<'_>, run: &impl Fn(&'a Action) -> F) -> LaneEnd
+where
+    F: Future<Output = Result<Outcome, StepError>>,
+{
     let mut end = LaneEnd::default();
     for action in lane {
         if course.cancel.is_cancelled() {
