@@ -46,7 +46,7 @@ pub(crate) fn parse_members(answer: &str) -> Result<Vec<EtcdMember>, StepError> 
 
 /// All members, as the quorum knows them; it fails when there is none.
 pub(crate) async fn members(host: &dyn Host) -> Result<Vec<EtcdMember>, StepError> {
-    parse_members(&host.run(&Os::common()?.script("etcd_members")?).await?.stdout)
+    parse_members(&host.run(&Os::common().script("etcd_members")?).await?.stdout)
 }
 
 /// Removes a member, through the one on `host`.
@@ -55,7 +55,7 @@ pub(crate) async fn remove_member(host: &dyn Host, member: &EtcdMember) -> Resul
         what: format!("etcd member id {}", member.id),
         reason: error.to_string(),
     })?;
-    host.run(&Os::common()?.script("remove_etcd_member")?.var("MEMBER_ID", id)).await?;
+    host.run(&Os::common().script("remove_etcd_member")?.var("MEMBER_ID", id)).await?;
     Ok(())
 }
 

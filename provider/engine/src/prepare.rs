@@ -1,6 +1,6 @@
 //! The files a host must hold before Kubernetes comes to it: a pure function of settings and facts.
 
-mod containerd;
+pub(crate) mod containerd;
 mod repositories;
 
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-pub(super) const CONFIG: &str = "/etc/containerd/config.toml";
+pub(crate) const CONFIG: &str = "/etc/containerd/config.toml";
 
 /// Only what differs from containerd's defaults: systemd owns the cgroups, as it does for the kubelet, and the pause
 /// image is kubeadm's, so that it is pulled once and never collected.

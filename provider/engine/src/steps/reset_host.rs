@@ -38,11 +38,14 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, _role: Role) -> Result<Outcome,
         host.run_unit(RESET_UNIT, &remove).await?;
     }
     let keys = prepare::signing_keys(cx.spec.kubernetes_version, &facts.os);
-    let files = prepare::MANAGED_FILES.into_iter().chain(keys.iter().map(|key| key.path)).chain([marker::PATH]);
+    let containerd_removed = packages.contains(&"containerd.io");
+    // A containerd that stays keeps its configuration.
+    let files = prepare::MANAGED_FILES.into_iter().filter(|path| containerd_removed || *path != prepare::containerd::CONFIG);
+    let files = files.chain(keys.iter().map(|key| key.path)).chain([marker::PATH]);
     let restore = os
         .script("remove_configuration")?
         .lines("FILES", files)
-        .var("CONTAINERD_REMOVED", packages.contains(&"containerd.io"))
+        .var("CONTAINERD_REMOVED", containerd_removed)
         .var("CNI_REMOVED", packages.contains(&"kubelet"));
     host.run(&restore).await?;
     Ok(Outcome::Done)

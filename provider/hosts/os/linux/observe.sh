@@ -2,6 +2,8 @@
 # Variables: FILES (paths of managed files, one per line; the answer holds the SHA-256 of those that exist).
 # Leaves nothing behind. Safe to run twice.
 
+# shellcheck disable=SC2317  # functions are called from the object at the end
+
 # quote TEXT: TEXT as a JSON string.
 quote() {
   local text=$1
@@ -52,10 +54,9 @@ cgroup_version() {
 }
 
 memory_mib() {
-  local key value unit
-  while read -r key value unit; do
-    if [[ $key == MemTotal: ]]; then printf '%d' $((value / 1024)); return; fi
-  done </proc/meminfo
+  local kib
+  kib=$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo)
+  printf '%d' $((kib / 1024))
 }
 
 swap_active() {
@@ -97,13 +98,7 @@ static_pods() {
 }
 
 api_server() {
-  local key value rest
-  if [[ -r /etc/kubernetes/kubelet.conf ]]; then
-    while read -r key value rest; do
-      if [[ $key == server: ]]; then quote "$value"; return; fi
-    done </etc/kubernetes/kubelet.conf
-  fi
-  printf '""'
+  quote "$(sed -n 's/^ *server: //p' /etc/kubernetes/kubelet.conf 2>/dev/null || true)"
 }
 
 kubernetes_files() {

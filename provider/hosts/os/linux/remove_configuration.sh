@@ -22,6 +22,9 @@ clear() {
 }
 
 systemctl daemon-reload
+if systemctl --quiet is-enabled kubelet 2>/dev/null; then
+  systemctl --quiet disable kubelet
+fi
 if [[ $CONTAINERD_REMOVED == true ]]; then
   clear /run/containerd /var/lib/containerd
 fi
@@ -32,9 +35,9 @@ if [[ -f /etc/fstab ]] && grep --quiet '^#kubeone# ' /etc/fstab; then
   sed --in-place 's/^#kubeone# //' /etc/fstab
   swapon --all
 fi
-rmdir --ignore-fail-on-non-empty /etc/cni/net.d /etc/cni /etc/containerd 2>/dev/null || true
 while read -r file; do
   rm -f -- "$file"
 done <<<"$FILES"
-rm -rf /etc/kubeone
-rmdir --ignore-fail-on-non-empty /etc/containerd 2>/dev/null || true
+for folder in /etc/cni/net.d /etc/cni /etc/containerd/certs.d /etc/containerd /etc/kubeone/patches /etc/kubeone; do
+  rmdir --ignore-fail-on-non-empty "$folder" 2>/dev/null || true
+done

@@ -1,5 +1,6 @@
 # Takes Kubernetes off this host: containers, kubeadm's files, pod network, rules. Packages and our settings stay.
 # What others put on the host stays as well: only known names of Kubernetes, Calico and flannel are removed.
+# It asks nothing of the cluster, which may not answer; that is why it is not `kubeadm reset`.
 # Variables: none.
 # Leaves behind: a host on which `kubeadm init` or `join` can start anew. Safe to run twice, and on a bare host.
 
@@ -29,7 +30,7 @@ unmount_below() {
 remove_containers() {
   local ctr=(ctr --namespace k8s.io) container containers
   "${ctr[@]}" version >/dev/null 2>&1 || return 0
-  mapfile -t containers < <("${ctr[@]}" containers list --quiet)
+  mapfile -t containers < <("${ctr[@]}" containers list --quiet 2>/dev/null)
   for container in "${containers[@]}"; do
     {
       "${ctr[@]}" tasks delete --force "$container" >/dev/null 2>&1 || true
@@ -37,6 +38,10 @@ remove_containers() {
     } &
   done
   wait
+  # The process beside a pod misses the end of containers that end together.
+  pkill -KILL --full '^[^ ]*containerd-shim-runc-v2 -namespace k8s[.]io ' || true
+  # containerd still holds the pods in its memory, and would try to give their addresses back.
+  systemctl try-restart containerd
 }
 
 remove_network() {
@@ -67,14 +72,10 @@ remove_sets() {
   done < <(ipset list -name 2>/dev/null | grep --extended-regexp '^(cali[46]|KUBE-)' || true)
 }
 
-if systemctl --quiet is-active kubelet || systemctl --quiet is-enabled kubelet 2>/dev/null; then
-  systemctl disable --now --quiet kubelet
+if systemctl cat kubelet >/dev/null 2>&1; then
+  systemctl stop kubelet
 fi
 remove_containers
-if command -v kubeadm >/dev/null; then
-  # Without a kubeconfig, so that it asks nothing of a cluster that may not answer.
-  kubeadm reset --force --kubeconfig /dev/null/none --cri-socket unix:///run/containerd/containerd.sock
-fi
 unmount_below /var/lib/kubelet
 clear /etc/kubernetes /var/lib/kubelet /var/lib/etcd /var/lib/cni /var/lib/calico /var/run/calico /var/log/calico \
   /run/flannel /run/calico /var/log/pods /var/log/containers
