@@ -20,39 +20,49 @@ pub(super) enum AuthError {
     Rejected(Vec<String>),
 }
 
-impl From<russh::Error> for AuthError {
-    fn from(error: russh::Error) -> Self {
-        Self::Ssh(Box::new(error))
-    }
-}
-
 pub(super) async fn authenticate(
     handle: &mut Handle<Peer>,
     user: &str,
     credentials: &Credentials,
 ) -> Result<(), AuthError> {
     let mut tried = Vec::new();
+    match offer_all(handle, user, credentials, &mut tried).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(AuthError::Rejected(tried)),
+        Err(_) if tried.len() > 1 => {
+            tried.push("and then closed the connection (MaxAuthTries)".to_owned());
+            Err(AuthError::Rejected(tried))
+        }
+        Err(error) => Err(AuthError::Ssh(Box::new(error))),
+    }
+}
+
+/// Offers one after the other until one is taken, and notes each.
+async fn offer_all(
+    handle: &mut Handle<Peer>,
+    user: &str,
+    credentials: &Credentials,
+    tried: &mut Vec<String>,
+) -> Result<bool, russh::Error> {
     for own in &credentials.keys {
         let public = own.key.public_key();
         if let Some(certificate) = certificate_of(credentials, public) {
             tried.push(format!("the certificate `{}` with `{}`", certificate.key_id(), own.setting));
             if handle.authenticate_openssh_cert(user, Arc::clone(&own.key), certificate.clone()).await?.success() {
-                return Ok(());
+                return Ok(true);
             }
         }
         tried.push(format!("`{}` ({})", own.setting, fingerprint(public)));
         let hash = signature_hash(handle, public).await?;
         let key = PrivateKeyWithHashAlg::new(Arc::clone(&own.key), hash);
         if handle.authenticate_publickey(user, key).await?.success() {
-            return Ok(());
+            return Ok(true);
         }
     }
-    if let Some(socket) = &credentials.agent_socket
-        && with_agent(handle, user, credentials, socket, &mut tried).await?
-    {
-        return Ok(());
+    match &credentials.agent_socket {
+        Some(socket) => with_agent(handle, user, credentials, socket, tried).await,
+        None => Ok(false),
     }
-    Err(AuthError::Rejected(tried))
 }
 
 async fn with_agent(
@@ -61,7 +71,7 @@ async fn with_agent(
     credentials: &Credentials,
     socket: &Path,
     tried: &mut Vec<String>,
-) -> Result<bool, AuthError> {
+) -> Result<bool, russh::Error> {
     let mut agent = match connect_agent(socket).await {
         Ok(agent) => agent,
         Err(error) => {
@@ -81,6 +91,9 @@ async fn with_agent(
             }
         };
         let hash = signature_hash(handle, &public).await?;
+        if handle.is_closed() {
+            return Err(russh::Error::Disconnect);
+        }
         // An agent that declines to sign says nothing about its other keys.
         if let Some(certificate) = certificate {
             tried.push(format!("the certificate `{}` with the agent", certificate.key_id()));

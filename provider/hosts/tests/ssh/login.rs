@@ -1,10 +1,11 @@
 //! Who is let in, with which key, and what is said to those who are not.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use kubeone_hosts::{Host as _, HostError, LocalEnvironment, Script, SshConnector};
+use kubeone_hosts::{Host as _, HostError, LocalEnvironment, Script, SshConnector, SshHost};
 use kubeone_spec::{Bastion, Secret, SshSettings};
 
 use crate::server::{Server, connect, connector, free_port, output, spec};
@@ -69,26 +70,54 @@ fn settings_that_cannot_work_name_the_attribute() {
     );
 }
 
+/// An agent that holds these keys.
+struct Agent {
+    process: Child,
+    socket: PathBuf,
+}
+
+impl Agent {
+    async fn with(server: &Server, keys: &[PathBuf]) -> Self {
+        let socket = server.path("agent.sock");
+        let process = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn().unwrap();
+        while !socket.exists() {
+            tokio::task::yield_now().await;
+        }
+        let added = Command::new("ssh-add").arg("-q").args(keys).env("SSH_AUTH_SOCK", &socket).status().unwrap();
+        assert!(added.success());
+        Self { process, socket }
+    }
+
+    fn host(&self, server: &Server) -> SshHost {
+        let settings = SshSettings { private_key_file: None, agent: true, ..server.settings() };
+        let environment = LocalEnvironment { agent_socket: Some(self.socket.clone()), ..LocalEnvironment::default() };
+        SshConnector::new(&settings, &environment).unwrap().connect("cp-1", &spec()).unwrap()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 #[tokio::test]
 async fn the_agent_logs_in() {
     let Some(server) = Server::start() else { return };
-    let socket = server.path("agent.sock");
-    let mut agent = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn().unwrap();
-    while !socket.exists() {
-        tokio::task::yield_now().await;
-    }
-    let other = server.new_key("other", "rsa", "");
-    for key in [&other, &server.path("user")] {
-        let added = Command::new("ssh-add").arg("-q").arg(key).env("SSH_AUTH_SOCK", &socket).status().unwrap();
-        assert!(added.success());
-    }
-    let settings = SshSettings { private_key_file: None, agent: true, ..server.settings() };
-    let environment = LocalEnvironment { agent_socket: Some(socket), ..LocalEnvironment::default() };
-    let host = SshConnector::new(&settings, &environment).unwrap().connect("cp-1", &spec()).unwrap();
-    let result = host.run(&whoami()).await;
-    agent.kill().unwrap();
-    agent.wait().unwrap();
-    assert_eq!(result.unwrap().stdout, "root\n");
+    let agent = Agent::with(&server, &[server.new_key("other", "rsa", ""), server.path("user")]).await;
+    assert_eq!(agent.host(&server).run(&whoami()).await.unwrap().stdout, "root\n");
+}
+
+#[tokio::test]
+async fn an_agent_with_too_many_keys_is_an_error_that_says_so() {
+    let Some(server) = Server::start_with("MaxAuthTries 2") else { return };
+    let mut keys: Vec<PathBuf> = ["a", "b", "c"].iter().map(|name| server.new_key(name, "ed25519", "")).collect();
+    keys.push(server.path("user"));
+    let agent = Agent::with(&server, &keys).await;
+    let error = agent.host(&server).run(&whoami()).await.unwrap_err();
+    assert!(matches!(error, HostError::Auth { .. }), "{error:?}");
+    assert!(error.to_string().contains("MaxAuthTries"), "{error}");
 }
 
 #[tokio::test]
