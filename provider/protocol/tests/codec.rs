@@ -120,6 +120,16 @@ fn lengths_that_lie_cost_nothing() {
 }
 
 #[test]
+fn short_texts_cannot_become_huge_values() {
+    let attributes = (0..1000).map(|number| (format!("a{number}"), Type::String));
+    let ty = Type::list(Type::object(attributes));
+    let json = format!("[{}{{}}]", "{},".repeat(100_000));
+    Value::from_json_slice(json.as_bytes(), &ty).unwrap_err();
+    let msgpack = [vec![0xdc, 0xff, 0xff], vec![0x80; 0xffff]].concat();
+    Value::from_msgpack(&msgpack, &ty).unwrap_err();
+}
+
+#[test]
 fn depth_is_bounded() {
     // Each level says: any type, which is any type, which is …
     let level = [&[0x92, 0xc4, 9][..], br#""dynamic""#].concat();

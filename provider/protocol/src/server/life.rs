@@ -22,13 +22,17 @@ pub(super) fn ignore_interrupt() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Fires `stop` on SIGTERM.
+/// Fires `stop` on SIGTERM, and on SIGHUP: closing the terminal must not cut work in half.
 #[cfg(unix)]
 pub(super) fn stop_on_terminate(stop: CancellationToken) -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
-        terminate.recv().await;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
         stop.cancel();
     });
     Ok(())

@@ -21,6 +21,7 @@ use base64::Engine;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
+use self::catalog::Catalog;
 use self::environment::Environment;
 use self::listener::Listener;
 use self::service::Service;
@@ -68,23 +69,25 @@ pub fn serve(provider: impl Provider, options: Options) -> ExitCode {
         Err(message) => return message.print(),
     };
     log::install(environment.log_level.as_deref(), mode);
+    // Before the hook: a panic in a schema should be seen by the developer, whatever the log level.
+    let catalog = Catalog::new(provider);
     panics::install_hook();
-    match run(provider, &options, &environment, mode) {
+    match run(catalog, &options, &environment, mode) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => start::report(&error),
     }
 }
 
-fn run(provider: impl Provider, options: &Options, environment: &Environment, mode: Mode) -> Result<(), ServeError> {
+fn run(catalog: Catalog, options: &Options, environment: &Environment, mode: Mode) -> Result<(), ServeError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Runtime)?;
-    let result = runtime.block_on(serve_until_stopped(provider, options, environment, mode));
+    let result = runtime.block_on(serve_until_stopped(catalog, options, environment, mode));
     // Blocking work that does not notice the end must not hold up the exit.
     runtime.shutdown_background();
     result
 }
 
 async fn serve_until_stopped(
-    provider: impl Provider,
+    catalog: Catalog,
     options: &Options,
     environment: &Environment,
     mode: Mode,
@@ -106,8 +109,7 @@ async fn serve_until_stopped(
         }
     };
     let calls = Arc::new(calls::Calls::default());
-    let catalog = Arc::new(catalog::Catalog::new(provider));
-    let service = Service { catalog, calls: calls.clone() };
+    let service = Service { catalog: Arc::new(catalog), calls: calls.clone() };
     let connections = listener.connections(tls);
     announce(&line).map_err(ServeError::Handshake)?;
 

@@ -11,7 +11,7 @@ use crate::{AttributePath, Step, Type};
 /// Deepest nesting that is read; also keeps the stack small.
 pub(super) const MAX_DEPTH: usize = 100;
 /// Most parts of one value. A message of 256 MiB could otherwise grow to many times its size in memory.
-pub(super) const MAX_PARTS: usize = 4 << 20;
+pub(super) const MAX_PARTS: usize = 1 << 20;
 
 /// MessagePack extension types that Terraform uses.
 const EXTENSION_UNKNOWN: i8 = 0;
