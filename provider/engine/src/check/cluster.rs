@@ -40,7 +40,7 @@ fn silent_api(spec: &ClusterSpec, observed: &Observed) -> Option<Finding> {
     let reason = match &observed.api {
         ApiState::Answered(_) => return None,
         ApiState::Silent { reason } => reason.as_str(),
-        ApiState::Absent => "no host carries a control plane",
+        ApiState::Absent => "no control plane was found",
     };
     let nodes = spec.hosts().filter(|(name, ..)| standing(spec, observed, name) == Standing::Finished);
     let nodes: Vec<_> = nodes.map(|(name, ..)| name).collect();

@@ -45,7 +45,7 @@ fn unreachable(path: &FieldPath, name: &str, reason: &str, works_on_it: bool) ->
     let path = path.clone().field("address");
     let summary = format!("{name} cannot be reached: {reason}");
     if works_on_it {
-        Finding::error(path, summary, "It has to be reached to become a node. Check its address, and the SSH settings.")
+        Finding::error(path, summary, "There is work to do on it, so it has to be reached. Check its address, and the SSH settings.")
     } else {
         Finding::warning(path, summary, "Its node is in the cluster and is left as it is.")
     }
@@ -118,14 +118,19 @@ fn cgroup(name: &str, facts: &HostFacts, path: &FieldPath, release: &MinorReleas
 
 fn size(role: Role, name: &str, facts: &HostFacts, path: &FieldPath) -> Option<Finding> {
     let (cpus, memory) = if role == Role::ControlPlane { CONTROL_PLANE_NEEDS } else { WORKER_NEEDS };
-    let short = |found: u64, needed: u64| found > 0 && found < needed;
-    if !short(facts.cpus.into(), cpus.into()) && !short(facts.memory_mib, memory) {
-        return None;
-    }
+    // 0 is what could not be read.
+    let few_cpus = facts.cpus > 0 && facts.cpus < cpus;
+    let little_memory = facts.memory_mib > 0 && facts.memory_mib < memory;
+    let found = match (few_cpus, little_memory) {
+        (false, false) => return None,
+        (true, false) => format!("{} CPUs", facts.cpus),
+        (false, true) => format!("{} MiB of memory", facts.memory_mib),
+        (true, true) => format!("{} CPUs and {} MiB of memory", facts.cpus, facts.memory_mib),
+    };
     Some(Finding::warning(
         path.clone(),
-        format!("{name} is small for a {role}: {} CPUs, {} MiB of memory", facts.cpus, facts.memory_mib),
-        format!("A {role} should have {cpus} CPUs and {memory} MiB at least."),
+        format!("{name} is small for a {role}: {found}"),
+        format!("A {role} should have {cpus} CPUs and {memory} MiB of memory at least."),
     ))
 }
 

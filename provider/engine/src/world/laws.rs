@@ -3,9 +3,11 @@
 
 use kubeone_spec::{ClusterSpec, Severity};
 
-use super::{Extent, INTERRUPTED, World};
+use super::{Extent, INTERRUPTED, World, fresh_machine};
 use crate::check::{check, check_removal};
-use crate::plan::{Plan, plan_removal, plan_with_addons};
+use crate::observed::{ApiState, HostFacts, HostState};
+use crate::plan::{Action, Plan, plan_removal, plan_with_addons};
+use crate::standing::{Standing, standing};
 
 /// A fixed sequence of numbers without order, so that a case that fails once fails again.
 struct Dice(u64);
@@ -139,29 +141,76 @@ fn a_half_made_cluster_can_be_removed_and_made_again() {
     }
 }
 
-/// Runs that are killed again and again, each time with every lane at another point.
+/// Begins a run and kills it, every lane at another point.
+fn kill_somewhere(world: &mut World, plan: &Plan, dice: &mut Dice) {
+    let stages = dice.below(plan.stages.len() + 1);
+    for action in plan.stages[..stages].iter().flat_map(|stage| &stage.lanes).flatten() {
+        world.run(action, Extent::Whole);
+    }
+    let Some(stage) = plan.stages.get(stages) else { return };
+    for lane in &stage.lanes {
+        let position = dice.below(lane.len() + 1);
+        lane[..position].iter().for_each(|action| world.run(action, Extent::Whole));
+        if let Some(action) = lane.get(position) {
+            world.run(action, INTERRUPTED[dice.below(3)]);
+        }
+    }
+}
+
+fn random_world(dice: &mut Dice) -> World {
+    let cni = ["canal", "none"][dice.below(2)];
+    World::new(spec(1 + 2 * dice.below(3), dice.below(5), cni))
+}
+
 #[test]
 fn killed_many_times_it_still_comes_to_its_end() {
     for seed in 0..300 {
         let mut dice = Dice(seed);
-        let cni = ["canal", "none"][dice.below(2)];
-        let mut world = World::new(spec(1 + 2 * dice.below(3), dice.below(5), cni));
+        let mut world = random_world(&mut dice);
         for _ in 0..dice.below(6) {
             let plan = create(&world);
-            let stages = dice.below(plan.stages.len() + 1);
-            plan.stages[..stages].iter().flat_map(|stage| &stage.lanes).flatten().for_each(|action| {
-                world.run(action, Extent::Whole);
-            });
-            let Some(stage) = plan.stages.get(stages) else { continue };
-            for lane in &stage.lanes {
-                let position = dice.below(lane.len() + 1);
-                lane[..position].iter().for_each(|action| world.run(action, Extent::Whole));
-                if let Some(action) = lane.get(position) {
-                    world.run(action, INTERRUPTED[dice.below(3)]);
-                }
-            }
+            kill_somewhere(&mut world, &plan, &mut dice);
         }
         converge(&mut world, create);
+    }
+}
+
+/// Whatever is found: hosts of others are not touched, no second cluster is begun, and where a host with work to do is
+/// out of reach or not ours, the plan is refused.
+#[test]
+fn no_observation_makes_a_plan_dangerous() {
+    for seed in 0..500 {
+        let mut dice = Dice(seed);
+        let mut world = random_world(&mut dice);
+        let plan = create(&world);
+        kill_somewhere(&mut world, &plan, &mut dice);
+        let names: Vec<_> = world.spec.hosts().map(|(name, ..)| name.to_owned()).collect();
+        let (mut foreign, mut out_of_reach) = (Vec::new(), Vec::new());
+        for name in &names {
+            match dice.below(8) {
+                0 => {
+                    let machine = HostFacts { kubelet_active: true, ..fresh_machine(name) };
+                    world.observed.hosts.insert(name.clone(), HostState::Reached(Box::new(machine)));
+                    foreign.push(name.as_str());
+                }
+                1 => {
+                    let reason = "no route to host".to_owned();
+                    world.observed.hosts.insert(name.clone(), HostState::Unreachable { reason });
+                    out_of_reach.push(name.as_str());
+                }
+                _ => {}
+            }
+        }
+        let plan = plan_with_addons(&world.spec, &world.observed, &world.addons);
+        let findings = check(&world.spec, &plan, &world.observed);
+        let refused = findings.iter().any(|finding| finding.severity == Severity::Error);
+        assert!(plan.actions().all(|action| !foreign.iter().any(|name| action.host() == Some(name))), "{plan}");
+        assert!(refused || foreign.is_empty());
+        assert!(refused || plan.actions().all(|action| !out_of_reach.iter().any(|name| action.host() == Some(name))));
+        let begins = plan.actions().any(|action| matches!(action, Action::InitControlPlane { .. }));
+        let exists = names.iter().any(|name| standing(&world.spec, &world.observed, name) == Standing::Finished);
+        assert!(!(begins && exists), "{plan}");
+        assert!(findings.iter().all(|finding| !finding.path.0.is_empty()), "a finding about the plan itself: {findings:#?}");
     }
 }
 
@@ -196,7 +245,7 @@ fn same_cluster(left: &World, right: &World, what: &str) {
         for name in &names {
             world.facts(name).units.clear();
         }
-        if let crate::observed::ApiState::Answered(api) = &mut world.observed.api {
+        if let ApiState::Answered(api) = &mut world.observed.api {
             api.addons.values_mut().for_each(|addon| addon.ready = true);
         }
         world
