@@ -8,13 +8,18 @@ use serde_json::{Map, Value as Json};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::start::Mode;
 
 /// Logs nothing unless asked to with `TF_LOG` or `TF_LOG_PROVIDER`. Keeps a subscriber that the program installed itself.
-pub(super) fn install(level: Option<&str>, mode: Mode) {
+///
+/// The level is for the provider's own crates, which have its name in theirs. Libraries are heard from warnings up: on lower
+/// levels they quote what they carry, and that may be secret.
+pub(super) fn install(level: Option<&str>, mode: Mode, address: &str) {
     let silent = if mode == Mode::Debug { LevelFilter::INFO } else { LevelFilter::OFF };
     let level = match level.map(str::to_ascii_uppercase).as_deref() {
         Some("TRACE" | "JSON") => LevelFilter::TRACE,
@@ -24,7 +29,23 @@ pub(super) fn install(level: Option<&str>, mode: Mode) {
         Some("ERROR") => LevelFilter::ERROR,
         _ => silent,
     };
-    tracing_subscriber::registry().with(TerraformLog.with_filter(level)).try_init().ok();
+    let name = squash(address.rsplit('/').next().unwrap_or(address));
+    let filter = filter_fn(move |metadata| {
+        let allowed = if is_own(metadata.target(), &name) { level } else { level.min(LevelFilter::WARN) };
+        *metadata.level() <= allowed
+    });
+    let log = TerraformLog.with_filter(filter.with_max_level_hint(level));
+    tracing_subscriber::registry().with(log).try_init().ok();
+}
+
+fn is_own(target: &str, name: &str) -> bool {
+    let crate_name = target.split("::").next().unwrap_or(target);
+    crate_name == env!("CARGO_CRATE_NAME") || squash(crate_name).contains(name)
+}
+
+/// `every-kind`, `every_kind` and `everykind` are the same name.
+fn squash(name: &str) -> String {
+    name.replace(['-', '_'], "")
 }
 
 struct TerraformLog;
@@ -40,7 +61,8 @@ impl<S: Subscriber> Layer<S> for TerraformLog {
 }
 
 fn line(level: Level, target: &str, time: SystemTime, mut fields: Map<String, Json>) -> Json {
-    let message = fields.remove("message").unwrap_or_default();
+    // Terraform crashes over a message that is not a string.
+    let message = fields.remove("message").unwrap_or_else(|| "".into());
     let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     fields.insert("@level".to_owned(), level.as_str().to_ascii_lowercase().into());
     fields.insert("@message".to_owned(), message);
@@ -89,11 +111,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn own_crates_have_the_name_of_the_provider() {
+        for own in ["tfplugin::server", "kubeone_hosts::ssh", "terraform_provider_kubeone"] {
+            assert!(is_own(own, "kubeone"), "{own}");
+        }
+        for foreign in ["h2::codec", "log", "russh::session::kubeone", "tfplugin_other"] {
+            assert!(!is_own(foreign, "kubeone"), "{foreign}");
+        }
+    }
+
+    #[test]
     fn lines_are_what_terraform_parses() {
         let fields = Map::from_iter([("message".to_owned(), "hello".into()), ("host".to_owned(), "cp-1".into())]);
         let time = UNIX_EPOCH + Duration::new(1_700_000_000, 1_234_567);
         let line = line(Level::WARN, "tfplugin::server", time, fields);
         expect_test::expect![[r#"{"host":"cp-1","@level":"warn","@message":"hello","@module":"tfplugin.server","@timestamp":"2023-11-14T22:13:20.001234Z"}"#]]
             .assert_eq(&line.to_string());
+    }
+
+    #[test]
+    fn an_event_without_a_message_has_an_empty_one() {
+        let line = line(Level::INFO, "tfplugin", UNIX_EPOCH, Map::new());
+        assert_eq!(line["@message"], "");
+    }
+
+    #[test]
+    fn others_do_not_trace() {
+        let targets = targets(LevelFilter::TRACE, "registry.terraform.io/kubeone/kubeone");
+        for own in ["tfplugin::server", "kubeone_engine::execute", "terraform_provider_kubeone"] {
+            assert!(targets.would_enable(own, &Level::TRACE), "{own}");
+        }
+        assert!(!targets.would_enable("russh::client", &Level::DEBUG));
+        assert!(targets.would_enable("russh::client", &Level::INFO));
     }
 }

@@ -68,7 +68,7 @@ pub fn serve(provider: impl Provider, options: Options) -> ExitCode {
         Ok(mode) => mode,
         Err(message) => return message.print(),
     };
-    log::install(environment.log_level.as_deref(), mode);
+    log::install(environment.log_level.as_deref(), mode, &options.address);
     // Before the hook: a panic in a schema should be seen by the developer, whatever the log level.
     let catalog = Catalog::new(provider);
     panics::install_hook();

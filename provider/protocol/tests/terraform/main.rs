@@ -244,6 +244,9 @@ fn log_lines_arrive_with_their_level() {
         let output = workspace.command(&["plan"]).env("TF_LOG_PROVIDER", "info").output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(errors.contains("[INFO]  provider.terraform-provider-everykind: configured"), "{errors}");
+        let output = workspace.command(&["plan"]).env("TF_LOG_PROVIDER", "trace").output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(errors.contains("configured") && !errors.contains("@module=h2"), "{errors}");
     }
 }
 
