@@ -29,6 +29,12 @@ impl<'a> Cx<'a> {
         Self { spec, hosts, cancel, cluster: OnceCell::new() }
     }
 
+    /// With an API that is there already.
+    #[cfg(test)]
+    pub(crate) fn with_cluster(self, cluster: Cluster) -> Self {
+        Self { cluster: OnceCell::new_with(Some(cluster)), ..self }
+    }
+
     pub(crate) fn host(&self, name: &str) -> Result<&dyn Host, StepError> {
         self.hosts.get(name).map(AsRef::as_ref).ok_or_else(|| StepError::UnknownHost { host: name.to_owned() })
     }

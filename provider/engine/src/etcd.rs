@@ -29,8 +29,7 @@ struct GatewayMember {
 
 /// Reads the gateway's member list.
 pub(crate) fn parse_members(answer: &str) -> Result<Vec<EtcdMember>, StepError> {
-    let unreadable =
-        |reason: String| StepError::Unreadable { what: "the member list of etcd".to_owned(), reason };
+    let unreadable = |reason: String| StepError::Unreadable { what: "the member list of etcd".to_owned(), reason };
     let list: MemberList = serde_json::from_str(answer).map_err(|error| unreadable(error.to_string()))?;
     let member = |member: GatewayMember| {
         let id: u64 = member.id.parse().map_err(|_| unreadable(format!("`{}` is not a member's id", member.id)))?;

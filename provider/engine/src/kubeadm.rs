@@ -69,8 +69,13 @@ pub(crate) fn init_config(
         // Such keys are made in no time, unlike RSA keys, and are no weaker.
         encryption_algorithm: "ECDSA-P256",
     };
-    Ok([to_yaml(&init)?, to_yaml(&cluster)?, to_yaml(&KubeletConfiguration::new())?, to_yaml(&KubeProxyConfiguration::new())?]
-        .join("---\n"))
+    Ok([
+        to_yaml(&init)?,
+        to_yaml(&cluster)?,
+        to_yaml(&KubeletConfiguration::new())?,
+        to_yaml(&KubeProxyConfiguration::new())?,
+    ]
+    .join("---\n"))
 }
 
 /// Input of `kubeadm join`: who joins, whom to trust, and the token for the kubelet's first certificate.
@@ -112,7 +117,10 @@ fn node_registration<'a>(name: &'a str, host: &'a HostSpec, role: Role, facts: &
         cri_socket: CRI_SOCKET,
         // Left out, the list means kubeadm's own taint for control planes; a worker has none of its own.
         taints: if role == Role::Worker { Some(taints.unwrap_or_default()) } else { taints },
-        kubelet_extra_args: node_ip(host).map(|ip| Argument { name: "node-ip", value: ip.to_string() }).into_iter().collect(),
+        kubelet_extra_args: node_ip(host)
+            .map(|ip| Argument { name: "node-ip", value: ip.to_string() })
+            .into_iter()
+            .collect(),
         // kubeadm's only complaint under this name is cgroup v1, which the kubelet's patch permits.
         ignore_preflight_errors: if facts.cgroup == CgroupVersion::V1 { &["SystemVerification"] } else { &[] },
         image_pull_serial: false,
@@ -126,3 +134,6 @@ fn local_api_endpoint(spec: &ClusterSpec, host: &HostSpec) -> ApiEndpoint {
 fn patches(facts: &HostFacts) -> Option<Patches> {
     has_patches(facts).then_some(Patches { directory: PATCHES_DIRECTORY })
 }
+
+#[cfg(test)]
+mod tests;

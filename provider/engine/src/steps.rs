@@ -21,9 +21,9 @@ use crate::error::StepError;
 use crate::observed::{HostFacts, Marker};
 
 /// Another program may keep apt's lock for as long as a new machine needs to install its first updates.
-const LOCK_DEADLINE: Duration = Duration::from_secs(300);
+const LOCK_DEADLINE: Duration = Duration::from_mins(5);
 /// An API server answers within seconds, unless its host is short of everything.
-const API_DEADLINE: Duration = Duration::from_secs(120);
+const API_DEADLINE: Duration = Duration::from_mins(2);
 
 /// The unit under which packages are installed and removed.
 const PACKAGES_UNIT: &str = "kubeone-prepare";
@@ -65,10 +65,7 @@ fn host_spec<'a>(cx: &Cx<'a>, name: &str) -> Result<&'a HostSpec, StepError> {
 }
 
 /// A wait for the cluster that ends at once when the run is cancelled: nothing on a host is cut in half by that.
-async fn unless_cancelled<T>(
-    cx: &Cx<'_>,
-    wait: impl Future<Output = Result<T, ClusterError>>,
-) -> Result<T, StepError> {
+async fn unless_cancelled<T>(cx: &Cx<'_>, wait: impl Future<Output = Result<T, ClusterError>>) -> Result<T, StepError> {
     tokio::select! {
         result = wait => Ok(result?),
         () = cx.cancel.cancelled() => Err(StepError::Cancelled),

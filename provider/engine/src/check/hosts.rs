@@ -45,7 +45,11 @@ fn unreachable(path: &FieldPath, name: &str, reason: &str, works_on_it: bool) ->
     let path = path.clone().field("address");
     let summary = format!("{name} cannot be reached: {reason}");
     if works_on_it {
-        Finding::error(path, summary, "There is work to do on it, so it has to be reached. Check its address, and the SSH settings.")
+        Finding::error(
+            path,
+            summary,
+            "There is work to do on it, so it has to be reached. Check its address, and the SSH settings.",
+        )
     } else {
         Finding::warning(path, summary, "Its node is in the cluster and is left as it is.")
     }

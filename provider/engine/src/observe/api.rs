@@ -12,10 +12,10 @@ use kubeone_kubernetes::{ApiConnector, ApiStream, Cluster, ClusterFacts};
 use kubeone_spec::{ClusterSpec, Secret};
 use serde::Deserialize;
 
+use super::causes;
 use crate::cx::Hosts;
 use crate::error::StepError;
 use crate::kubeadm::api_server_port;
-use super::causes;
 use crate::observed::{AddonState, ApiFacts, ApiState, NodeFacts, Observed};
 
 const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
@@ -33,7 +33,7 @@ pub(super) async fn observe_api(spec: &ClusterSpec, hosts: &Hosts, observed: &Ob
     let facts = async {
         let kubeconfig = first_kubeconfig(hosts, &names).await?;
         let cluster = Cluster::connect(&kubeconfig, connector(spec, hosts, &names)).await?;
-        let facts = cluster.facts(API_PATIENCE).await?;
+        let facts = Box::pin(cluster.facts(API_PATIENCE)).await?;
         Ok::<_, StepError>(api_facts(facts, ca_certificate(&kubeconfig)?))
     };
     match facts.await {
@@ -120,12 +120,12 @@ struct ClusterEntry {
 
 fn ca_certificate(kubeconfig: &Secret<Vec<u8>>) -> Result<String, StepError> {
     // The reason does not quote the file: it is a secret.
-    let unreadable =
-        |reason: &str| StepError::Unreadable { what: ADMIN_CONF.to_owned(), reason: reason.to_owned() };
+    let unreadable = |reason: &str| StepError::Unreadable { what: ADMIN_CONF.to_owned(), reason: reason.to_owned() };
     let text = std::str::from_utf8(kubeconfig.expose()).map_err(|_| unreadable("it is not text"))?;
     let parsed: Kubeconfig = serde_saphyr::from_str(text).map_err(|_| unreadable("it is not a kubeconfig"))?;
     let entry = parsed.clusters.into_iter().next().ok_or_else(|| unreadable("it names no cluster"))?;
-    let pem = STANDARD.decode(entry.cluster.certificate_authority_data).map_err(|_| unreadable("its CA is not base64"))?;
+    let pem =
+        STANDARD.decode(entry.cluster.certificate_authority_data).map_err(|_| unreadable("its CA is not base64"))?;
     String::from_utf8(pem).map_err(|_| unreadable("its CA is not PEM"))
 }
 

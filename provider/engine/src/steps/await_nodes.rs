@@ -12,15 +12,16 @@ use crate::error::StepError;
 use crate::report::Outcome;
 
 /// Images come over slow networks, too.
-const DEADLINE: Duration = Duration::from_secs(600);
+const DEADLINE: Duration = Duration::from_mins(10);
 
 pub(crate) async fn run(cx: &Cx<'_>, hosts: &[String]) -> Result<Outcome, StepError> {
     let cluster = cx.cluster().await?;
     unless_cancelled(cx, cluster.await_nodes_ready(hosts, DEADLINE)).await?;
     let rollouts = addons::wanted(cx.spec).into_iter().map(async |wanted| {
         let addon = Addon::find(wanted.name)?;
-        cluster.await_rollout(addon.workloads(), DEADLINE).await
+        cluster.await_rollout(addon.workloads(), DEADLINE).await?;
+        Ok::<_, ClusterError>(())
     });
-    unless_cancelled::<Vec<()>>(cx, async { Ok::<_, ClusterError>(try_join_all(rollouts).await?) }).await?;
+    unless_cancelled(cx, try_join_all(rollouts)).await?;
     Ok(Outcome::Done)
 }

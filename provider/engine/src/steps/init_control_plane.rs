@@ -7,11 +7,11 @@ use kubeone_spec::KubernetesVersion;
 use super::{API_DEADLINE, await_earlier, clean_node, finish_node, host_spec, os_of, unless_cancelled};
 use crate::cx::Cx;
 use crate::error::StepError;
+use crate::kubeadm;
 use crate::observe::{self, observe_host};
 use crate::observed::{HostFacts, Marker};
 use crate::report::Outcome;
 use crate::standing::INIT_UNIT;
-use crate::kubeadm;
 
 /// The API server of an earlier run that does not answer within this time will not.
 const EARLIER_RUN_PATIENCE: Duration = Duration::from_secs(15);

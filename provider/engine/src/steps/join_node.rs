@@ -17,7 +17,7 @@ use crate::standing::JOIN_UNIT;
 use crate::{etcd, kubeadm};
 
 /// Longer than any join takes. The token is deleted when the join ends, and expires by itself if nobody can do that.
-const TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
+const TOKEN_LIFETIME: Duration = Duration::from_mins(15);
 
 /// The host that joins.
 struct Newcomer<'a> {

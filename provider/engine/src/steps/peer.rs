@@ -70,10 +70,11 @@ async fn read(
     }
     let Some(contents) = contents.collect::<Option<Vec<_>>>() else { return Ok(None) };
     let Some(ca_certificate) = contents.first().cloned() else { return Ok(None) };
-    let files = wanted.iter().zip(contents).map(|(path, content)| RemoteFile {
-        path: path.into(),
+    let is_key = |path: &Path| path.extension().is_some_and(|kind| kind == "key");
+    let files = wanted.iter().map(Path::new).zip(contents).map(|(path, content)| RemoteFile {
+        path: path.to_owned(),
         content,
-        mode: if path.ends_with(".key") { 0o600 } else { 0o644 },
+        mode: if is_key(path) { 0o600 } else { 0o644 },
     });
     Ok(Some((ca_certificate, files.collect())))
 }

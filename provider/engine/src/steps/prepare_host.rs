@@ -12,12 +12,7 @@ use crate::observed::Marker;
 use crate::report::Outcome;
 use crate::{addons, catalog, prepare};
 
-pub(crate) async fn run(
-    cx: &Cx<'_>,
-    name: &str,
-    role: Role,
-    version: KubernetesVersion,
-) -> Result<Outcome, StepError> {
+pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, version: KubernetesVersion) -> Result<Outcome, StepError> {
     let host = cx.host(name)?;
     let facts = observe_host(host).await?;
     let os = os_of(&facts)?;

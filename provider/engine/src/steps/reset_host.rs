@@ -15,7 +15,9 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, _role: Role) -> Result<Outcome,
     let host = cx.host(name)?;
     let facts = match observe_host(host).await {
         Ok(facts) => facts,
-        Err(StepError::Host(error)) if error.is_unreachable() && cx.spec.deletion.unreachable_hosts == UnreachableHosts::Skip => {
+        Err(StepError::Host(error))
+            if error.is_unreachable() && cx.spec.deletion.unreachable_hosts == UnreachableHosts::Skip =>
+        {
             return Ok(Outcome::Warning(format!("the host cannot be reached and stays as it is: {error}")));
         }
         Err(error) => return Err(error),
@@ -31,16 +33,15 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, _role: Role) -> Result<Outcome,
     let ours = |name: &&str| cx.spec.deletion.remove_packages && !marker.packages_kept.iter().any(|kept| kept == name);
     let packages: Vec<&str> = facts.packages.named().map(|(name, _)| name).into_iter().filter(ours).collect();
     if !packages.is_empty() {
-        let remove = os
-            .script("remove_packages")?
-            .lines("PACKAGES", &packages)
-            .var("LOCK_SECONDS", LOCK_DEADLINE.as_secs());
+        let remove =
+            os.script("remove_packages")?.lines("PACKAGES", &packages).var("LOCK_SECONDS", LOCK_DEADLINE.as_secs());
         host.run_unit(RESET_UNIT, &remove).await?;
     }
     let keys = prepare::signing_keys(cx.spec.kubernetes_version, &facts.os);
     let containerd_removed = packages.contains(&"containerd.io");
     // A containerd that stays keeps its configuration.
-    let files = prepare::MANAGED_FILES.into_iter().filter(|path| containerd_removed || *path != prepare::containerd::CONFIG);
+    let files =
+        prepare::MANAGED_FILES.into_iter().filter(|path| containerd_removed || *path != prepare::containerd::CONFIG);
     let files = files.chain(keys.iter().map(|key| key.path)).chain([marker::PATH]);
     let restore = os
         .script("remove_configuration")?

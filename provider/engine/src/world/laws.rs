@@ -210,7 +210,10 @@ fn no_observation_makes_a_plan_dangerous() {
         let begins = plan.actions().any(|action| matches!(action, Action::InitControlPlane { .. }));
         let exists = names.iter().any(|name| standing(&world.spec, &world.observed, name) == Standing::Finished);
         assert!(!(begins && exists), "{plan}");
-        assert!(findings.iter().all(|finding| !finding.path.0.is_empty()), "a finding about the plan itself: {findings:#?}");
+        assert!(
+            findings.iter().all(|finding| !finding.path.0.is_empty()),
+            "a finding about the plan itself: {findings:#?}"
+        );
     }
 }
 

@@ -1,0 +1,158 @@
+//! The exact text that kubeadm gets.
+
+use expect_test::expect;
+use kubeone_spec::{ClusterSpec, KubernetesVersion, Role, Secret};
+use serde_json::json;
+
+use super::*;
+
+fn spec() -> ClusterSpec {
+    serde_json::from_value(json!({
+        "name": "prod",
+        "kubernetes_version": "1.35.4",
+        "api_endpoint": { "host": "api.example.com", "port": 443, "alternative_names": ["203.0.113.7"] },
+        "control_plane": {
+            "cp-1": { "address": "203.0.113.1", "private_address": "10.0.0.1" },
+            "cp-2": { "address": "203.0.113.2", "private_address": "10.0.0.2", "taints": [] },
+        },
+        "static_workers": {
+            "w-1": { "address": "w-1.example.com", "taints": [{ "key": "dedicated", "value": "db", "effect": "NoSchedule" }] },
+        },
+    }))
+    .unwrap()
+}
+
+#[test]
+fn init() {
+    let spec = spec();
+    let facts = HostFacts { cgroup: CgroupVersion::V1, ..HostFacts::default() };
+    let text =
+        init_config(&spec, "cp-1", &spec.control_plane["cp-1"], KubernetesVersion::new(1, 35, 4), &facts).unwrap();
+    expect![[r#"
+        apiVersion: kubeadm.k8s.io/v1beta4
+        kind: InitConfiguration
+        bootstrapTokens:
+        - ttl: 1s
+        nodeRegistration:
+          name: cp-1
+          criSocket: unix:///run/containerd/containerd.sock
+          kubeletExtraArgs:
+          - name: node-ip
+            value: "10.0.0.1"
+          ignorePreflightErrors:
+          - SystemVerification
+          imagePullSerial: false
+        localAPIEndpoint:
+          advertiseAddress: "10.0.0.1"
+          bindPort: 6443
+        patches:
+          directory: /etc/kubeone/patches
+        ---
+        apiVersion: kubeadm.k8s.io/v1beta4
+        kind: ClusterConfiguration
+        clusterName: prod
+        kubernetesVersion: v1.35.4
+        controlPlaneEndpoint: api.example.com:443
+        apiServer:
+          certSANs:
+          - "203.0.113.7"
+        networking:
+          podSubnet: 10.244.0.0/16
+          serviceSubnet: 10.96.0.0/12
+          dnsDomain: cluster.local
+        encryptionAlgorithm: ECDSA-P256
+        ---
+        apiVersion: kubelet.config.k8s.io/v1beta1
+        kind: KubeletConfiguration
+        cgroupDriver: systemd
+        ---
+        apiVersion: kubeproxy.config.k8s.io/v1alpha1
+        kind: KubeProxyConfiguration
+        mode: iptables
+    "#]]
+    .assert_eq(&text);
+}
+
+#[test]
+fn join_as_control_plane() {
+    let spec = spec();
+    let token = Secret::new("abcdef.0123456789abcdef".to_owned());
+    let facts = HostFacts::default();
+    let host = &spec.control_plane["cp-2"];
+    let text = join_config(&spec, "cp-2", host, Role::ControlPlane, &facts, "sha256:00".to_owned(), &token).unwrap();
+    assert!(!format!("{text:?}").contains("abcdef"));
+    expect![[r#"
+        apiVersion: kubeadm.k8s.io/v1beta4
+        kind: JoinConfiguration
+        discovery:
+          bootstrapToken:
+            apiServerEndpoint: api.example.com:443
+            caCertHashes:
+            - sha256:00
+            token: abcdef.0123456789abcdef
+        nodeRegistration:
+          name: cp-2
+          criSocket: unix:///run/containerd/containerd.sock
+          taints: []
+          kubeletExtraArgs:
+          - name: node-ip
+            value: "10.0.0.2"
+          ignorePreflightErrors: []
+          imagePullSerial: false
+        controlPlane:
+          localAPIEndpoint:
+            advertiseAddress: "10.0.0.2"
+            bindPort: 6443
+        timeouts:
+          etcdAPICall: 5m
+    "#]]
+    .assert_eq(text.expose());
+}
+
+#[test]
+fn join_as_worker() {
+    let spec = spec();
+    let token = Secret::new("abcdef.0123456789abcdef".to_owned());
+    let facts = HostFacts::default();
+    let host = &spec.static_workers["w-1"];
+    let text = join_config(&spec, "w-1", host, Role::Worker, &facts, "sha256:00".to_owned(), &token).unwrap();
+    expect![[r#"
+        apiVersion: kubeadm.k8s.io/v1beta4
+        kind: JoinConfiguration
+        discovery:
+          bootstrapToken:
+            apiServerEndpoint: api.example.com:443
+            caCertHashes:
+            - sha256:00
+            token: abcdef.0123456789abcdef
+        nodeRegistration:
+          name: w-1
+          criSocket: unix:///run/containerd/containerd.sock
+          taints:
+          - key: dedicated
+            value: db
+            effect: NoSchedule
+          kubeletExtraArgs: []
+          ignorePreflightErrors: []
+          imagePullSerial: false
+        timeouts:
+          etcdAPICall: 5m
+    "#]]
+    .assert_eq(text.expose());
+}
+
+#[test]
+fn the_api_server_listens_where_the_endpoint_leads() {
+    let mut spec = spec();
+    assert_eq!(api_server_port(&spec, &spec.control_plane["cp-1"]), 6443);
+    spec.api_endpoint.host = "10.0.0.1".to_owned();
+    assert_eq!(api_server_port(&spec, &spec.control_plane["cp-1"]), 443);
+}
+
+/// A CA made by `openssl`, and its pin as `openssl` computes it.
+#[test]
+fn the_pin_is_that_of_the_public_key() {
+    let pin = public_key_pin(include_bytes!("testdata/ca.crt")).unwrap();
+    assert_eq!(pin, include_str!("testdata/ca.pin").trim());
+    assert!(public_key_pin(b"nonsense").is_err());
+}

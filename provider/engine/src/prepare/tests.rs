@@ -1,0 +1,112 @@
+//! The files of a host.
+
+use expect_test::expect;
+use serde_json::json;
+
+use super::*;
+use crate::OperatingSystem;
+
+fn spec() -> ClusterSpec {
+    serde_json::from_value(json!({
+        "name": "prod", "kubernetes_version": "1.35.4", "api_endpoint": { "host": "10.0.0.9" },
+        "control_plane": { "cp-1": { "address": "10.0.0.1" } },
+    }))
+    .unwrap()
+}
+
+fn facts(id: &str, id_like: &str, codename: &str) -> HostFacts {
+    let os = OperatingSystem {
+        id: id.to_owned(),
+        id_like: id_like.to_owned(),
+        version_codename: codename.to_owned(),
+        ..OperatingSystem::default()
+    };
+    HostFacts { os, ..HostFacts::default() }
+}
+
+fn text(facts: &HostFacts) -> String {
+    files(&spec(), facts).iter().map(|(path, content)| format!("--- {path}\n{content}")).collect()
+}
+
+#[test]
+fn of_debian() {
+    let facts = HostFacts { cgroup: CgroupVersion::V1, ..facts("debian", "", "bookworm") };
+    expect![[r#"
+        --- /etc/apt/sources.list.d/kubeone.sources
+        Types: deb
+        URIs: https://pkgs.k8s.io/core:/stable:/v1.35/deb/
+        Suites: /
+        Signed-By: /etc/apt/keyrings/kubeone-kubernetes.asc
+
+        Types: deb
+        URIs: https://download.docker.com/linux/debian
+        Suites: bookworm
+        Components: stable
+        Signed-By: /etc/apt/keyrings/kubeone-docker.asc
+        --- /etc/containerd/config.toml
+        version = 3
+
+        [plugins."io.containerd.cri.v1.images".pinned_images]
+        sandbox = "registry.k8s.io/pause:3.10.1"
+
+        [plugins."io.containerd.cri.v1.images".registry]
+        config_path = "/etc/containerd/certs.d"
+
+        [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+        runtime_type = "io.containerd.runc.v2"
+
+        [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+        SystemdCgroup = true
+        --- /etc/kubeone/patches/kubeletconfiguration+merge.yaml
+        failCgroupV1: false
+        --- /etc/modules-load.d/kubeone.conf
+        overlay
+        br_netfilter
+        --- /etc/sysctl.d/99-kubeone.conf
+        net.bridge.bridge-nf-call-iptables = 1
+        net.bridge.bridge-nf-call-ip6tables = 1
+        net.ipv4.ip_forward = 1
+    "#]]
+    .assert_eq(&text(&facts));
+}
+
+#[test]
+fn of_a_derivative_of_ubuntu() {
+    let files = files(&spec(), &facts("linuxmint", "ubuntu debian", "noble"));
+    expect![[r#"
+        Types: deb
+        URIs: https://pkgs.k8s.io/core:/stable:/v1.35/deb/
+        Suites: /
+        Signed-By: /etc/apt/keyrings/kubeone-kubernetes.asc
+
+        Types: deb
+        URIs: https://download.docker.com/linux/ubuntu
+        Suites: noble
+        Components: stable
+        Signed-By: /etc/apt/keyrings/kubeone-docker.asc
+    "#]]
+    .assert_eq(&files[repositories::SOURCES]);
+    assert!(!files.contains_key(KUBELET_PATCH));
+}
+
+#[test]
+fn every_file_is_a_managed_one() {
+    let facts = HostFacts { cgroup: CgroupVersion::V1, ..facts("debian", "", "bookworm") };
+    let mut paths: Vec<_> = expected_files(&spec(), &facts).into_keys().collect();
+    paths.sort();
+    let mut managed = MANAGED_FILES.map(str::to_owned);
+    managed.sort();
+    assert_eq!(paths, managed);
+}
+
+#[test]
+fn keys_belong_to_the_sources() {
+    let facts = facts("ubuntu", "debian", "noble");
+    let sources = &files(&spec(), &facts)[repositories::SOURCES];
+    let keys = signing_keys(spec().kubernetes_version, &facts.os);
+    assert_eq!(keys.len(), 2);
+    for key in keys {
+        assert!(sources.contains(&format!("Signed-By: {}", key.path)), "{}", key.path);
+        assert!(key.url.starts_with("https://"), "{}", key.url);
+    }
+}
