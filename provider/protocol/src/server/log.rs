@@ -8,7 +8,6 @@ use serde_json::{Map, Value as Json};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::Targets;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -133,15 +132,5 @@ mod tests {
     fn an_event_without_a_message_has_an_empty_one() {
         let line = line(Level::INFO, "tfplugin", UNIX_EPOCH, Map::new());
         assert_eq!(line["@message"], "");
-    }
-
-    #[test]
-    fn others_do_not_trace() {
-        let targets = targets(LevelFilter::TRACE, "registry.terraform.io/kubeone/kubeone");
-        for own in ["tfplugin::server", "kubeone_engine::execute", "terraform_provider_kubeone"] {
-            assert!(targets.would_enable(own, &Level::TRACE), "{own}");
-        }
-        assert!(!targets.would_enable("russh::client", &Level::DEBUG));
-        assert!(targets.would_enable("russh::client", &Level::INFO));
     }
 }
