@@ -338,7 +338,7 @@ async fn many_calls_run_side_by_side() {
     for result in futures::future::join_all(applies).await {
         result.unwrap();
     }
-    assert!(begin.elapsed().as_secs() < 5, "ten seconds of work took {:?}", begin.elapsed());
+    assert!(begin.elapsed().as_secs() < 8, "ten seconds of work took {:?}", begin.elapsed());
     assert_eq!(notes(folder.path()).matches("finished").count(), 10);
 }
 

@@ -14,8 +14,8 @@ use tonic::transport::Channel;
 use super::connect::{self, ClientIdentity};
 use super::failure::Failure;
 
-/// Terraform's own patience after Shutdown.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Terraform kills a provider two seconds after Shutdown; a busy test machine gets more.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) struct Process {
     pub(super) channel: Channel,
