@@ -69,7 +69,7 @@ fn run<'a>(chosen: impl Iterator<Item = &'a (&'static str, Story)>) -> Result<us
             }
             Err(error) => {
                 failed += 1;
-                eprintln!("FAILED  {name} ({seconds:.1} s)\n{error:?}\n");
+                eprintln!("FAILED  {name} ({seconds:.1} s)\n{error:#}\n");
             }
         }
     }
