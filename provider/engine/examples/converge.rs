@@ -1,6 +1,7 @@
 //! Makes hosts what a file says, without Terraform: `cargo run -p kubeone-engine --example converge -- spec.json [remove]`.
 //!
 //! The file holds `{ "cluster": …, "ssh": … }` with the attributes of the resource and of the provider block.
+#![expect(clippy::print_stdout, reason = "a program for people")]
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -40,7 +41,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let findings = check(&spec, &plan, &observed);
         (plan, findings)
     };
-    println!("{plan}{}", findings.iter().map(|finding| format!("{finding:?}\n")).collect::<String>());
+    println!("{plan}");
+    findings.iter().for_each(|finding| println!("{finding:?}"));
 
     let cx = Cx::new(&spec, &hosts, CancellationToken::new());
     let show = |event: Event<'_>| {

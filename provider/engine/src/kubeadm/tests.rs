@@ -1,4 +1,5 @@
 //! The exact text that kubeadm gets.
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 
 use expect_test::expect;
 use kubeone_spec::{ClusterSpec, KubernetesVersion, Role, Secret};

@@ -1,4 +1,5 @@
 //! The files of a host.
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 
 use expect_test::expect;
 use serde_json::json;

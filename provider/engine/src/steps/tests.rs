@@ -1,4 +1,5 @@
 //! What each step asks of hosts and of the API, in which order, and what it leaves alone.
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

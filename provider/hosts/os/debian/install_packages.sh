@@ -18,7 +18,7 @@ installed() {
 apt() {
   local errors deadline=$((SECONDS + LOCK_SECONDS))
   errors=$(mktemp)
-  until apt-get --quiet --quiet --assume-yes "$@" 2>"$errors"; do
+  until apt-get --quiet --quiet --assume-yes -o "DPkg::Lock::Timeout=$LOCK_SECONDS" "$@" 2>"$errors"; do
     if ((SECONDS >= deadline)) || ! grep --quiet 'Could not get lock' "$errors"; then
       cat "$errors" >&2
       rm -f "$errors"
