@@ -39,15 +39,18 @@ pub(crate) fn write(state: &mut Value, status: &ClusterStatus) -> Result<(), Dia
     Ok(())
 }
 
-/// Gives those computed attributes a value that the plan left open. What the plan promised stays.
+/// Gives what the plan left open its value. What the plan promised stays.
 pub(crate) fn fill_unknown(planned: &mut Value, status: &ClusterStatus) -> Result<(), Diagnostic> {
-    let status = encode(status)?;
-    for (name, value) in status.as_map().into_iter().flatten() {
-        if planned.attribute(name).is_unknown() {
-            planned.set(&name.as_str().into(), value.clone());
-        }
-    }
+    fill(planned, &encode(status)?);
     Ok(())
+}
+
+fn fill(planned: &mut Value, seen: &Value) {
+    match planned {
+        Value::Unknown(_) => seen.clone_into(planned),
+        Value::Map(parts) => parts.iter_mut().for_each(|(name, part)| fill(part, seen.attribute(name))),
+        _ => {}
+    }
 }
 
 fn encode(status: &ClusterStatus) -> Result<Value, Diagnostic> {

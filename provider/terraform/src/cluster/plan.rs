@@ -3,7 +3,7 @@
 use kubeone_engine::{Action, Observed, Plan, check, plan_create_or_update};
 use kubeone_spec::{ClusterSpec, FieldPath, Step, validate_cluster};
 use tfplugin::plan::mark_unknown;
-use tfplugin::{Diagnostic, Diagnostics, PlanRequest, PlanResponse, Value};
+use tfplugin::{AttributePath, Diagnostic, Diagnostics, PlanRequest, PlanResponse, Value};
 
 use super::limits;
 use crate::decode::{Decoded, decode};
@@ -97,10 +97,12 @@ fn show_steps(plan: &Plan, planned: &mut Value) {
         return;
     }
     planned.set(&"planned_steps".into(), Value::list(plan.lines()));
-    mark_unknown(planned, ["nodes"]);
+    for host in plan.actions().filter_map(Action::host) {
+        planned.set(&AttributePath::new("nodes").key(host), Value::unknown());
+    }
     if plan.actions().any(|action| matches!(action, Action::InitControlPlane { .. })) {
         // Nothing of the old cluster is left: the new one has another identity.
-        mark_unknown(planned, ["id", "ca_certificate"]);
+        mark_unknown(planned, ["id", "ca_certificate", "nodes"]);
     }
 }
 

@@ -129,7 +129,9 @@ fn a_lost_node_is_joined_again() {
     observed.hosts.remove("w-1");
     let response = update(&observed, |_| {}).unwrap();
     assert_eq!(steps(&response)[..2], ["w-1: prepare worker for Kubernetes 1.35.4", "w-1: join worker"]);
-    assert_unknown(&response, &["nodes"]);
+    let nodes = response.planned_state.attribute("nodes");
+    assert!(nodes.attribute("w-1").is_unknown());
+    assert_eq!(nodes.attribute("cp-1"), state().attribute("nodes").attribute("cp-1"));
 }
 
 #[test]
