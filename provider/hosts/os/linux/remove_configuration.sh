@@ -41,3 +41,5 @@ done <<<"$FILES"
 for folder in /etc/cni/net.d /etc/cni /etc/containerd/certs.d /etc/containerd /etc/kubeone/patches /etc/kubeone; do
   rmdir --ignore-fail-on-non-empty "$folder" 2>/dev/null || true
 done
+# Nobody holds these locks any more: the last long step has ended.
+rm -rf /run/kubeone
