@@ -14,12 +14,13 @@ installed() {
   [[ $state == "installed $2"* ]]
 }
 
-# apt ARGUMENT...: apt-get, repeated while another program holds one of apt's locks. The error names that program.
-apt() {
+# patiently COMMAND...: runs it again and again while another program holds a lock of apt or dpkg. Their own waiting does
+# not know all locks, and does not name the program.
+patiently() {
   local errors deadline=$((SECONDS + LOCK_SECONDS))
   errors=$(mktemp)
-  until apt-get --quiet --quiet --assume-yes -o "DPkg::Lock::Timeout=$LOCK_SECONDS" "$@" 2>"$errors"; do
-    if ((SECONDS >= deadline)) || ! grep --quiet 'Could not get lock' "$errors"; then
+  until "$@" 2>"$errors"; do
+    if ((SECONDS >= deadline)) || ! grep --quiet --extended-regexp 'Could not get lock|was locked by' "$errors"; then
       cat "$errors" >&2
       rm -f "$errors"
       return 1
@@ -27,6 +28,18 @@ apt() {
     sleep 0.2
   done
   rm -f "$errors"
+}
+
+apt() {
+  patiently apt-get --quiet --quiet --assume-yes -o DPkg::Lock::Timeout=0 -o Dpkg::Use-Pty=false \
+    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-unsafe-io "$@"
+}
+
+# An interrupted dpkg refuses all further work until it may finish.
+finish_interrupted_dpkg() {
+  if [[ -n $(dpkg --audit) ]]; then
+    patiently dpkg --configure --pending --force-confdef --force-confold
+  fi
 }
 
 # Both at a time, over HTTPS; a key is replaced in one move.
@@ -63,24 +76,23 @@ packages=(
 )
 names=("${packages[@]%%=*}")
 
-# An interrupted dpkg refuses all further work until it may finish.
-if [[ -n $(dpkg --audit) ]]; then
-  dpkg --configure --pending --force-confdef --force-confold
-fi
-
+finish_interrupted_dpkg
 if ! { installed containerd.io "$CONTAINERD_VERSION" && installed kubelet "$KUBERNETES_VERSION-" &&
   installed kubeadm "$KUBERNETES_VERSION-" && installed kubectl "$KUBERNETES_VERSION-"; }; then
+  apt check
+  if ! command -v curl >/dev/null; then
+    apt update
+    apt install --no-install-recommends ca-certificates curl
+  fi
   fetch_signing_keys
   update_our_lists
   # A new machine may not know the packages of its own distribution yet.
   download || { apt update && download; }
-  apt install --no-download --no-install-recommends --allow-downgrades --allow-change-held-packages \
-    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-unsafe-io \
-    -o Dpkg::Use-Pty=false "${packages[@]}"
+  apt install --no-download --no-install-recommends --allow-downgrades --allow-change-held-packages "${packages[@]}"
   # The archives are as large as what is in them.
   apt clean
 fi
-apt-mark hold "${names[@]}" >/dev/null
+patiently apt-mark hold "${names[@]}" >/dev/null
 
 systemctl --quiet enable containerd kubelet
 if ! systemctl --quiet is-active containerd; then
