@@ -13,6 +13,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={}", addons.display());
     let mut catalog = String::from("&[\n");
     for folder in sorted(&addons)?.into_iter().filter(|path| path.is_dir()) {
+        // A new file changes its folder, not the folder above it.
+        println!("cargo::rerun-if-changed={}", folder.display());
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         let manifest = folder.join("addon.toml").display().to_string();
         writeln!(catalog, "    Folder {{\n        name: {name:?},\n        manifest: include_str!({manifest:?}),")?;
