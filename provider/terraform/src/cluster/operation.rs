@@ -52,8 +52,12 @@ impl<'a> Operation<'a> {
     }
 
     pub(super) fn failure(&self, error: &ExecuteError) -> Diagnostic {
-        let first = if error.is_cancelled() { "Interrupted" } else { "Failed" };
-        Diagnostic::error(self.summary(), format!("{first} in {error}.\n\n{}", error.detail()))
+        let headline = if error.is_cancelled() {
+            format!("Interrupted in stage {} of {} (`{}`)", error.stage, error.stages, error.title)
+        } else {
+            format!("Failed in {error}")
+        };
+        Diagnostic::error(self.summary(), format!("{headline}.\n\n{}", error.detail()))
     }
 
     /// All steps are done, and yet the API does not answer.
@@ -82,3 +86,6 @@ impl<'a> Operation<'a> {
         format!("cluster `{}` was not {}", self.cluster, self.participle)
     }
 }
+
+#[cfg(test)]
+mod tests;

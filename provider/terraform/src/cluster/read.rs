@@ -23,13 +23,11 @@ pub(super) async fn read(connection: &Connection, request: ReadRequest) -> ReadR
 async fn look(connection: &Connection, state: &Value) -> Result<Option<(ClusterSpec, Observed)>, Diagnostic> {
     let spec = decode::<ClusterSpec>(&CLUSTER, state)?.settings;
     let Some(hosts) = connection.hosts(&spec)? else { return Ok(None) };
-    match timeout(spec.timeouts.read.0, observe(&spec, &hosts)).await {
-        Ok(observed) => Ok(Some((spec, observed))),
-        Err(_) => {
-            let reason = format!("Its hosts did not answer within {}.", spec.timeouts.read);
-            Err(not_refreshed(&spec, &reason))
-        }
-    }
+    let Ok(observed) = timeout(spec.timeouts.read.0, observe(&spec, &hosts)).await else {
+        let reason = format!("Its hosts did not answer within {}.", spec.timeouts.read);
+        return Err(not_refreshed(&spec, &reason));
+    };
+    Ok(Some((spec, observed)))
 }
 
 /// What Terraform is told after a look at the cluster.
@@ -90,3 +88,6 @@ fn update(state: &mut Value, spec: &ClusterSpec, observed: &Observed) -> Result<
     encode::write(state, &status)?;
     private::encode(observed)
 }
+
+#[cfg(test)]
+mod tests;

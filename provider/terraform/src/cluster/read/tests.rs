@@ -1,0 +1,105 @@
+//! What refresh answers to each way a cluster can look.
+
+use kubeone_engine::{ApiFacts, HostFacts, KubernetesFiles, Marker, NodeFacts};
+use tfplugin::AttributePath;
+
+use super::*;
+use crate::testing::state;
+
+fn reached(marker: Option<&str>) -> HostState {
+    let marker =
+        marker.map(|cluster| Marker { cluster: cluster.to_owned(), uid: Some("uid".to_owned()), ..Marker::default() });
+    HostState::Reached(Box::new(HostFacts { marker, ..HostFacts::default() }))
+}
+
+fn unreachable() -> HostState {
+    HostState::Unreachable { reason: "no route to host".to_owned() }
+}
+
+fn observed(control_plane: HostState, worker: HostState, api: ApiState) -> Observed {
+    Observed { hosts: [("cp-1".to_owned(), control_plane), ("w-1".to_owned(), worker)].into(), api }
+}
+
+fn api(nodes: &[&str]) -> ApiState {
+    let node = |name: &&str| {
+        let facts = NodeFacts { ready: true, control_plane: *name == "cp-1", ..NodeFacts::default() };
+        ((*name).to_owned(), facts)
+    };
+    ApiState::Answered(Box::new(ApiFacts {
+        cluster_uid: "uid".to_owned(),
+        version: "v1.35.4".to_owned(),
+        nodes: nodes.iter().map(node).collect(),
+        init_complete: true,
+        ..ApiFacts::default()
+    }))
+}
+
+fn refresh(observed: &Observed) -> ReadResponse {
+    let request = ReadRequest {
+        state: state(),
+        private: b"before".to_vec(),
+        identity: Value::Null,
+        provider_meta: Value::Null,
+        context: tfplugin::CallContext::default(),
+    };
+    let spec = decode::<ClusterSpec>(&CLUSTER, &request.state).unwrap().settings;
+    answer(request, &spec, observed)
+}
+
+#[track_caller]
+fn assert_untouched(response: &ReadResponse, warning: &str) {
+    assert_eq!(response.state, state());
+    assert_eq!(response.private, b"before");
+    let [told] = response.diagnostics.iter().collect::<Vec<_>>()[..] else { panic!("one warning is expected") };
+    assert!(!told.is_error());
+    assert!(told.detail.contains(warning), "{}", told.detail);
+}
+
+#[test]
+fn a_silent_api_changes_nothing() {
+    let silent = ApiState::Silent { reason: "connection refused".to_owned() };
+    assert_untouched(&refresh(&observed(reached(Some("prod")), reached(Some("prod")), silent)), "connection refused");
+}
+
+#[test]
+fn hosts_out_of_reach_are_not_gone() {
+    let response = refresh(&observed(unreachable(), unreachable(), ApiState::Absent));
+    assert_untouched(&response, "w-1: no route to host");
+    let response = refresh(&observed(unreachable(), reached(None), ApiState::Absent));
+    assert_untouched(&response, "cp-1: no route to host");
+}
+
+#[test]
+fn bare_hosts_carry_no_cluster_any_more() {
+    assert!(refresh(&observed(reached(None), reached(None), ApiState::Absent)).state.is_null());
+    assert!(refresh(&observed(reached(Some("other")), reached(None), ApiState::Absent)).state.is_null());
+}
+
+#[test]
+fn what_is_left_of_a_cluster_is_not_forgotten() {
+    let response = refresh(&observed(reached(Some("prod")), reached(None), ApiState::Absent));
+    assert!(!response.state.is_null());
+
+    let kubernetes = KubernetesFiles { kubelet_conf: true, ..KubernetesFiles::default() };
+    let leftover = HostState::Reached(Box::new(HostFacts { kubernetes, ..HostFacts::default() }));
+    assert!(!refresh(&observed(leftover, reached(None), ApiState::Absent)).state.is_null());
+}
+
+#[test]
+fn a_cluster_as_it_was_is_no_difference() {
+    let response = refresh(&observed(unreachable(), unreachable(), api(&["cp-1", "w-1"])));
+    let steps = AttributePath::new("planned_steps");
+    assert_eq!(response.state.get(&steps), state().get(&steps));
+    assert_eq!(response.state.attribute("id"), state().attribute("id"));
+    assert!(response.diagnostics.is_empty());
+    assert!(private::decode(&response.private).is_some());
+}
+
+#[test]
+fn drift_empties_the_steps_so_that_the_next_plan_shows_its_own() {
+    let response = refresh(&observed(unreachable(), reached(None), api(&["cp-1"])));
+    assert_eq!(response.state.attribute("planned_steps"), &Value::List(Vec::new()));
+    let nodes = response.state.attribute("nodes");
+    assert!(!nodes.attribute("cp-1").is_null());
+    assert!(nodes.attribute("w-1").is_null());
+}
