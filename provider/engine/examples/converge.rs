@@ -42,7 +42,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         (plan, findings)
     };
     println!("{plan}");
-    findings.iter().for_each(|finding| println!("{finding:?}"));
+    for finding in &findings {
+        println!("{finding:?}");
+    }
 
     let cx = Cx::new(&spec, &hosts, CancellationToken::new());
     let show = |event: Event<'_>| {

@@ -12,9 +12,9 @@ use kubeone_spec::{ClusterSpec, HostSpec, KubernetesVersion, Role, Secret};
 pub(crate) use pin::public_key_pin;
 use serde_saphyr::to_string as to_yaml;
 use types::{
-    ApiEndpoint, ApiServer, Argument, BootstrapToken, BootstrapTokenDiscovery, ClusterConfiguration, Discovery,
-    InitConfiguration, JoinConfiguration, JoinControlPlane, KUBEADM_API, KubeProxyConfiguration, KubeletConfiguration,
-    Networking, NodeRegistration, NodeTaint, Patches, Timeouts,
+    ApiEndpoint, ApiServer, Argument, BootstrapToken, BootstrapTokenDiscovery, ClusterConfiguration,
+    ControlPlaneComponent, Discovery, InitConfiguration, JoinConfiguration, JoinControlPlane, KUBEADM_API,
+    KubeProxyConfiguration, KubeletConfiguration, Networking, NodeRegistration, NodeTaint, Patches, Timeouts,
 };
 
 use crate::error::StepError;
@@ -61,6 +61,12 @@ pub(crate) fn init_config(
         kubernetes_version: format!("v{version}"),
         control_plane_endpoint: spec.api_endpoint.to_string(),
         api_server: ApiServer { cert_sans: &spec.api_endpoint.alternative_names },
+        // With its own 20 requests a second it needs five seconds to make credentials for all its controllers.
+        controller_manager: ControlPlaneComponent {
+            extra_args: [("kube-api-qps", 100), ("kube-api-burst", 200)]
+                .map(|(name, value)| Argument { name, value: value.to_string() })
+                .into(),
+        },
         networking: Networking {
             pod_subnet: spec.cluster_network.pod_subnet,
             service_subnet: spec.cluster_network.service_subnet,

@@ -57,6 +57,12 @@ fn init() {
         apiServer:
           certSANs:
           - "203.0.113.7"
+        controllerManager:
+          extraArgs:
+          - name: kube-api-qps
+            value: "100"
+          - name: kube-api-burst
+            value: "200"
         networking:
           podSubnet: 10.244.0.0/16
           serviceSubnet: 10.96.0.0/12

@@ -43,6 +43,7 @@ pub(super) struct ClusterConfiguration<'a> {
     pub kubernetes_version: String,
     pub control_plane_endpoint: String,
     pub api_server: ApiServer<'a>,
+    pub controller_manager: ControlPlaneComponent,
     pub networking: Networking<'a>,
     pub encryption_algorithm: &'static str,
 }
@@ -51,6 +52,12 @@ pub(super) struct ClusterConfiguration<'a> {
 pub(super) struct ApiServer<'a> {
     #[serde(rename = "certSANs")]
     pub cert_sans: &'a [String],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ControlPlaneComponent {
+    pub extra_args: Vec<Argument>,
 }
 
 #[derive(Serialize)]

@@ -26,7 +26,8 @@ fn facts(id: &str, id_like: &str, codename: &str) -> HostFacts {
 }
 
 fn text(facts: &HostFacts) -> String {
-    files(&spec(), facts).iter().map(|(path, content)| format!("--- {path}\n{content}")).collect()
+    let files = files(&spec(), facts);
+    files.iter().flat_map(|(path, content)| ["--- ", path, "\n", content]).collect()
 }
 
 #[test]

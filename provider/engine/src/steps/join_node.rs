@@ -95,7 +95,9 @@ async fn join(cx: &Cx<'_>, cluster: &Cluster, newcomer: &Newcomer<'_>, peer: &Pe
     let joined = async {
         let text: Secret<String> = token.text();
         let config = kubeadm::join_config(cx.spec, name, spec, *role, facts, pin, &text)?;
-        host.run_unit(JOIN_UNIT, &os.script("kubeadm_join")?.secret("CONFIG", config)).await?;
+        let port = (*role == Role::ControlPlane).then(|| kubeadm::api_server_port(cx.spec, spec).to_string());
+        let join = os.script("kubeadm_join")?.secret("CONFIG", config).var("API_PORT", port.unwrap_or_default());
+        host.run_unit(JOIN_UNIT, &join).await?;
         Ok::<_, StepError>(())
     };
     let joined = joined.await;

@@ -73,7 +73,7 @@ fn hosts<const N: usize>(hosts: [FakeHost; N]) -> (Hosts, BTreeMap<String, Arc<F
     (seen, hosts.into_iter().collect())
 }
 
-fn log(host: &FakeHost, expected: Expect) {
+fn log(host: &FakeHost, expected: &Expect) {
     assert_eq!(host.unused(), Vec::<String>::new());
     expected.assert_eq(&(host.log().join("\n") + "\n"));
 }
@@ -115,7 +115,7 @@ async fn a_bare_host_is_prepared() {
     let host = &fakes["cp-1"];
     log(
         host,
-        expect![[r#"
+        &expect![[r#"
         run os/linux/observe.sh
         write /etc/kubeone/cluster.json 644
         write /etc/apt/sources.list.d/kubeone.sources 644
@@ -144,7 +144,7 @@ async fn a_host_of_somebody_else_is_not_touched() {
         let cx = Cx::new(&spec, &hosts, CancellationToken::new());
         let error = prepare_host::run(&cx, "cp-1", Role::Worker, VERSION).await.unwrap_err();
         assert!(matches!(error, StepError::Refused { .. }), "{error}");
-        log(&fakes["cp-1"], expect![["run os/linux/observe.sh\n"]]);
+        log(&fakes["cp-1"], &expect![["run os/linux/observe.sh\n"]]);
     }
 }
 
@@ -162,7 +162,7 @@ async fn the_first_control_plane_is_initialised() {
     let host = &fakes["cp-1"];
     log(
         host,
-        expect![[r#"
+        &expect![[r#"
         attach kubeone-init
         run os/linux/observe.sh
         run os/linux/kubeadm_init.sh as kubeone-init
@@ -189,7 +189,7 @@ async fn a_half_done_init_is_cleaned_and_begun_anew() {
     init_control_plane::run(&cx, "cp-1", VERSION).await.unwrap();
     log(
         &fakes["cp-1"],
-        expect![[r#"
+        &expect![[r#"
         attach kubeone-init
         run os/linux/observe.sh
         run os/linux/reset_node.sh as kubeone-reset
@@ -209,7 +209,7 @@ async fn a_finished_control_plane_that_is_silent_is_never_cleaned() {
     assert!(matches!(error, StepError::Refused { .. }), "{error}");
     log(
         &fakes["cp-1"],
-        expect![[r#"
+        &expect![[r#"
         attach kubeone-init
         run os/linux/observe.sh
     "#]],
@@ -231,7 +231,7 @@ async fn a_worker_that_had_joined_only_gets_what_is_missing() {
     assert!(matches!(outcome, Outcome::Skipped(_)));
     log(
         &fakes["w-1"],
-        expect![[r#"
+        &expect![[r#"
         attach kubeone-join
         run os/linux/observe.sh
         write /etc/kubeone/cluster.json 644
@@ -275,7 +275,7 @@ async fn a_half_done_control_plane_is_cleaned_before_it_joins_again() {
     assert!(error.to_string().contains("CA"), "{error}");
     log(
         &fakes["cp-2"],
-        expect![[r#"
+        &expect![[r#"
         attach kubeone-join
         run os/linux/observe.sh
         run os/linux/reset_node.sh as kubeone-reset
@@ -291,7 +291,7 @@ async fn a_half_done_control_plane_is_cleaned_before_it_joins_again() {
     );
     log(
         &fakes["cp-1"],
-        expect![[r#"
+        &expect![[r#"
         read /etc/kubeone/cluster.json
         read /etc/kubernetes/pki/ca.crt
         read /etc/kubernetes/pki/ca.key
@@ -326,7 +326,7 @@ async fn a_host_is_reset_down_to_what_was_there() {
     let host = &fakes["w-1"];
     log(
         host,
-        expect![[r#"
+        &expect![[r#"
         run os/linux/observe.sh
         attach kubeone-prepare
         attach kubeone-init
@@ -362,7 +362,7 @@ async fn a_bare_host_needs_no_reset() {
     let (hosts, fakes) = hosts([FakeHost::new("w-1").answers("os/linux/observe.sh", seen(json!({})))]);
     let cx = Cx::new(&spec, &hosts, CancellationToken::new());
     assert!(matches!(reset_host::run(&cx, "w-1", Role::Worker).await.unwrap(), Outcome::Skipped(_)));
-    log(&fakes["w-1"], expect![["run os/linux/observe.sh\n"]]);
+    log(&fakes["w-1"], &expect![["run os/linux/observe.sh\n"]]);
 }
 
 #[tokio::test]
