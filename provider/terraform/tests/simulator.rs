@@ -45,7 +45,7 @@ fn config_before_hosts_exist() -> Value {
 fn reported(failure: Failure) -> Vec<Diagnostic> {
     match failure {
         Failure::Reported { diagnostics } => diagnostics.into_iter().collect(),
-        other => panic!("expected diagnostics, got {other:?}"),
+        other => unreachable!("expected diagnostics, got {other:?}"),
     }
 }
 

@@ -37,11 +37,11 @@ impl Workspace {
         let mut command = Command::new("terraform");
         command.args(arguments).arg("-no-color").current_dir(self.folder.path());
         command.env("TF_CLI_CONFIG_FILE", self.folder.path().join("terraformrc")).env("CHECKPOINT_DISABLE", "1");
-        match command.output() {
-            Ok(output) => Some(output),
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => panic!("terraform does not start: {error}"),
+        let output = command.output();
+        if output.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            return None;
         }
+        Some(output.expect("terraform starts"))
     }
 }
 
