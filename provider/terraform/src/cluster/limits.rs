@@ -9,6 +9,7 @@ use crate::model::CLUSTER;
 /// What stands against going from one set of settings to the other.
 pub(super) fn findings(prior: &ClusterSpec, wanted: &ClusterSpec) -> Vec<Finding> {
     let mut findings = immutable(prior, wanted);
+    findings.extend(lost_quorum(prior, wanted));
     let names = FieldPath::root("api_endpoint").field("alternative_names");
     if prior.api_endpoint.alternative_names != wanted.api_endpoint.alternative_names {
         findings.push(refused(names, "the names in the API server's certificate"));
@@ -44,6 +45,27 @@ fn immutable(prior: &ClusterSpec, wanted: &ClusterSpec) -> Vec<Finding> {
             )
         })
         .collect()
+}
+
+/// etcd loses its data when most of its members are replaced at once.
+fn lost_quorum(prior: &ClusterSpec, wanted: &ClusterSpec) -> Option<Finding> {
+    let is_replaced = |(name, prior): &(&String, &HostSpec)| {
+        wanted.control_plane.get(*name).is_some_and(|wanted| is_new_machine(prior, wanted))
+    };
+    let members = prior.control_plane.len();
+    let replaced = prior.control_plane.iter().filter(is_replaced).count();
+    let bearable = members.saturating_sub(1) / 2;
+    (replaced > bearable).then(|| {
+        Finding::error(
+            FieldPath::root("control_plane"),
+            format!("{replaced} of {members} control planes would be replaced at once"),
+            format!(
+                "etcd keeps the cluster's data as long as more than half of its members live: of {members} it bears the \
+                 loss of {bearable}. Replace one machine, apply, and then the next; with less than 3 control planes, add \
+                 some first."
+            ),
+        )
+    })
 }
 
 fn host(path: &FieldPath, prior: &HostSpec, wanted: &HostSpec, findings: &mut Vec<Finding>) {

@@ -179,6 +179,11 @@ fn changes_that_cannot_be_made_are_refused_where_they_are() {
             "static_workers[\"w-1\"].private_address: cannot change `private_address` of a host that is in the cluster",
         ),
         (
+            host("control_plane", "cp-1").attribute("instance_id"),
+            Value::from("2"),
+            "control_plane: 1 of 1 control planes would be replaced at once",
+        ),
+        (
             host("control_plane", "cp-1").attribute("labels"),
             Value::object([("zone", Value::from("b"))]),
             "control_plane[\"cp-1\"].labels: cannot change `labels` of a host that is in the cluster",
