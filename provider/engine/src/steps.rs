@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use kubeone_hosts::{Host, HostError, Os, OsError};
 use kubeone_kubernetes::ClusterError;
-use kubeone_spec::HostSpec;
+use kubeone_spec::{HostSpec, Span};
 
 use crate::cx::Cx;
 use crate::error::StepError;
@@ -22,6 +22,13 @@ use crate::observed::{HostFacts, Marker};
 
 /// Another program may keep apt's lock for as long as a new machine needs to install its first updates.
 const LOCK_DEADLINE: Duration = Duration::from_mins(5);
+
+/// For how long apt's lock is awaited. A quarter of the operation's time at most: then the error can still name the
+/// program that holds it.
+fn lock_seconds(operation: Span) -> u64 {
+    LOCK_DEADLINE.min(operation.0 / 4).as_secs()
+}
+
 /// An API server answers within seconds, unless its host is short of everything.
 const API_DEADLINE: Duration = Duration::from_mins(2);
 

@@ -4,7 +4,7 @@ use kubeone_hosts::RemoteFile;
 use kubeone_kubernetes::{Addon, Parameters};
 use kubeone_spec::{KubernetesVersion, Role};
 
-use super::{LOCK_DEADLINE, PACKAGES_UNIT, os_of};
+use super::{PACKAGES_UNIT, lock_seconds, os_of};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::observe::observe_host;
@@ -30,7 +30,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, version: Kubernetes
         .var("KUBERNETES_VERSION", version)
         .var("CONTAINERD_VERSION", &release.containerd)
         .lines("SIGNING_KEYS", keys.iter().map(|key| format!("{} {}", key.path, key.url)))
-        .var("LOCK_SECONDS", LOCK_DEADLINE.as_secs());
+        .var("LOCK_SECONDS", lock_seconds(cx.spec.timeouts.create));
     host.run_unit(PACKAGES_UNIT, &install).await?;
 
     let pull = os

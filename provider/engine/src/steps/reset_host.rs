@@ -2,7 +2,7 @@
 
 use kubeone_spec::{Role, UnreachableHosts};
 
-use super::{LOCK_DEADLINE, PACKAGES_UNIT, RESET_UNIT, await_earlier, clean_node, os_of};
+use super::{PACKAGES_UNIT, RESET_UNIT, await_earlier, clean_node, lock_seconds, os_of};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::observe::observe_host;
@@ -33,8 +33,10 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, _role: Role) -> Result<Outcome,
     let ours = |name: &&str| cx.spec.deletion.remove_packages && !marker.packages_kept.iter().any(|kept| kept == name);
     let packages: Vec<&str> = facts.packages.named().map(|(name, _)| name).into_iter().filter(ours).collect();
     if !packages.is_empty() {
-        let remove =
-            os.script("remove_packages")?.lines("PACKAGES", &packages).var("LOCK_SECONDS", LOCK_DEADLINE.as_secs());
+        let remove = os
+            .script("remove_packages")?
+            .lines("PACKAGES", &packages)
+            .var("LOCK_SECONDS", lock_seconds(cx.spec.timeouts.delete));
         host.run_unit(RESET_UNIT, &remove).await?;
     }
     let keys = prepare::signing_keys(cx.spec.kubernetes_version, &facts.os);
