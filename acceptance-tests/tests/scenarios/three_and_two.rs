@@ -26,7 +26,8 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
 /// Looks for the SSH key, for bootstrap tokens and for the cluster's own keys where they must not be.
 fn no_secret_is_left(scenario: &Scenario, log: &str) -> Result<()> {
     let key = std::fs::read_to_string(scenario.ssh_key()).context("could not read the SSH key")?;
-    let ssh_key = key.lines().nth(1).context("an OpenSSH key has lines")?.to_owned();
+    // The first lines are the format and the public key, which all keys of this kind have in part.
+    let ssh_key = key.lines().nth(3).context("an OpenSSH key has lines")?.to_owned();
     let ca_key = scenario.machine("control-plane-1").run("sed -n 2p /etc/kubernetes/pki/ca.key")?.trim().to_owned();
     let sa_key = scenario.machine("control-plane-1").run("sed -n 2p /etc/kubernetes/pki/sa.key")?.trim().to_owned();
     ensure!(ca_key.len() > 40 && sa_key.len() > 40, "the keys to look for were not found");
