@@ -15,7 +15,7 @@ pub(crate) struct SigningKey {
 const KUBERNETES_KEY: &str = "/etc/apt/keyrings/kubeone-kubernetes.asc";
 const DOCKER_KEY: &str = "/etc/apt/keyrings/kubeone-docker.asc";
 
-/// apt's sources for Kubernetes and containerd; `None` on a system without apt.
+/// apt's sources for Kubernetes and containerd; `None` on a system that we do not know.
 pub(super) fn sources(version: KubernetesVersion, os: &OperatingSystem) -> Option<String> {
     let (kubernetes, docker) = (kubernetes_repository(version), docker_repository(os)?);
     let codename = &os.version_codename;
@@ -36,9 +36,7 @@ fn kubernetes_repository(version: KubernetesVersion) -> String {
     format!("https://pkgs.k8s.io/core:/stable:/v{}/deb/", version.minor_release())
 }
 
+/// Docker names its repositories as we name the folders of scripts: after the system that others are like.
 fn docker_repository(os: &OperatingSystem) -> Option<String> {
-    let is = |id: &str| os.id == id || os.id_like.split_whitespace().any(|like| like == id);
-    // Ubuntu's derivatives name Debian too, so Ubuntu is asked first.
-    let id = ["ubuntu", "debian"].into_iter().find(|id| is(id))?;
-    Some(format!("https://download.docker.com/linux/{id}"))
+    os.scripts.as_ref().map(|id| format!("https://download.docker.com/linux/{id}"))
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::OperatingSystem;
+use kubeone_hosts::Os;
 
 fn spec() -> ClusterSpec {
     serde_json::from_value(json!({
@@ -20,6 +21,7 @@ fn facts(id: &str, id_like: &str, codename: &str) -> HostFacts {
         id: id.to_owned(),
         id_like: id_like.to_owned(),
         version_codename: codename.to_owned(),
+        scripts: Os::lookup(id, id_like).ok().map(|os| os.id().to_owned()),
         ..OperatingSystem::default()
     };
     HostFacts { os, ..HostFacts::default() }
