@@ -9,12 +9,14 @@ pub(crate) fn provider() -> &'static Path {
     static PROVIDER: OnceLock<PathBuf> = OnceLock::new();
     PROVIDER.get_or_init(|| {
         let output = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "tfplugin", "--example", "every_kind"])
+            .args(["build", "--quiet", "--package", "tfplugin", "--example", "every_kind", "--message-format=json"])
             .output()
             .expect("cargo runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let test = std::env::current_exe().expect("a test is a file");
-        let profile = test.ancestors().nth(2).expect("tests live in target/<profile>/deps");
-        profile.join("examples").join(format!("every_kind{}", std::env::consts::EXE_SUFFIX))
+        let messages = String::from_utf8(output.stdout).expect("cargo prints text");
+        let built = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let built = built.filter(|message| message["target"]["name"] == "every_kind");
+        let executable = built.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next();
+        executable.expect("cargo names what it built")
     })
 }
