@@ -15,8 +15,8 @@ pub(crate) fn provider() -> &'static Path {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let messages = String::from_utf8(output.stdout).expect("cargo prints text");
         let built = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        let built = built.filter(|message| message["target"]["name"] == "every_kind");
-        let executable = built.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next();
+        let mut built = built.filter(|message| message["target"]["name"] == "every_kind");
+        let executable = built.find_map(|message| message["executable"].as_str().map(PathBuf::from));
         executable.expect("cargo names what it built")
     })
 }
