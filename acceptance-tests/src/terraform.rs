@@ -60,6 +60,11 @@ impl Terraform {
         Ok(terraform)
     }
 
+    /// Runs another program than the one that was found.
+    pub fn set_program(&mut self, program: PathBuf) {
+        self.program = program;
+    }
+
     /// Where the configuration, the state and the logs are.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -172,7 +177,12 @@ pub fn find_or_build(report: &mut dyn FnMut(&str)) -> Result<PathBuf> {
     if let Some(program) = find()? {
         return Ok(program);
     }
-    report("building OpenTofu, which takes minutes once");
+    report("neither terraform nor tofu is in PATH: OpenTofu is built, once");
+    build_opentofu()
+}
+
+/// OpenTofu, built from its Go module at first use.
+pub fn build_opentofu() -> Result<PathBuf> {
     let built = artefact::ensure(&["opentofu"], &Progress::on_standard_error())?;
     built.first().context("OpenTofu was not built")?.binary("tofu")
 }

@@ -39,7 +39,7 @@ fn create(options: &Options, journal: &mut Journal) -> Result<()> {
     let demo = Demo::prepare(journal)?;
     let version = &options.kubernetes_version;
     journal.part("prepare the lab (the first time for a Kubernetes minor builds it)", || {
-        run::inherit(Command::new(&demo.lab).args(["prepare", "--kubernetes", version]))
+        run::inherit(Command::new(&demo.lab).args(["prepare", "--kubernetes-version", version]))
     })?;
     journal.part("terraform apply", || {
         let mut apply = demo.terraform(&["apply", "-auto-approve"]);

@@ -13,6 +13,11 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     tool::find_or_build(&mut |message| run::say(&format!("  {message}")))
 }
 
+/// OpenTofu, which must do what Terraform does.
+pub(crate) fn opentofu() -> Result<PathBuf> {
+    tool::build_opentofu()
+}
+
 /// The command in a folder, with the provider in place of the registry's.
 pub(crate) fn command(terraform: &Path, folder: &Path, configuration: &Path) -> Command {
     let mut command = Command::new(terraform);

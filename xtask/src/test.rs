@@ -33,26 +33,23 @@ fn parts(options: &Options, journal: &mut Journal) -> Result<()> {
     let terraform = journal.part("find terraform or build OpenTofu", terraform::ensure)?;
     if options.scenario.is_none() {
         journal.part("check the format", || run::inherit(project::cargo().args(["fmt", "--all", "--check"])))?;
-        journal.part("lint", || {
-            run::inherit(project::cargo().args([
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--quiet",
-                "--",
-                "-D",
-                "warnings",
-            ]))
-        })?;
-        journal
-            .part("run the quick tests", || run::inherit(project::cargo().args(["test", "--workspace", "--quiet"])))?;
+        let lint = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
+        journal.part("lint", || run::inherit(project::cargo().args(lint)))?;
+        let mut tests = project::cargo();
+        tests.args(["test", "--workspace", "--quiet"]);
+        if !options.fast {
+            tests.env("KUBEONE_TOFU", journal.part("find or build OpenTofu", terraform::opentofu)?);
+        }
+        journal.part("run the quick tests", || run::inherit(&mut tests))?;
         journal.part("check that the registry pages are fresh", || docs(Mode::Check))?;
     }
     if options.fast {
         return Ok(());
     }
     let provider = journal.part("build the provider", || project::provider(Profile::Dev))?;
-    journal.part("prepare the lab", || run::inherit(project::lab()?.args(["prepare", "--kubernetes", KUBERNETES])))?;
+    journal.part("prepare the lab", || {
+        run::inherit(project::lab()?.args(["prepare", "--kubernetes-version", KUBERNETES]))
+    })?;
     journal.part("run the scenarios on real hosts", || {
         let mut command = project::cargo();
         command.args(["test", "--package", "acceptance-tests", "--features", "lab", "--test", "scenarios", "--"]);

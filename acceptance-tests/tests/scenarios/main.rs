@@ -10,6 +10,7 @@ mod hosts_come_and_go;
 mod interrupted;
 mod kubernetes;
 mod one_and_one;
+mod opentofu;
 mod three_and_two;
 
 use std::path::PathBuf;
@@ -22,7 +23,7 @@ use anyhow::Result;
 type Story = fn(&Programs) -> Result<()>;
 
 /// In the order they run.
-const SCENARIOS: [(&str, Story); 8] = [
+const SCENARIOS: [(&str, Story); 9] = [
     ("hosts-come-and-go", hosts_come_and_go::run),
     ("one-and-one", one_and_one::run),
     ("three-and-two", three_and_two::run),
@@ -31,6 +32,7 @@ const SCENARIOS: [(&str, Story); 8] = [
     ("ssh-cut", interrupted::ssh_cut),
     ("apt-locked", apt_locked::run),
     ("foreign-host", foreign_host::run),
+    ("opentofu", opentofu::run),
 ];
 
 fn main() -> ExitCode {

@@ -36,7 +36,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     terraform::ensure()?;
     let provider = project::provider(Profile::Release)?;
     let programs = Programs { lab: project::lab_program()?, provider };
-    run::inherit(Command::new(&programs.lab).args(["prepare", "--kubernetes", &options.kubernetes_version]))?;
+    run::inherit(Command::new(&programs.lab).args(["prepare", "--kubernetes-version", &options.kubernetes_version]))?;
     let mut times = Vec::new();
     for number in 1..=options.runs {
         if !options.only_provider {
