@@ -59,7 +59,7 @@ fn hosts(options: &Options, programs: &Programs) -> Result<Scenario> {
     let mut scenario = Scenario::of_local_example("bench-create", programs)?;
     scenario.terraform.set_variable("control_planes", &options.control_planes.to_string());
     scenario.terraform.set_variable("workers", &options.workers.to_string());
-    scenario.terraform.set_variable("kubernetes_version", &format!("\"{}\"", options.kubernetes_version));
+    scenario.terraform.set_variable("kubernetes_version", &options.kubernetes_version);
     scenario.terraform.apply(&["-target=terraform_data.load_balancer_targets"])?.must_succeed()?;
     for host in host::list(scenario.lab())? {
         scenario.machine(&host.name).run("systemctl is-system-running --wait")?;

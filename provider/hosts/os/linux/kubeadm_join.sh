@@ -4,22 +4,56 @@
 #   API_PORT (of the API server that starts on this host; empty on a worker).
 # Leaves behind: what `kubeadm join` does. Safe to run twice: kubeadm refuses a host that is a node.
 
-# The kubelet of a new control plane asks for its certificate at an API server that it starts itself, and waits twice as
+held=/etc/kubernetes/kubeone-held
+
+# answers FOLDER URL ARGUMENT...: whether a server on this host answers, checked against the CA in the folder.
+answers() {
+  local folder=$1 url=$2
+  shift 2
+  curl --silent --fail --max-time 1 --cacert "$folder/ca.crt" --output /dev/null "$@" "$url"
+}
+
+# An API server whose etcd is not there yet, or has no vote yet, gives up after twenty seconds and is started again only
+# after a pause; so do the components that find no API server. So each gets its manifest when it can run.
+# The kubelet of a new control plane asks for its certificate at the API server that it starts itself, and waits twice as
 # long after each attempt. Started again when that API server is ready, it asks at once.
-start_kubelet_anew() {
-  until curl --silent --fail --max-time 1 --cacert /etc/kubernetes/pki/ca.crt --resolve "kubernetes:$API_PORT:127.0.0.1" \
-    --output /dev/null "https://kubernetes:$API_PORT/readyz"; do
-    sleep 0.2
+start_components() {
+  local etcd=/etc/kubernetes/pki/etcd api=https://kubernetes:$API_PORT/readyz
+  until answers "$etcd" https://127.0.0.1:2379/health --cert "$etcd/healthcheck-client.crt" --key "$etcd/healthcheck-client.key"; do
+    sleep 0.1
   done
+  mv "$held/kube-apiserver.yaml" /etc/kubernetes/manifests/
+  until answers /etc/kubernetes/pki "$api" --resolve "kubernetes:$API_PORT:127.0.0.1"; do
+    sleep 0.1
+  done
+  mv "$held"/*.yaml /etc/kubernetes/manifests/
+  rmdir "$held"
   if [[ ! -e /etc/kubernetes/kubelet.conf ]]; then
     systemctl restart kubelet
   fi
+}
+
+join_control_plane() {
+  local components
+  kubeadm join phase preflight --config "$config"
+  kubeadm join phase control-plane-prepare all --config "$config"
+  mkdir "$held"
+  mv /etc/kubernetes/manifests/*.yaml "$held"
+  start_components &
+  components=$!
+  # Without kubeadm nobody needs the components, and they must not come after the host was cleaned.
+  if ! kubeadm join --config "$config" --skip-phases preflight,control-plane-prepare; then
+    kill "$components" 2>/dev/null || true
+    return 1
+  fi
+  wait "$components"
 }
 
 config=$(mktemp --tmpdir=/run/kubeone)
 trap 'rm -f "$config"' EXIT
 printf '%s' "$CONFIG" >"$config"
 if [[ -n $API_PORT ]]; then
-  start_kubelet_anew &
+  join_control_plane
+else
+  kubeadm join --config "$config"
 fi
-kubeadm join --config "$config"
