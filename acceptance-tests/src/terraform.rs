@@ -93,10 +93,13 @@ impl Terraform {
 
     /// Plans, and answers the plan. Fails where planning fails; see [`Self::plan_run`] for that case.
     pub fn plan(&mut self, options: &[&str]) -> Result<Plan> {
-        let run = self.plan_run(options)?;
-        run.must_succeed()?;
-        let text = self.output(&["show", "-json", "plan.out"])?;
-        Plan::parse(&text)
+        Plan::parse(&self.plan_text(options)?)
+    }
+
+    /// Plans, and answers the plan as `terraform show -json` prints it.
+    pub fn plan_text(&mut self, options: &[&str]) -> Result<String> {
+        self.plan_run(options)?.must_succeed()?;
+        self.output(&["show", "-json", "plan.out"])
     }
 
     /// Plans, and answers how that went. `refused` plans can be looked at this way.

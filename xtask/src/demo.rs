@@ -14,6 +14,9 @@ use crate::{packages, terraform};
 /// The host that kubectl is run on; each control plane would do.
 const FIRST: &str = "control-plane-1";
 
+/// Terraform reads it by itself.
+const VARIABLES: &str = "demo.auto.tfvars.json";
+
 #[derive(Args)]
 pub(crate) struct Options {
     /// Remove the demo's cluster and hosts
@@ -42,11 +45,8 @@ fn create(options: &Options, journal: &mut Journal) -> Result<()> {
         run::inherit(Command::new(&demo.lab).args(["prepare", "--kubernetes-version", version]))
     })?;
     journal.part("terraform apply", || {
-        let mut apply = demo.terraform(&["apply", "-auto-approve"]);
-        apply.arg(format!("-var=control_planes={}", options.control_planes));
-        apply.arg(format!("-var=workers={}", options.workers));
-        apply.arg(format!("-var=kubernetes_version={version}"));
-        run::inherit(&mut apply)
+        demo.write_variables(options)?;
+        run::inherit(&mut demo.terraform(&["apply", "-auto-approve"]))
     })?;
     say("");
     journal.part("look at the cluster", || {
@@ -65,10 +65,11 @@ fn create(options: &Options, journal: &mut Journal) -> Result<()> {
         "The cluster runs. Use it:\n\
          \x20 {lab} exec {FIRST} -- kubectl --kubeconfig /etc/kubernetes/admin.conf get pods -A\n\
          \x20 ssh -i {key} kubeone@ADDRESS    # addresses: {lab} host list\n\
-         \x20 terraform -chdir={folder} plan                     # with TF_CLI_CONFIG_FILE={}\n\
+         \x20 TF_CLI_CONFIG_FILE={} {} -chdir={folder} plan\n\
          Remove it:\n\
          \x20 cargo xtask demo --destroy",
-        demo.configuration.display()
+        demo.configuration.display(),
+        demo.terraform.display()
     ));
     Ok(())
 }
@@ -77,6 +78,10 @@ fn destroy(journal: &mut Journal) -> Result<()> {
     let demo = Demo::prepare(journal)?;
     journal.part("terraform destroy", || run::inherit(&mut demo.terraform(&["destroy", "-auto-approve"])))?;
     journal.part("remove the lab", || run::inherit(Command::new(&demo.lab).arg("down")))?;
+    for left in [VARIABLES, "terraform.tfstate", "terraform.tfstate.backup"] {
+        std::fs::remove_file(demo.folder.join(left)).ok();
+    }
+    std::fs::remove_dir_all(demo.folder.join(".lab")).ok();
     say(&journal.summary());
     Ok(())
 }
@@ -117,9 +122,21 @@ impl Demo {
 
     fn terraform(&self, arguments: &[&str]) -> Command {
         let mut command = terraform::command(&self.terraform, &self.folder, &self.configuration);
-        command.args(arguments).arg(format!("-var=lab={}", self.lab.display()));
-        command.arg(format!("-var=ssh_key_file={}", self.key.display()));
+        command.args(arguments);
         command
+    }
+
+    /// In a file, so that `terraform plan` by hand means the same cluster.
+    fn write_variables(&self, options: &Options) -> Result<()> {
+        let variables = serde_json::json!({
+            "control_planes": options.control_planes,
+            "workers": options.workers,
+            "kubernetes_version": options.kubernetes_version,
+            "lab": self.lab,
+            "ssh_key_file": self.key,
+        });
+        let file = self.folder.join(VARIABLES);
+        std::fs::write(&file, format!("{variables:#}\n")).with_context(|| format!("could not write {}", file.display()))
     }
 
     fn on_control_plane(&self, program: &str) -> Command {

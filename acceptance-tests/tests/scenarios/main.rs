@@ -11,6 +11,7 @@ mod interrupted;
 mod kubernetes;
 mod one_and_one;
 mod opentofu;
+mod process_watch;
 mod three_and_two;
 
 use std::path::PathBuf;

@@ -4,6 +4,7 @@ use acceptance_tests::scenario::{Programs, Scenario};
 use anyhow::{Context, Result, ensure};
 
 use crate::kubernetes;
+use crate::process_watch::ProcessWatch;
 
 const NODES: [&str; 5] = ["control-plane-1", "control-plane-2", "control-plane-3", "worker-1", "worker-2"];
 
@@ -11,34 +12,41 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     let mut scenario = Scenario::of_local_example("three-and-two", programs)?;
     scenario.terraform.set_variable("control_planes", "3");
     scenario.terraform.set_variable("workers", "2");
+    let watch = ProcessWatch::begin();
     let run = scenario.apply()?;
+    let processes = watch.end()?;
     eprintln!("        apply of 3 + 2, hosts included: {:.1} s", run.duration.as_secs_f64());
     kubernetes::nodes_are_ready(&scenario, &NODES)?;
     kubernetes::pods_reach_each_other(&scenario, NODES.len())?;
     kubernetes::policies_are_enforced(&scenario)?;
     let members = kubernetes::etcd_members(&scenario)?;
     ensure!(members == NODES[..3], "the voting members of etcd are {members:?}");
-    no_secret_is_left(&scenario, &run.trace()?)?;
+    ensure!(processes.contains("kubeadm\0join"), "the watch over processes saw no kubeadm");
+    let plan = scenario.terraform.plan_text(&["-destroy"])?;
+    let state = scenario.terraform.state_text()?;
+    let log = run.trace()?;
+    no_secret_is_left(&scenario, &[("state", state), ("plan", plan), ("log", log), ("process list", processes)])?;
     scenario.destroy()?;
     Ok(())
 }
 
 /// Looks for the SSH key, for bootstrap tokens and for the cluster's own keys where they must not be.
-fn no_secret_is_left(scenario: &Scenario, log: &str) -> Result<()> {
+fn no_secret_is_left(scenario: &Scenario, texts: &[(&str, String)]) -> Result<()> {
     let key = std::fs::read_to_string(scenario.ssh_key()).context("could not read the SSH key")?;
     // The first lines are the format and the public key, which all keys of this kind have in part.
     let ssh_key = key.lines().nth(3).context("an OpenSSH key has lines")?.to_owned();
-    let ca_key = scenario.machine("control-plane-1").run("sed -n 2p /etc/kubernetes/pki/ca.key")?.trim().to_owned();
-    let sa_key = scenario.machine("control-plane-1").run("sed -n 2p /etc/kubernetes/pki/sa.key")?.trim().to_owned();
-    ensure!(ca_key.len() > 40 && sa_key.len() > 40, "the keys to look for were not found");
-    let state = scenario.terraform.state_text()?;
-    for (name, secret) in [("the SSH key", &ssh_key), ("the CA's key", &ca_key), ("the service accounts' key", &sa_key)]
-    {
-        ensure!(!state.contains(secret), "{name} is in the state");
-        ensure!(!log.contains(secret), "{name} is in the log");
+    let line_of = |file: &str| -> Result<String> {
+        let line = scenario.machine(NODES[0]).run(&format!("sed -n 2p /etc/kubernetes/pki/{file}"))?.trim().to_owned();
+        ensure!(line.len() > 40, "{file} has no second line to look for");
+        Ok(line)
+    };
+    let secrets = [("SSH key", ssh_key.clone()), ("CA's key", line_of("ca.key")?), ("sa.key", line_of("sa.key")?)];
+    for (place, text) in texts {
+        for (name, secret) in &secrets {
+            ensure!(!text.contains(secret), "the {name} is in the {place}");
+        }
+        ensure!(!contains_token(text), "a bootstrap token is in the {place}");
     }
-    ensure!(!contains_token(&state), "a bootstrap token is in the state");
-    ensure!(!contains_token(log), "a bootstrap token is in the log");
     let tokens = kubernetes::kubectl(scenario, "--namespace kube-system get secrets --output name")?;
     ensure!(!tokens.contains("bootstrap-token"), "a bootstrap token outlived its use: {tokens}");
     for host in NODES {
