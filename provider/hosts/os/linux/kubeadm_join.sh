@@ -28,7 +28,7 @@ start_components() {
   done
   mv "$held"/*.yaml /etc/kubernetes/manifests/
   rmdir "$held"
-  if [[ ! -e /etc/kubernetes/kubelet.conf ]]; then
+  if [[ ! -e /var/lib/kubelet/pki/kubelet-client-current.pem ]]; then
     systemctl restart kubelet
   fi
 }
