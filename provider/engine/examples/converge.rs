@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let cx = Cx::new(&spec, &hosts, CancellationToken::new());
     let show = |event: Event<'_>| {
-        if let Event::ActionEnded { report } = event {
+        if let Event::ActionEnded { report, .. } = event {
             println!("{:6.1} s  {}", began.elapsed().as_secs_f64(), report.action);
         }
     };

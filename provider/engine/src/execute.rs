@@ -48,6 +48,7 @@ where
 {
     let began = Instant::now();
     let mut report = Report::default();
+    let mut number_of_next = 1;
     for (position, stage) in plan.stages.iter().enumerate() {
         let (number, of, title) = (position + 1, plan.stages.len(), stage.title.as_str());
         tracing::info!(stage = number, of, title, "stage begins");
@@ -55,7 +56,12 @@ where
         let course = Course { stage: position, began, cancel, listener };
         let mut failures = Vec::new();
         let mut stopped = false;
-        for end in join_all(stage.lanes.iter().map(|lane| run_lane(lane, &course, &run))).await {
+        let lanes = stage.lanes.iter().map(|lane| {
+            let first = number_of_next;
+            number_of_next += lane.len();
+            run_lane(first, lane, &course, &run)
+        });
+        for end in join_all(lanes).await {
             report.actions.extend(end.actions);
             failures.extend(end.failure);
             stopped |= end.stopped;
@@ -86,18 +92,19 @@ struct LaneEnd {
     stopped: bool,
 }
 
-async fn run_lane<'a, F>(lane: &'a Lane, course: &Course<'_>, run: &impl Fn(&'a Action) -> F) -> LaneEnd
+/// `first` is the number of the lane's first action in the plan.
+async fn run_lane<'a, F>(first: usize, lane: &'a Lane, course: &Course<'_>, run: &impl Fn(&'a Action) -> F) -> LaneEnd
 where
     F: Future<Output = Result<Outcome, StepError>>,
 {
     let mut end = LaneEnd::default();
-    for action in lane {
+    for (number, action) in (first..).zip(lane) {
         if course.cancel.is_cancelled() {
             end.stopped = true;
             break;
         }
         tracing::info!(%action, "action begins");
-        (course.listener)(Event::ActionBegan { action });
+        (course.listener)(Event::ActionBegan { number, action });
         let began = course.began.elapsed();
         let (result, failure) = match run(action).await {
             Ok(outcome) => (ActionResult::Ended(outcome), None),
@@ -110,7 +117,8 @@ where
             ActionResult::Failed => tracing::error!(%action, seconds, "action failed"),
         }
         let report = ActionReport { action: action.clone(), stage: course.stage, began, ended, result };
-        (course.listener)(Event::ActionEnded { report: &report });
+        let error = failure.as_ref().map(|failure| &failure.source);
+        (course.listener)(Event::ActionEnded { number, report: &report, error });
         end.actions.push(report);
         if failure.is_some() {
             end.failure = failure;

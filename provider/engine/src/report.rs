@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::error::StepError;
 use crate::plan::{Action, Plan};
 
 /// How an action ended that did not fail.
@@ -94,10 +95,22 @@ impl fmt::Display for Report {
     }
 }
 
-/// Told to whoever watches a run.
+/// Told to whoever watches a run. The `number` of an action is its place in [`Plan::actions`], from 1.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    StageBegan { number: usize, of: usize, title: &'a str },
-    ActionBegan { action: &'a Action },
-    ActionEnded { report: &'a ActionReport },
+    StageBegan {
+        number: usize,
+        of: usize,
+        title: &'a str,
+    },
+    ActionBegan {
+        number: usize,
+        action: &'a Action,
+    },
+    /// `error` is why it failed, if it did.
+    ActionEnded {
+        number: usize,
+        report: &'a ActionReport,
+        error: Option<&'a StepError>,
+    },
 }

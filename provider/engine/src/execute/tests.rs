@@ -112,12 +112,29 @@ async fn whoever_watches_is_told_in_order() {
     let listener = |event: Event<'_>| {
         told.lock().unwrap().push(match event {
             Event::StageBegan { number, of, title } => format!("stage {number} of {of}: {title}"),
-            Event::ActionBegan { action } => format!("begins {action}"),
-            Event::ActionEnded { report } => format!("ended {}", report.action),
+            Event::ActionBegan { number, action } => format!("{number} begins {action}"),
+            Event::ActionEnded { number, report, error: None } => format!("{number} ended {}", report.action),
+            Event::ActionEnded { number, report, error: Some(error) } => {
+                format!("{number} failed {}: {error}", report.action)
+            }
         });
     };
-    let plan = Plan { stages: vec![stage("only", &[&["a"]])] };
-    let run = async |_: &Action| Ok(Outcome::Done);
-    carry_out(&plan, &CancellationToken::new(), &listener, run).await.unwrap();
-    assert_eq!(told.into_inner().unwrap(), ["stage 1 of 1: only", "begins a: join worker", "ended a: join worker"]);
+    let run = async |action: &Action| if action.host() == Some("d") { Err(refused()) } else { Ok(Outcome::Done) };
+    carry_out(&plan(), &CancellationToken::new(), &listener, run).await.unwrap_err();
+    let told = told.into_inner().unwrap();
+    assert_eq!(
+        told,
+        [
+            "stage 1 of 2: first",
+            "1 begins a: join worker",
+            "1 ended a: join worker",
+            "2 begins b: join worker",
+            "2 ended b: join worker",
+            "3 begins c: join worker",
+            "3 ended c: join worker",
+            "stage 2 of 2: second",
+            "4 begins d: join worker",
+            "4 failed d: join worker: the disk is full",
+        ]
+    );
 }
