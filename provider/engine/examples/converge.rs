@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use kubeone_engine::{Cx, Event, Hosts, check, check_removal, execute, observe, plan_create_or_update, plan_removal};
+use kubeone_engine::{
+    Cx, Event, Hosts, Wanted, check, check_removal, execute, observe, plan_create_or_update, plan_removal,
+};
 use kubeone_hosts::{Host, LocalEnvironment, SshConnector};
 use kubeone_spec::{ClusterSpec, SshSettings};
 use serde::Deserialize;
@@ -28,17 +30,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let removes = arguments.next().as_deref() == Some("remove");
     let Input { cluster: spec, ssh } = serde_json::from_slice(&std::fs::read(path)?)?;
     let hosts = connect(&spec, &ssh)?;
+    let wanted = Wanted::new(spec);
 
     let began = Instant::now();
-    let observed = observe(&spec, &hosts).await;
+    let observed = observe(&wanted, &hosts).await;
     println!("observed in {:.2} s", began.elapsed().as_secs_f64());
     let (plan, findings) = if removes {
-        let plan = plan_removal(&spec, &observed);
-        let findings = check_removal(&spec, &observed);
+        let plan = plan_removal(&wanted.spec, &observed);
+        let findings = check_removal(&wanted.spec, &observed);
         (plan, findings)
     } else {
-        let plan = plan_create_or_update(&spec, &observed);
-        let findings = check(&spec, &plan, &observed);
+        let plan = plan_create_or_update(&wanted, &observed);
+        let findings = check(&wanted, &plan, &observed);
         (plan, findings)
     };
     println!("{plan}");
@@ -46,7 +49,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("{finding:?}");
     }
 
-    let cx = Cx::new(&spec, &hosts, CancellationToken::new());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
     let show = |event: Event<'_>| {
         if let Event::ActionEnded { report, .. } = event {
             println!("{:6.1} s  {}", began.elapsed().as_secs_f64(), report.action);
@@ -66,5 +69,6 @@ fn connect(spec: &ClusterSpec, ssh: &SshSettings) -> Result<Hosts, Box<dyn Error
     let connected = spec
         .hosts()
         .map(|(name, _, host)| Ok((name.to_owned(), Arc::new(connector.connect(name, host)?) as Arc<dyn Host>)));
-    connected.collect::<Result<BTreeMap<_, _>, Box<dyn Error>>>()
+    let wanted = connected.collect::<Result<BTreeMap<_, _>, Box<dyn Error>>>()?;
+    Ok(Hosts { wanted, leaving: BTreeMap::new() })
 }

@@ -8,13 +8,14 @@ mod order;
 use kubeone_spec::{ClusterSpec, FieldPath, Finding, Role, UnreachableHosts};
 
 use crate::observed::Observed;
-use crate::plan::{Plan, hosts_to_remove};
+use crate::plan::Plan;
 use crate::standing::{Foreign, Standing, standing};
+use crate::wanted::Wanted;
 
 /// Findings about a plan that makes or changes a cluster. With an error among them it must not be carried out.
-pub fn check(spec: &ClusterSpec, plan: &Plan, observed: &Observed) -> Vec<Finding> {
-    let mut findings = cluster::findings(spec, observed);
-    findings.extend(hosts::findings(spec, plan, observed));
+pub fn check(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
+    let mut findings = cluster::findings(wanted, observed);
+    findings.extend(hosts::findings(&wanted.spec, plan, observed));
     findings.extend(order::findings(plan));
     findings
 }
@@ -22,7 +23,7 @@ pub fn check(spec: &ClusterSpec, plan: &Plan, observed: &Observed) -> Vec<Findin
 /// Findings about a plan that removes a cluster.
 pub fn check_removal(spec: &ClusterSpec, observed: &Observed) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (name, role) in hosts_to_remove(spec, observed) {
+    for (name, role, _) in spec.hosts() {
         let path = host_path(role, name);
         match standing(spec, observed, name) {
             Standing::Unreachable { reason } => {

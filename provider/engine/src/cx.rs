@@ -11,12 +11,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::StepError;
 use crate::observe;
+use crate::wanted::Wanted;
 
-/// Hosts by their names.
-pub type Hosts = BTreeMap<String, Arc<dyn Host>>;
+/// The machines of a run, by the names of their nodes.
+#[derive(Clone, Default)]
+pub struct Hosts {
+    pub wanted: BTreeMap<String, Arc<dyn Host>>,
+    /// Those that are wanted no more and may still answer.
+    pub leaving: BTreeMap<String, Arc<dyn Host>>,
+}
 
 /// The surroundings of a run.
 pub struct Cx<'a> {
+    pub wanted: &'a Wanted,
     pub spec: &'a ClusterSpec,
     pub hosts: &'a Hosts,
     /// Asked between actions, and by steps between commands: what has begun on a host is never cut in half.
@@ -25,8 +32,8 @@ pub struct Cx<'a> {
 }
 
 impl<'a> Cx<'a> {
-    pub fn new(spec: &'a ClusterSpec, hosts: &'a Hosts, cancel: CancellationToken) -> Self {
-        Self { spec, hosts, cancel, cluster: OnceCell::new() }
+    pub fn new(wanted: &'a Wanted, hosts: &'a Hosts, cancel: CancellationToken) -> Self {
+        Self { wanted, spec: &wanted.spec, hosts, cancel, cluster: OnceCell::new() }
     }
 
     /// With an API that is there already.
@@ -36,11 +43,16 @@ impl<'a> Cx<'a> {
     }
 
     pub(crate) fn host(&self, name: &str) -> Result<&dyn Host, StepError> {
-        self.hosts.get(name).map(AsRef::as_ref).ok_or_else(|| StepError::UnknownHost { host: name.to_owned() })
+        self.hosts.wanted.get(name).map(AsRef::as_ref).ok_or_else(|| StepError::UnknownHost { host: name.to_owned() })
+    }
+
+    /// A machine that leaves; `None` when it cannot be reached any more.
+    pub(crate) fn leaving(&self, name: &str) -> Option<&dyn Host> {
+        self.hosts.leaving.get(name).map(AsRef::as_ref)
     }
 
     /// The Kubernetes API, connected at first use and shared from then on. A failed attempt is not kept.
     pub(crate) async fn cluster(&self) -> Result<&Cluster, StepError> {
-        self.cluster.get_or_try_init(|| observe::connect(self.spec, self.hosts)).await
+        self.cluster.get_or_try_init(|| observe::connect(self.wanted, self.hosts)).await
     }
 }

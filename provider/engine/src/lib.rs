@@ -22,6 +22,7 @@ mod prepare;
 mod report;
 mod standing;
 mod steps;
+mod wanted;
 #[cfg(test)]
 mod world;
 
@@ -36,3 +37,4 @@ pub use observed::{
 };
 pub use plan::{Action, Lane, Plan, Stage, plan_create_or_update, plan_removal};
 pub use report::{ActionReport, Event, Outcome, Report, Result as ActionResult};
+pub use wanted::{LeavingHost, Wanted};

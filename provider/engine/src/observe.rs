@@ -1,26 +1,38 @@
 //! Looks at the world: one script per host, all at the same time, and then the Kubernetes API.
 
 mod api;
+mod certificates;
 mod host;
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use api::connect;
-use futures::future::join_all;
+use futures::future::{join, join_all};
 pub(crate) use host::observe_host;
-use kubeone_spec::ClusterSpec;
+use kubeone_hosts::Host;
 use tokio::time::timeout;
 
 use crate::cx::Hosts;
 use crate::observed::{ApiState, HostState, Observed};
+use crate::wanted::{Wanted, address_taken};
 
 /// A host that says nothing for so long is not waited for; the script itself takes less than a second.
 const HOST_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Looks at all hosts and at the API. What cannot be seen is part of the answer.
-pub async fn observe(spec: &ClusterSpec, hosts: &Hosts) -> Observed {
+pub async fn observe(wanted: &Wanted, hosts: &Hosts) -> Observed {
+    let (stay, mut leaving) = join(look(&hosts.wanted), look(&hosts.leaving)).await;
+    let taken = wanted.leaving.iter().filter(|(_, leaving)| leaving.address_taken);
+    leaving.extend(taken.map(|(name, _)| (name.clone(), address_taken())));
+    let mut observed = Observed { hosts: stay, leaving, api: ApiState::Absent };
+    observed.api = api::observe_api(wanted, hosts, &observed).await;
+    observed
+}
+
+async fn look(hosts: &BTreeMap<String, Arc<dyn Host>>) -> BTreeMap<String, HostState> {
     let looks = hosts.iter().map(async |(name, host)| {
         let state = match timeout(HOST_PATIENCE, observe_host(host.as_ref())).await {
             Ok(Ok(facts)) => HostState::Reached(Box::new(facts)),
@@ -29,10 +41,7 @@ pub async fn observe(spec: &ClusterSpec, hosts: &Hosts) -> Observed {
         };
         (name.clone(), state)
     });
-    let hosts_seen: BTreeMap<String, HostState> = join_all(looks).await.into_iter().collect();
-    let mut observed = Observed { hosts: hosts_seen, api: ApiState::Absent };
-    observed.api = api::observe_api(spec, hosts, &observed).await;
-    observed
+    join_all(looks).await.into_iter().collect()
 }
 
 /// An error and its causes in one line.

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Observed {
     /// By the name of the host, which is the name of its node.
     pub hosts: BTreeMap<String, HostState>,
+    /// Machines that are wanted no more, by the same names; see [`crate::Wanted::leaving`].
+    pub leaving: BTreeMap<String, HostState>,
     pub api: ApiState,
 }
 
@@ -17,6 +19,14 @@ impl Observed {
     /// What was seen on a host, if it was reached.
     pub fn facts(&self, host: &str) -> Option<&HostFacts> {
         match self.hosts.get(host) {
+            Some(HostState::Reached(facts)) => Some(facts),
+            _ => None,
+        }
+    }
+
+    /// What was seen on a machine that is wanted no more, if it was reached.
+    pub fn leaving_facts(&self, host: &str) -> Option<&HostFacts> {
+        match self.leaving.get(host) {
             Some(HostState::Reached(facts)) => Some(facts),
             _ => None,
         }
@@ -65,6 +75,8 @@ pub struct HostFacts {
     pub files: BTreeMap<String, String>,
     /// Long steps that run or ran since the last boot, by unit name (`kubeone-init`, `kubeone-join`, …).
     pub units: BTreeMap<String, UnitState>,
+    /// When certificates on the host end, by path: RFC 3339 in UTC, so that text compares like time.
+    pub certificates: BTreeMap<String, String>,
     /// Members of etcd as this host's own member sees them; empty when there is none or it does not answer.
     pub etcd_members: Vec<EtcdMember>,
 }
@@ -194,6 +206,8 @@ pub struct NodeFacts {
     pub kubelet_version: String,
     pub container_runtime_version: String,
     pub internal_address: String,
+    /// `/etc/machine-id` of the machine that registered the node.
+    pub machine_id: String,
     /// Labels that we set, without Kubernetes' own.
     pub labels: BTreeMap<String, String>,
 }

@@ -10,7 +10,6 @@ pub use action::Action;
 pub use install::plan_create_or_update;
 #[cfg(test)]
 pub(crate) use install::plan_with_addons;
-pub(crate) use remove::hosts as hosts_to_remove;
 pub use remove::plan_removal;
 use serde::{Deserialize, Serialize};
 

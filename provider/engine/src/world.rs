@@ -12,6 +12,7 @@ use crate::observed::{
 };
 use crate::plan::Action;
 use crate::prepare;
+use crate::wanted::Wanted;
 
 const UID: &str = "11111111-1111-1111-1111-111111111111";
 
@@ -30,7 +31,7 @@ pub(crate) const INTERRUPTED: [Extent; 3] = [Extent::Early, Extent::Middle, Exte
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct World {
-    pub(crate) spec: ClusterSpec,
+    pub(crate) wanted: Wanted,
     pub(crate) observed: Observed,
     /// Stand-ins: what is in an addon makes no difference here.
     pub(crate) addons: Vec<WantedAddon>,
@@ -43,7 +44,14 @@ impl World {
         let hosts = spec.hosts().map(|(name, ..)| machine(name)).collect();
         let canal = WantedAddon { name: "canal", hash: Some("canal".to_owned()) };
         let addons = if spec.cluster_network.cni == Cni::Canal { vec![canal] } else { Vec::new() };
-        Self { spec, observed: Observed { hosts, api: ApiState::Absent }, addons }
+        Self { wanted: Wanted::new(spec), observed: Observed { hosts, ..Observed::default() }, addons }
+    }
+
+    /// The user changes the settings of a cluster that is there.
+    pub(crate) fn change_to(&mut self, spec: ClusterSpec) {
+        let uid = self.observed.api_facts().map(|api| api.cluster_uid.clone());
+        self.wanted = Wanted::after(&self.wanted.spec, uid, spec);
+        self.observed = std::mem::take(&mut self.observed).for_change(&self.wanted);
     }
 
     pub(crate) fn facts(&mut self, host: &str) -> &mut HostFacts {
@@ -73,7 +81,7 @@ impl World {
     }
 
     fn prepare(&mut self, host: &str, extent: Extent) {
-        let (spec, cluster) = (self.spec.clone(), self.spec.name.clone());
+        let (spec, cluster) = (self.wanted.spec.clone(), self.wanted.spec.name.clone());
         let facts = self.facts(host);
         facts.marker.get_or_insert(Marker { cluster, ..Marker::default() });
         if extent >= Extent::Middle {
@@ -93,7 +101,7 @@ impl World {
     }
 
     fn init(&mut self, host: &str, extent: Extent) {
-        let version = self.spec.kubernetes_version;
+        let version = self.wanted.spec.kubernetes_version;
         let finished = self.facts(host).marker.as_ref().is_some_and(|marker| marker.uid.is_some());
         if finished {
             return;
@@ -143,7 +151,7 @@ impl World {
 
     fn become_node(&mut self, host: &str, role: Role, extent: Extent) {
         if extent >= Extent::Late {
-            let kubelet_version = format!("v{}", self.spec.kubernetes_version);
+            let kubelet_version = format!("v{}", self.wanted.spec.kubernetes_version);
             let control_plane = role == Role::ControlPlane;
             let node = NodeFacts { control_plane, kubelet_version, ..NodeFacts::default() };
             self.api().nodes.entry(host.to_owned()).or_insert(node);

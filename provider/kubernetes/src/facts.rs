@@ -34,6 +34,8 @@ pub struct Node {
     /// With the runtime's name, such as `containerd://2.1.4`.
     pub container_runtime_version: String,
     pub internal_address: String,
+    /// `/etc/machine-id` of the machine that registered it.
+    pub machine_id: String,
     pub labels: BTreeMap<String, String>,
 }
 
@@ -130,6 +132,7 @@ fn describe(node: KubernetesNode) -> Node {
         unschedulable: node.spec.and_then(|spec| spec.unschedulable).unwrap_or(false),
         kubelet_version: info.kubelet_version,
         container_runtime_version: info.container_runtime_version,
+        machine_id: info.machine_id,
         internal_address: addresses
             .into_iter()
             .find(|address| address.type_ == "InternalIP")

@@ -43,6 +43,11 @@ impl ClusterSpec {
         let workers = self.static_workers.iter().map(|(name, host)| (name.as_str(), Role::Worker, host));
         control_plane.chain(workers)
     }
+
+    /// The host of this name, whatever its role.
+    pub fn host(&self, name: &str) -> Option<&HostSpec> {
+        self.control_plane.get(name).or_else(|| self.static_workers.get(name))
+    }
 }
 
 /// The address of the Kubernetes API.

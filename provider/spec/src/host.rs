@@ -59,6 +59,15 @@ impl HostSpec {
     pub fn node_address(&self) -> &str {
         self.private_address.as_deref().unwrap_or(&self.address)
     }
+
+    /// Whether another machine stands behind the name of this host than earlier settings said. Without `instance_id` its
+    /// address tells.
+    pub fn is_new_machine(&self, prior: &Self) -> bool {
+        match (&prior.instance_id, &self.instance_id) {
+            (Some(prior), Some(wanted)) => prior != wanted,
+            _ => prior.node_address() != self.node_address(),
+        }
+    }
 }
 
 /// A node taint.

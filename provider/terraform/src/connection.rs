@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use kubeone_engine::Hosts;
+use kubeone_engine::{Hosts, Wanted};
 use kubeone_hosts::{Host, LocalEnvironment, SettingsError, SshConnector};
-use kubeone_spec::{ClusterSpec, FieldPath, Role, SshSettings};
+use kubeone_spec::{FieldPath, Role, SshSettings};
 use tfplugin::Diagnostic;
 
 use crate::diagnostics::chain;
@@ -29,22 +29,25 @@ impl Connection {
     }
 
     /// The hosts of a cluster, none of them contacted yet. `None` while it is not known how to reach them.
-    pub(crate) fn hosts(&self, spec: &ClusterSpec) -> Result<Option<Hosts>, Diagnostic> {
+    pub(crate) fn hosts(&self, wanted: &Wanted) -> Result<Option<Hosts>, Diagnostic> {
         let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(settings) = settings else { return Ok(None) };
         let connector = SshConnector::new(&settings, &self.environment).map_err(|error| provider_error(&error))?;
-        let hosts = spec.hosts().map(|(name, role, host)| {
+        let connect = |name: &str, role, host| {
             let host = connector.connect(name, host).map_err(|error| host_error(role, name, &error))?;
-            Ok((name.to_owned(), Arc::new(host) as Arc<dyn Host>))
-        });
-        hosts.collect::<Result<_, _>>().map(Some)
+            Ok::<_, Diagnostic>((name.to_owned(), Arc::new(host) as Arc<dyn Host>))
+        };
+        let stay = wanted.spec.hosts().map(|(name, role, host)| connect(name, role, host));
+        let leaving = wanted.leaving.iter().filter(|(_, leaving)| !leaving.address_taken);
+        let leaving = leaving.map(|(name, leaving)| connect(name, leaving.role, &leaving.host));
+        Ok(Some(Hosts { wanted: stay.collect::<Result<_, _>>()?, leaving: leaving.collect::<Result<_, _>>()? }))
     }
 
     /// The same, where nothing goes on without them.
-    pub(crate) fn require_hosts(&self, spec: &ClusterSpec) -> Result<Hosts, Diagnostic> {
-        self.hosts(spec)?.ok_or_else(|| {
+    pub(crate) fn require_hosts(&self, wanted: &Wanted) -> Result<Hosts, Diagnostic> {
+        self.hosts(wanted)?.ok_or_else(|| {
             Diagnostic::error(
-                format!("the hosts of cluster `{}` cannot be reached", spec.name),
+                format!("the hosts of cluster `{}` cannot be reached", wanted.spec.name),
                 "Values in the block `provider \"kubeone\"` are not known.",
             )
         })

@@ -6,18 +6,20 @@ use super::host_path;
 use crate::catalog;
 use crate::observed::{ApiFacts, ApiState, Observed};
 use crate::standing::{Standing, standing};
+use crate::wanted::Wanted;
 
 /// How many minor releases a kubelet may be older than the API server.
 const KUBELET_SKEW: u16 = 3;
 
-pub(super) fn findings(spec: &ClusterSpec, observed: &Observed) -> Vec<Finding> {
+pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
+    let spec = &wanted.spec;
     let mut findings = Vec::new();
     findings.extend(unknown_version(spec));
     findings.extend(silent_api(spec, observed));
     if let Some(api) = observed.api_facts() {
         findings.extend(version_change(spec, api));
         findings.extend(kubelet_skew(api));
-        findings.extend(removed_hosts(spec, observed, api));
+        findings.extend(removed_hosts(wanted, api));
         findings.extend(changed_roles(spec, api));
         findings.extend(lost_nodes(spec, observed, api));
     }
@@ -94,9 +96,8 @@ fn kubelet_skew(api: &ApiFacts) -> Vec<Finding> {
 }
 
 /// Hosts that earlier settings named and that are still nodes.
-fn removed_hosts(spec: &ClusterSpec, observed: &Observed, api: &ApiFacts) -> Vec<Finding> {
-    let wanted = |name: &str| spec.control_plane.contains_key(name) || spec.static_workers.contains_key(name);
-    let removed = observed.hosts.keys().filter(|name| !wanted(name));
+fn removed_hosts(wanted: &Wanted, api: &ApiFacts) -> Vec<Finding> {
+    let removed = wanted.leaving.keys().filter(|name| wanted.spec.host(name).is_none());
     let nodes = removed.filter_map(|name| Some((name, api.nodes.get(name)?)));
     nodes
         .map(|(name, node)| {

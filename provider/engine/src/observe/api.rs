@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures::future::join_all;
 use kubeone_hosts::Host;
 use kubeone_kubernetes::{ApiConnector, ApiStream, Cluster, ClusterFacts};
-use kubeone_spec::{ClusterSpec, Secret};
+use kubeone_spec::{Role, Secret};
 use serde::Deserialize;
 
 use super::causes;
@@ -17,22 +17,46 @@ use crate::cx::Hosts;
 use crate::error::StepError;
 use crate::kubeadm::api_server_port;
 use crate::observed::{AddonState, ApiFacts, ApiState, NodeFacts, Observed};
+use crate::wanted::Wanted;
 
 const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
 
 /// An API server that restarts is back within this time.
 const API_PATIENCE: Duration = Duration::from_secs(10);
 
+/// A host that may carry an API server, and the port it would listen on.
+struct Server {
+    host: Arc<dyn Host>,
+    port: u16,
+}
+
+/// All control planes that can be asked, those that leave after those that stay.
+fn servers<'a>(wanted: &'a Wanted, hosts: &'a Hosts) -> impl Iterator<Item = (&'a str, Server)> {
+    let spec = &wanted.spec;
+    let stay = spec.control_plane.iter().filter_map(|(name, host)| Some((name, host, hosts.wanted.get(name)?)));
+    let leaving = wanted.leaving.iter().filter(|(_, leaving)| leaving.role == Role::ControlPlane);
+    let leaving = leaving.filter_map(|(name, leaving)| Some((name, &leaving.host, hosts.leaving.get(name)?)));
+    stay.chain(leaving).map(|(name, spec_of, host)| {
+        (name.as_str(), Server { host: host.clone(), port: api_server_port(spec, spec_of) })
+    })
+}
+
 /// Reads the API once, if a control plane that was seen carries one.
-pub(super) async fn observe_api(spec: &ClusterSpec, hosts: &Hosts, observed: &Observed) -> ApiState {
-    let has_admin_conf = |name: &String| observed.facts(name).is_some_and(|facts| facts.kubernetes.admin_conf);
-    let names: Vec<&String> = spec.control_plane.keys().filter(|name| has_admin_conf(name)).collect();
-    if names.is_empty() {
+pub(super) async fn observe_api(wanted: &Wanted, hosts: &Hosts, observed: &Observed) -> ApiState {
+    let has_admin_conf = |name: &str| {
+        [observed.facts(name), observed.leaving_facts(name)]
+            .into_iter()
+            .flatten()
+            .any(|facts| facts.kubernetes.admin_conf)
+    };
+    let servers = servers(wanted, hosts).filter(|(name, _)| has_admin_conf(name));
+    let servers: Vec<_> = servers.map(|(_, server)| server).collect();
+    if servers.is_empty() {
         return ApiState::Absent;
     }
     let facts = async {
-        let kubeconfig = first_kubeconfig(hosts, &names).await?;
-        let cluster = Cluster::connect(&kubeconfig, connector(spec, hosts, &names)).await?;
+        let kubeconfig = first_kubeconfig(&servers).await?;
+        let cluster = Cluster::connect(&kubeconfig, connector(servers)).await?;
         let facts = Box::pin(cluster.facts(API_PATIENCE)).await?;
         Ok::<_, StepError>(api_facts(facts, ca_certificate(&kubeconfig)?))
     };
@@ -43,29 +67,31 @@ pub(super) async fn observe_api(spec: &ClusterSpec, hosts: &Hosts, observed: &Ob
 }
 
 /// Connects through any control plane that carries an administrator's kubeconfig.
-pub(crate) async fn connect(spec: &ClusterSpec, hosts: &Hosts) -> Result<Cluster, StepError> {
-    let names: Vec<&String> = spec.control_plane.keys().filter(|name| hosts.contains_key(*name)).collect();
-    let found = join_all(names.iter().map(async |name| (*name, first_kubeconfig(hosts, &[name]).await))).await;
+pub(crate) async fn connect(wanted: &Wanted, hosts: &Hosts) -> Result<Cluster, StepError> {
+    let asked = servers(wanted, hosts).map(async |(_, server)| (read_kubeconfig(server.host.as_ref()).await, server));
     let mut answers = Vec::new();
-    let mut error = StepError::NoApi { reason: "no control plane can be reached".to_owned() };
-    for (name, kubeconfig) in found {
+    let mut error = no_control_plane();
+    for (kubeconfig, server) in join_all(asked).await {
         match kubeconfig {
-            Ok(kubeconfig) => answers.push((name, kubeconfig)),
+            Ok(kubeconfig) => answers.push((kubeconfig, server)),
             Err(reason) => error = reason,
         }
     }
-    let names: Vec<&String> = answers.iter().map(|(name, _)| *name).collect();
-    let connector = connector(spec, hosts, &names);
-    match answers.first() {
-        Some((_, kubeconfig)) => Ok(Cluster::connect(kubeconfig, connector).await?),
+    let (kubeconfigs, servers): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
+    match kubeconfigs.first() {
+        Some(kubeconfig) => Ok(Cluster::connect(kubeconfig, connector(servers)).await?),
         None => Err(error),
     }
 }
 
-async fn first_kubeconfig(hosts: &Hosts, names: &[&String]) -> Result<Secret<Vec<u8>>, StepError> {
-    let mut error = StepError::NoApi { reason: "no control plane can be reached".to_owned() };
-    for host in names.iter().filter_map(|name| hosts.get(*name)) {
-        match read_kubeconfig(host.as_ref()).await {
+fn no_control_plane() -> StepError {
+    StepError::NoApi { reason: "no control plane can be reached".to_owned() }
+}
+
+async fn first_kubeconfig(servers: &[Server]) -> Result<Secret<Vec<u8>>, StepError> {
+    let mut error = no_control_plane();
+    for server in servers {
+        match read_kubeconfig(server.host.as_ref()).await {
             Ok(kubeconfig) => return Ok(kubeconfig),
             Err(reason) => error = reason,
         }
@@ -79,19 +105,15 @@ async fn read_kubeconfig(host: &dyn Host) -> Result<Secret<Vec<u8>>, StepError> 
     host.read(path).await?.ok_or_else(missing)
 }
 
-/// Opens streams to the API servers of these hosts, trying one after the other.
-fn connector(spec: &ClusterSpec, hosts: &Hosts, names: &[&String]) -> ApiConnector {
-    let servers: Vec<(Arc<dyn Host>, u16)> = names
-        .iter()
-        .filter_map(|name| Some((hosts.get(*name)?.clone(), api_server_port(spec, spec.control_plane.get(*name)?))))
-        .collect();
+/// Opens streams to these API servers, trying one after the other.
+fn connector(servers: Vec<Server>) -> ApiConnector {
     let servers = Arc::new(servers);
     Arc::new(move || {
         let servers = servers.clone();
         Box::pin(async move {
             let mut refused = Vec::new();
-            for (host, port) in servers.iter() {
-                match host.tunnel("127.0.0.1", *port).await {
+            for server in servers.iter() {
+                match server.host.tunnel("127.0.0.1", server.port).await {
                     Ok(stream) => return Ok(Box::new(stream) as Box<dyn ApiStream>),
                     Err(error) => refused.push(causes(&error)),
                 }
@@ -137,6 +159,7 @@ fn api_facts(facts: ClusterFacts, ca_certificate: String) -> ApiFacts {
         kubelet_version: node.kubelet_version,
         container_runtime_version: node.container_runtime_version,
         internal_address: node.internal_address,
+        machine_id: node.machine_id,
         labels: node.labels.into_iter().filter(|(key, _)| !is_kubernetes_own(key)).collect(),
     };
     let addon = |addon: kubeone_kubernetes::AddonStatus| AddonState { hash: addon.hash, ready: addon.ready };

@@ -1,8 +1,11 @@
 //! What one script reads from a host.
 
+use std::collections::BTreeMap;
+
 use kubeone_hosts::{Host, Os};
 use serde::Deserialize;
 
+use super::certificates;
 use crate::error::StepError;
 use crate::etcd;
 use crate::observed::{HostFacts, Marker};
@@ -15,6 +18,9 @@ struct Printed {
     marker: String,
     /// Answer of etcd's gateway; empty when there is none.
     etcd_members: String,
+    /// DER as base64, by path.
+    #[serde(default)]
+    certificates: BTreeMap<String, String>,
     #[serde(flatten)]
     facts: HostFacts,
 }
@@ -40,7 +46,8 @@ fn parse(printed: &str) -> Result<HostFacts, StepError> {
     };
     // Without an answer of etcd the rest is still worth having.
     let etcd_members = etcd::parse_members(&printed.etcd_members).unwrap_or_default();
-    Ok(HostFacts { marker, etcd_members, ..printed.facts })
+    let certificates = certificates::ends(&printed.certificates);
+    Ok(HostFacts { marker, certificates, etcd_members, ..printed.facts })
 }
 
 #[cfg(test)]
@@ -57,7 +64,7 @@ mod tests {
         let printed = r#"{"hostname":"cp-1","os":{"id":"debian","version_id":"12"},"architecture":"amd64","cgroup":"v1",
             "memory_mib":2048,"swap_active":true,"marker":"{\n  \"cluster\": \"prod\",\n  \"provider_version\": \"0.1.0\"\n}",
             "packages":{"kubelet":"1.35.4"},"kubernetes":{"admin_conf":true,"static_pods":["etcd"]},
-            "files":{"/etc/x":"abc"},"units":{"kubeone-init":"running"},
+            "files":{"/etc/x":"abc"},"certificates":{"/etc/kubernetes/pki/broken.crt":"AAAA"},"units":{"kubeone-init":"running"},
             "etcd_members":"{\"members\":[{\"ID\":\"16\",\"name\":\"cp-1\"}]}"}"#;
         let host = FakeHost::new("cp-1").answers(SCRIPT, printed);
         let facts = observe_host(&host).await.unwrap();

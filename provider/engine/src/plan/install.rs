@@ -6,17 +6,19 @@ use super::{Action, Lane, Plan};
 use crate::addons::{self, WantedAddon};
 use crate::observed::{HostFacts, Observed};
 use crate::standing::{INIT_UNIT, JOIN_UNIT, Standing, has_node, is_node, leftover, standing};
+use crate::wanted::Wanted;
 use crate::{catalog, prepare};
 
 /// What has to be done so that the cluster is as wanted. Hosts that were never looked at are taken for new machines,
 /// so the plan for a cluster that does not exist yet follows from the settings and an empty observation.
 ///
 /// Where nothing safe can be planned the plan is empty, and [`crate::check()`] says why.
-pub fn plan_create_or_update(spec: &ClusterSpec, observed: &Observed) -> Plan {
-    plan_with_addons(spec, observed, &addons::wanted(spec))
+pub fn plan_create_or_update(wanted: &Wanted, observed: &Observed) -> Plan {
+    plan_with_addons(wanted, observed, &addons::wanted(&wanted.spec))
 }
 
-pub(crate) fn plan_with_addons(spec: &ClusterSpec, observed: &Observed, addons: &[WantedAddon]) -> Plan {
+pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[WantedAddon]) -> Plan {
+    let spec = &wanted.spec;
     let Some(beginning) = beginning(spec, observed) else { return Plan::default() };
     let init = match &beginning {
         Beginning::Init { host, .. } => Some(*host),

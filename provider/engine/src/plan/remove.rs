@@ -11,25 +11,14 @@ use crate::standing::{Standing, standing};
 /// reached are [`crate::check_removal`]'s business.
 pub fn plan_removal(spec: &ClusterSpec, observed: &Observed) -> Plan {
     let resets = |role| -> Vec<Lane> {
-        let hosts = hosts(spec, observed).filter(|(_, its_role)| *its_role == role);
-        let ours = hosts.filter(|(name, _)| {
+        let hosts = spec.hosts().filter(|(_, its_role, _)| *its_role == role);
+        let ours = hosts.filter(|(name, ..)| {
             matches!(standing(spec, observed, name), Standing::Unseen | Standing::Begun | Standing::Finished)
         });
-        ours.map(|(name, role)| vec![Action::ResetHost { host: name.to_owned(), role }]).collect()
+        ours.map(|(name, ..)| vec![Action::ResetHost { host: name.to_owned(), role }]).collect()
     };
     let mut plan = Plan::default();
     plan.add("reset workers", resets(Role::Worker));
     plan.add("reset control planes", resets(Role::ControlPlane));
     plan
-}
-
-/// The hosts of the settings, and those that were observed because earlier settings named them.
-pub(crate) fn hosts<'a>(spec: &'a ClusterSpec, observed: &'a Observed) -> impl Iterator<Item = (&'a str, Role)> {
-    let wanted = |name: &str| spec.control_plane.contains_key(name) || spec.static_workers.contains_key(name);
-    let earlier = observed.hosts.keys().map(String::as_str).filter(move |name| !wanted(name));
-    let earlier = earlier.map(|name| {
-        let control_plane = observed.facts(name).is_some_and(|facts| !facts.kubernetes.static_pods.is_empty());
-        (name, if control_plane { Role::ControlPlane } else { Role::Worker })
-    });
-    spec.hosts().map(|(name, role, _)| (name, role)).chain(earlier)
 }

@@ -47,7 +47,7 @@ async fn came_to_its_end(cx: &Cx<'_>, facts: &HostFacts) -> bool {
         return false;
     }
     // Not the shared connection: if this cluster is given up, that one must not remember its CA.
-    match observe::connect(cx.spec, cx.hosts).await {
+    match observe::connect(cx.wanted, cx.hosts).await {
         Ok(cluster) => cluster.init_complete(EARLIER_RUN_PATIENCE).await.unwrap_or(false),
         Err(_) => false,
     }

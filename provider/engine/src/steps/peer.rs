@@ -39,8 +39,11 @@ pub(super) async fn finished_control_plane<'a>(
 ) -> Result<Peer<'a>, StepError> {
     let wanted: &[&'static str] = if role == Role::ControlPlane { &SHARED_PKI } else { &[CA_CERTIFICATE] };
     let mut reason = "there is no other control plane".to_owned();
-    for name in cx.spec.control_plane.keys().filter(|name| *name != newcomer) {
-        let host = cx.host(name)?;
+    let stay = cx.spec.control_plane.keys().filter(|name| *name != newcomer);
+    let leaving = cx.wanted.leaving.iter().filter(|(_, leaving)| leaving.role == Role::ControlPlane);
+    let stay = stay.filter_map(|name| Some((name, cx.host(name).ok()?)));
+    let leaving = leaving.filter_map(|(name, _)| Some((name, cx.leaving(name)?)));
+    for (name, host) in stay.chain(leaving) {
         match read(host, wanted, uid).await {
             Ok(Some((ca_certificate, files))) => {
                 let pki = if role == Role::ControlPlane { files } else { Vec::new() };

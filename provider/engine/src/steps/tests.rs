@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::cx::Hosts;
 use crate::report::Outcome;
+use crate::wanted::Wanted;
 
 const VERSION: KubernetesVersion = KubernetesVersion::new(1, 35, 4);
 const UID: &str = "00000000-0000-0000-0000-000000000001";
@@ -70,7 +71,7 @@ fn peer() -> FakeHost {
 fn hosts<const N: usize>(hosts: [FakeHost; N]) -> (Hosts, BTreeMap<String, Arc<FakeHost>>) {
     let hosts = hosts.map(|host| (host.name().to_owned(), Arc::new(host)));
     let seen = hosts.iter().map(|(name, host)| (name.clone(), host.clone() as Arc<dyn Host>)).collect();
-    (seen, hosts.into_iter().collect())
+    (Hosts { wanted: seen, leaving: BTreeMap::new() }, hosts.into_iter().collect())
 }
 
 fn log(host: &FakeHost, expected: &Expect) {
@@ -109,7 +110,8 @@ async fn a_bare_host_is_prepared() {
         .answers("os/debian/install_packages.sh", "")
         .answers("os/linux/pull_images.sh", "");
     let (hosts, fakes) = hosts([host]);
-    let cx = Cx::new(&spec, &hosts, CancellationToken::new());
+    let wanted = Wanted::new(spec.clone());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
     let outcome = prepare_host::run(&cx, "cp-1", Role::ControlPlane, VERSION).await.unwrap();
     assert_eq!(outcome, Outcome::Done);
     let host = &fakes["cp-1"];
@@ -141,7 +143,8 @@ async fn a_host_of_somebody_else_is_not_touched() {
         json!({ "kubelet_active": true }),
     ] {
         let (hosts, fakes) = hosts([FakeHost::new("cp-1").answers("os/linux/observe.sh", seen(strange))]);
-        let cx = Cx::new(&spec, &hosts, CancellationToken::new());
+        let wanted = Wanted::new(spec.clone());
+        let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
         let error = prepare_host::run(&cx, "cp-1", Role::Worker, VERSION).await.unwrap_err();
         assert!(matches!(error, StepError::Refused { .. }), "{error}");
         log(&fakes["cp-1"], &expect![["run os/linux/observe.sh\n"]]);
@@ -157,7 +160,8 @@ async fn the_first_control_plane_is_initialised() {
     let (hosts, fakes) = hosts([host]);
     let api = FakeApi::new();
     expect_namespace(&api);
-    let cx = Cx::new(&spec, &hosts, CancellationToken::new()).with_cluster(api.cluster());
+    let wanted = Wanted::new(spec.clone());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     init_control_plane::run(&cx, "cp-1", VERSION).await.unwrap();
     let host = &fakes["cp-1"];
     log(
@@ -185,7 +189,8 @@ async fn a_half_done_init_is_cleaned_and_begun_anew() {
     let (hosts, fakes) = hosts([host]);
     let api = FakeApi::new();
     expect_namespace(&api);
-    let cx = Cx::new(&spec, &hosts, CancellationToken::new()).with_cluster(api.cluster());
+    let wanted = Wanted::new(spec.clone());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     init_control_plane::run(&cx, "cp-1", VERSION).await.unwrap();
     log(
         &fakes["cp-1"],
@@ -204,7 +209,8 @@ async fn a_finished_control_plane_that_is_silent_is_never_cleaned() {
     let spec = spec();
     let finished = json!({ "marker": marker(Some(UID)), "kubernetes": { "ca_sha256": "ab" } });
     let (hosts, fakes) = hosts([FakeHost::new("cp-1").answers("os/linux/observe.sh", seen(finished))]);
-    let cx = Cx::new(&spec, &hosts, CancellationToken::new());
+    let wanted = Wanted::new(spec.clone());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
     let error = init_control_plane::run(&cx, "cp-1", VERSION).await.unwrap_err();
     assert!(matches!(error, StepError::Refused { .. }), "{error}");
     log(
@@ -226,7 +232,8 @@ async fn a_worker_that_had_joined_only_gets_what_is_missing() {
     expect_namespace(&api);
     expect_nodes(&api, &[json!({ "metadata": { "name": "w-1" } })]);
     api.expect_echo("PATCH /api/v1/nodes/w-1");
-    let cx = Cx::new(&spec, &hosts, CancellationToken::new()).with_cluster(api.cluster());
+    let wanted = Wanted::new(spec.clone());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     let outcome = join_worker::run(&cx, "w-1").await.unwrap();
     assert!(matches!(outcome, Outcome::Skipped(_)));
     log(
@@ -247,7 +254,8 @@ async fn a_node_of_another_cluster_of_the_same_name_is_refused() {
         hosts([FakeHost::new("w-1").answers("os/linux/observe.sh", seen(json!({ "marker": marker(Some("x")) })))]);
     let api = FakeApi::new();
     expect_namespace(&api);
-    let cx = Cx::new(&spec, &hosts, CancellationToken::new()).with_cluster(api.cluster());
+    let wanted = Wanted::new(spec.clone());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     let error = join_worker::run(&cx, "w-1").await.unwrap_err();
     assert!(matches!(error, StepError::Refused { .. }), "{error}");
 }
@@ -270,7 +278,8 @@ async fn a_half_done_control_plane_is_cleaned_before_it_joins_again() {
     expect_namespace(&api);
     expect_nodes(&api, &[json!({ "metadata": { "name": "cp-2" } })]);
     api.expect("DELETE /api/v1/nodes/cp-2", 200, &json!({ "kind": "Status", "status": "Success" }));
-    let cx = Cx::new(&spec, &hosts, CancellationToken::new()).with_cluster(api.cluster());
+    let wanted = Wanted::new(spec.clone());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     let error = join_control_plane::run(&cx, "cp-2").await.unwrap_err();
     assert!(error.to_string().contains("CA"), "{error}");
     log(
@@ -321,7 +330,8 @@ async fn a_host_is_reset_down_to_what_was_there() {
         .answers("os/debian/remove_packages.sh", "")
         .answers("os/linux/remove_configuration.sh", "");
     let (hosts, fakes) = hosts([host]);
-    let cx = Cx::new(&spec, &hosts, CancellationToken::new());
+    let wanted = Wanted::new(spec.clone());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
     reset_host::run(&cx, "w-1", Role::Worker).await.unwrap();
     let host = &fakes["w-1"];
     log(
@@ -350,7 +360,8 @@ async fn packages_stay_when_the_user_says_so() {
         .answers("os/linux/reset_node.sh", "")
         .answers("os/linux/remove_configuration.sh", "");
     let (hosts, fakes) = hosts([host]);
-    let cx = Cx::new(&spec, &hosts, CancellationToken::new());
+    let wanted = Wanted::new(spec.clone());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
     reset_host::run(&cx, "w-1", Role::Worker).await.unwrap();
     let files = variable(&fakes["w-1"], "os/linux/remove_configuration.sh", "FILES");
     assert!(!files.contains("/etc/containerd/config.toml"), "{files}");
@@ -360,7 +371,8 @@ async fn packages_stay_when_the_user_says_so() {
 async fn a_bare_host_needs_no_reset() {
     let spec = spec();
     let (hosts, fakes) = hosts([FakeHost::new("w-1").answers("os/linux/observe.sh", seen(json!({})))]);
-    let cx = Cx::new(&spec, &hosts, CancellationToken::new());
+    let wanted = Wanted::new(spec.clone());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
     assert!(matches!(reset_host::run(&cx, "w-1", Role::Worker).await.unwrap(), Outcome::Skipped(_)));
     log(&fakes["w-1"], &expect![["run os/linux/observe.sh\n"]]);
 }
@@ -369,10 +381,12 @@ async fn a_bare_host_needs_no_reset() {
 async fn an_unreachable_host_is_left_behind_with_a_warning() {
     let spec = spec();
     let (hosts, _) = hosts([FakeHost::new("w-1").unreachable()]);
-    let cx = Cx::new(&spec, &hosts, CancellationToken::new());
+    let wanted = Wanted::new(spec.clone());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
     assert!(matches!(reset_host::run(&cx, "w-1", Role::Worker).await.unwrap(), Outcome::Warning(_)));
     let mut strict = spec.clone();
     strict.deletion.unreachable_hosts = kubeone_spec::UnreachableHosts::Fail;
-    let cx = Cx::new(&strict, &hosts, CancellationToken::new());
+    let wanted = Wanted::new(strict.clone());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
     reset_host::run(&cx, "w-1", Role::Worker).await.unwrap_err();
 }

@@ -25,12 +25,12 @@ fn check_case(file: &str) {
 }
 
 fn write(case: &Case) -> String {
-    let (spec, observed) = (&case.world.spec, &case.world.observed);
+    let (wanted, observed) = (&case.world.wanted, &case.world.observed);
     let (plan, findings) = if case.remove {
-        (plan_removal(spec, observed), check_removal(spec, observed))
+        (plan_removal(&wanted.spec, observed), check_removal(&wanted.spec, observed))
     } else {
-        let plan = plan_with_addons(spec, observed, &case.world.addons);
-        let findings = check(spec, &plan, observed);
+        let plan = plan_with_addons(wanted, observed, &case.world.addons);
+        let findings = check(wanted, &plan, observed);
         (plan, findings)
     };
     let mut text = format!("{}\n\nwanted:\n{}\nfound:\n{}\nplan:\n", case.title, case.wanted, case.found);

@@ -36,16 +36,16 @@ fn spec(control_planes: usize, workers: usize, cni: &str) -> ClusterSpec {
 type Planner = fn(&World) -> Plan;
 
 fn create(world: &World) -> Plan {
-    let plan = plan_with_addons(&world.spec, &world.observed, &world.addons);
-    let refused = check(&world.spec, &plan, &world.observed);
+    let plan = plan_with_addons(&world.wanted, &world.observed, &world.addons);
+    let refused = check(&world.wanted, &plan, &world.observed);
     let refused: Vec<_> = refused.iter().filter(|finding| finding.severity == Severity::Error).collect();
     assert!(refused.is_empty(), "{refused:#?}\n{plan}");
     plan
 }
 
 fn remove(world: &World) -> Plan {
-    assert_eq!(check_removal(&world.spec, &world.observed), []);
-    plan_removal(&world.spec, &world.observed)
+    assert_eq!(check_removal(&world.wanted.spec, &world.observed), []);
+    plan_removal(&world.wanted.spec, &world.observed)
 }
 
 fn run(world: &mut World, plan: &Plan) {
@@ -184,7 +184,7 @@ fn no_observation_makes_a_plan_dangerous() {
         let mut world = random_world(&mut dice);
         let plan = create(&world);
         kill_somewhere(&mut world, &plan, &mut dice);
-        let names: Vec<_> = world.spec.hosts().map(|(name, ..)| name.to_owned()).collect();
+        let names: Vec<_> = world.wanted.spec.hosts().map(|(name, ..)| name.to_owned()).collect();
         let (mut foreign, mut out_of_reach) = (Vec::new(), Vec::new());
         for name in &names {
             match dice.below(8) {
@@ -201,14 +201,14 @@ fn no_observation_makes_a_plan_dangerous() {
                 _ => {}
             }
         }
-        let plan = plan_with_addons(&world.spec, &world.observed, &world.addons);
-        let findings = check(&world.spec, &plan, &world.observed);
+        let plan = plan_with_addons(&world.wanted, &world.observed, &world.addons);
+        let findings = check(&world.wanted, &plan, &world.observed);
         let refused = findings.iter().any(|finding| finding.severity == Severity::Error);
         assert!(plan.actions().all(|action| !foreign.iter().any(|name| action.host() == Some(name))), "{plan}");
         assert!(refused || foreign.is_empty());
         assert!(refused || plan.actions().all(|action| !out_of_reach.iter().any(|name| action.host() == Some(name))));
         let begins = plan.actions().any(|action| matches!(action, Action::InitControlPlane { .. }));
-        let exists = names.iter().any(|name| standing(&world.spec, &world.observed, name) == Standing::Finished);
+        let exists = names.iter().any(|name| standing(&world.wanted.spec, &world.observed, name) == Standing::Finished);
         assert!(!(begins && exists), "{plan}");
         assert!(
             findings.iter().all(|finding| !finding.path.0.is_empty()),
@@ -224,7 +224,7 @@ fn drift_is_repaired_where_it_is() {
         let mut dice = Dice(seed);
         let end = finished(World::new(spec(3, 3, "canal")));
         let mut world = end.clone();
-        let names: Vec<_> = end.spec.hosts().map(|(name, ..)| name.to_owned()).collect();
+        let names: Vec<_> = end.wanted.spec.hosts().map(|(name, ..)| name.to_owned()).collect();
         let name = &names[dice.below(names.len())];
         let facts = world.facts(name);
         match dice.below(4) {
@@ -244,7 +244,7 @@ fn drift_is_repaired_where_it_is() {
 fn same_cluster(left: &World, right: &World, what: &str) {
     let without_units = |world: &World| {
         let mut world = world.clone();
-        let names: Vec<_> = world.spec.hosts().map(|(name, ..)| name.to_owned()).collect();
+        let names: Vec<_> = world.wanted.spec.hosts().map(|(name, ..)| name.to_owned()).collect();
         for name in &names {
             world.facts(name).units.clear();
         }

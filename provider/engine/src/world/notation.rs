@@ -97,15 +97,15 @@ fn world(settings: &Settings, found: &str) -> World {
     for word in &cluster {
         then_happened_to_cluster(&mut world, word);
     }
-    world.spec = settings.spec(false);
+    world.change_to(settings.spec(false));
     world
 }
 
 /// How far the host got.
 fn came_to(world: &mut World, name: &str, state: &str) {
     let host = name.to_owned();
-    let role = if world.spec.control_plane.contains_key(name) { Role::ControlPlane } else { Role::Worker };
-    let kubernetes_version = world.spec.kubernetes_version;
+    let role = if world.wanted.spec.control_plane.contains_key(name) { Role::ControlPlane } else { Role::Worker };
+    let kubernetes_version = world.wanted.spec.kubernetes_version;
     let (reached, extent) = match state {
         "a fresh machine" => return,
         "unreachable" => {
@@ -140,7 +140,7 @@ fn finish(world: &mut World, cluster: &[String]) {
     if world.observed.api_facts().is_none() || cluster.iter().any(|word| word == "no addons") {
         return;
     }
-    if world.spec.cluster_network.cni == kubeone_spec::Cni::Canal {
+    if world.wanted.spec.cluster_network.cni == kubeone_spec::Cni::Canal {
         world.run(&Action::ApplyAddon { addon: "canal".to_owned() }, Extent::Whole);
     }
     world.api().nodes.values_mut().for_each(|node| node.ready = true);

@@ -117,6 +117,29 @@ file_hashes() {
   done < <(sha256sum "${paths[@]}" 2>/dev/null || true) | object
 }
 
+# certificate PATH: the first certificate in a PEM file, or of the client in a kubeconfig, as base64 without line breaks.
+certificate() {
+  local line inside=
+  while read -r line; do
+    case $line in
+      client-certificate-data:*) base64 --decode <<<"${line#*: }" | certificate; return ;;
+      '-----BEGIN CERTIFICATE-----') inside=yes ;;
+      '-----END CERTIFICATE-----') return ;;
+      *) if [[ $inside ]]; then printf '%s' "$line"; fi ;;
+    esac
+  done
+}
+
+# certificates: of every component on this host, by path. Keys in the same files are not printed.
+certificates() {
+  local file
+  for file in /etc/kubernetes/pki/*.crt /etc/kubernetes/pki/etcd/*.crt /etc/kubernetes/*.conf \
+    /var/lib/kubelet/pki/kubelet-client-current.pem /var/lib/kubelet/pki/kubelet.crt; do
+    [[ -r $file ]] || continue
+    printf '%s %s\n' "$file" "$(quote "$(certificate <"$file")")"
+  done | object
+}
+
 # unit_states: what became of the long steps since the last boot. A unit locks `running` while it runs.
 unit_states() {
   local folder state
@@ -130,87 +153,6 @@ unit_states() {
       state=succeeded
     fi
     printf '%s "%s"\n' "${folder##*/}" "$state"
-  done | object
-}
-
-active() {
-  local lines
-  mapfile -t lines </proc/swaps
-  if ((${#lines[@]} > 1)); then printf true; else printf false; fi
-}
-
-# packages: name and version of our packages, one per line, as the package manager knows them.
-packages() {
-  if command -v dpkg-query >/dev/null; then
-    dpkg-query --show --showformat '${db:Status-Status} ${Package} ${Version}\n' \
-      containerd.io containerd kubelet kubeadm kubectl 2>/dev/null | sed -n 's/^installed //p' || true
-  elif command -v rpm >/dev/null; then
-    rpm --query --queryformat '%{NAME} %{VERSION}\n' containerd.io containerd kubelet kubeadm kubectl 2>/dev/null |
-      grep -v 'not installed' || true
-  fi
-}
-
-package_versions() {
-  local name version
-  while read -r name version; do
-    version=${version#*:}
-    version=${version%%[-~+]*}
-    printf '%s %s\n' "${name%.io}" "$(quote "$version")"
-  done < <(packages) | sort --unique --key=1,1 | object
-}
-
-static_pods() {
-  local file separator=
-  printf '['
-  for file in /etc/kubernetes/manifests/*.yaml; do
-    [[ -e $file ]] || continue
-    file=${file##*/}
-    printf '%s%s' "$separator" "$(quote "${file%.yaml}")"
-    separator=,
-  done
-  printf ']'
-}
-
-api_server() {
-  local key value rest
-  if [[ -r /etc/kubernetes/kubelet.conf ]]; then
-    while read -r key value rest; do
-      if [[ $key == server: ]]; then quote "$value"; return; fi
-    done </etc/kubernetes/kubelet.conf
-  fi
-  printf '""'
-}
-
-kubernetes_files() {
-  local ca=
-  if [[ -r /etc/kubernetes/pki/ca.crt ]]; then ca=$(sha256sum /etc/kubernetes/pki/ca.crt); fi
-  printf '{"admin_conf":%s,"kubelet_conf":%s,"static_pods":%s,"etcd_data":%s,"ca_sha256":"%s","api_server":%s}' \
-    "$(exists /etc/kubernetes/admin.conf)" "$(exists /etc/kubernetes/kubelet.conf)" "$(static_pods)" \
-    "$(exists /var/lib/etcd/member)" "${ca%% *}" "$(api_server)"
-}
-
-file_hashes() {
-  local paths hash path
-  mapfile -t paths <<<"$FILES"
-  while read -r hash path; do
-    printf '%s "%s"\n' "$path" "$hash"
-  done < <(sha256sum "${paths[@]}" 2>/dev/null || true) | object
-}
-
-# unit_states: what became of the long steps since the last boot.
-unit_states() {
-  local folder unit state code
-  for folder in /run/kubeone/kubeone-*/; do
-    [[ -d $folder ]] || continue
-    unit=$(basename "$folder")
-    state=failed
-    if systemctl --quiet is-active "$unit.service"; then
-      state=running
-    elif [[ -r $folder/exit-code ]]; then
-      read -r code <"$folder/exit-code" || true
-      if [[ $code == 0 ]]; then state=succeeded; fi
-    fi
-    printf '%s "%s"\n' "$unit" "$state"
   done | object
 }
 
@@ -245,5 +187,6 @@ kubelet_active $(active kubelet)
 kubernetes $(kubernetes_files)
 files $(file_hashes)
 units $(unit_states)
+certificates $(certificates)
 etcd_members $(quote "$(etcd_members)")
 END

@@ -1,6 +1,6 @@
 //! Create and update: one procedure, because both bring the hosts to where the settings want them.
 
-use kubeone_engine::{Cx, Hosts, Observed, check, execute, observe, plan_create_or_update};
+use kubeone_engine::{Cx, Hosts, Observed, Wanted, check, execute, observe, plan_create_or_update};
 use kubeone_spec::{ClusterSpec, ClusterStatus};
 use tfplugin::{ApplyRequest, ApplyResponse, CancellationToken, Diagnostic, Diagnostics};
 
@@ -30,10 +30,11 @@ async fn converge(
     let spec = decode::<ClusterSpec>(&CLUSTER, &request.planned_state)?.settings;
     let is_create = request.prior_state.is_null();
     let operation = if is_create { Operation::create(&spec) } else { Operation::update(&spec) };
-    let hosts = connection.require_hosts(&spec)?;
+    let wanted = wanted(request, spec.clone())?;
+    let hosts = connection.require_hosts(&wanted)?;
     let _lock = locks.lock(encode::endpoint(&spec.api_endpoint)).await;
     let cancel = request.context.cancel.child_token();
-    let work = carry_out(&spec, &hosts, &operation, cancel.clone());
+    let work = carry_out(&wanted, &hosts, &operation, cancel.clone());
     let done = operation.run(&cancel, work).await?;
 
     let prior = if is_create { ClusterStatus::default() } else { encode::read_status(&request.prior_state)? };
@@ -45,6 +46,15 @@ async fn converge(
     Ok(ApplyResponse { state, private, diagnostics: done.diagnostics, ..ApplyResponse::default() })
 }
 
+/// What is wanted, seen from the state before.
+fn wanted(request: &ApplyRequest, spec: ClusterSpec) -> Result<Wanted, Diagnostics> {
+    if request.prior_state.is_null() {
+        return Ok(Wanted::new(spec));
+    }
+    let prior = decode::<ClusterSpec>(&CLUSTER, &request.prior_state)?.settings;
+    Ok(Wanted::after(&prior, Some(encode::read_status(&request.prior_state)?.id), spec))
+}
+
 /// What came of a run that reached its end.
 struct Done {
     observed: Observed,
@@ -53,29 +63,30 @@ struct Done {
 }
 
 async fn carry_out(
-    spec: &ClusterSpec,
+    wanted: &Wanted,
     hosts: &Hosts,
     operation: &Operation<'_>,
     cancel: CancellationToken,
 ) -> Result<Done, Diagnostics> {
-    let observed = observe(spec, hosts).await;
-    let plan = plan_create_or_update(spec, &observed);
-    let mut diagnostics = from_findings(check(spec, &plan, &observed));
+    let spec = &wanted.spec;
+    let observed = observe(wanted, hosts).await;
+    let plan = plan_create_or_update(wanted, &observed);
+    let mut diagnostics = from_findings(check(wanted, &plan, &observed));
     if diagnostics.has_errors() {
         return Err(diagnostics);
     }
-    let cx = Cx::new(spec, hosts, cancel);
+    let cx = Cx::new(wanted, hosts, cancel);
     let report = execute(&plan, &cx, &|_| {}).await.map_err(|error| operation.failure(&error))?;
     tracing::info!("all steps are done:\n{report}");
     for warning in report.warnings() {
         diagnostics.warning(format!("cluster `{}`", spec.name), warning);
     }
-    let observed = observe(spec, hosts).await;
+    let observed = observe(wanted, hosts).await;
     if observed.api_facts().is_none() {
         diagnostics.push(operation.silent_api(&observed));
         return Err(diagnostics);
     }
-    let remaining = plan_create_or_update(spec, &observed).lines();
+    let remaining = plan_create_or_update(wanted, &observed).lines();
     if !remaining.is_empty() {
         diagnostics.push(Diagnostic::warning(
             format!("cluster `{}` is not quite as it should be", spec.name),

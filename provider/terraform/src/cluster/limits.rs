@@ -50,7 +50,7 @@ fn immutable(prior: &ClusterSpec, wanted: &ClusterSpec) -> Vec<Finding> {
 /// etcd loses its data when most of its members are replaced at once.
 fn lost_quorum(prior: &ClusterSpec, wanted: &ClusterSpec) -> Option<Finding> {
     let is_replaced = |(name, prior): &(&String, &HostSpec)| {
-        wanted.control_plane.get(*name).is_some_and(|wanted| is_new_machine(prior, wanted))
+        wanted.control_plane.get(*name).is_some_and(|wanted| wanted.is_new_machine(prior))
     };
     let members = prior.control_plane.len();
     let replaced = prior.control_plane.iter().filter(is_replaced).count();
@@ -69,7 +69,7 @@ fn lost_quorum(prior: &ClusterSpec, wanted: &ClusterSpec) -> Option<Finding> {
 }
 
 fn host(path: &FieldPath, prior: &HostSpec, wanted: &HostSpec, findings: &mut Vec<Finding>) {
-    if is_new_machine(prior, wanted) {
+    if wanted.is_new_machine(prior) {
         return;
     }
     let address = if wanted.private_address.is_some() { "private_address" } else { "address" };
@@ -80,14 +80,6 @@ fn host(path: &FieldPath, prior: &HostSpec, wanted: &HostSpec, findings: &mut Ve
     ];
     for (field, _) in changed.into_iter().filter(|(_, is_changed)| *is_changed) {
         findings.push(refused(path.clone().field(field), format!("`{field}` of a host that is in the cluster")));
-    }
-}
-
-/// Whether another machine stands behind the name of a host now. Without `instance_id` its address tells.
-pub(super) fn is_new_machine(prior: &HostSpec, wanted: &HostSpec) -> bool {
-    match (&prior.instance_id, &wanted.instance_id) {
-        (Some(prior), Some(wanted)) => prior != wanted,
-        _ => prior.node_address() != wanted.node_address(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What Terraform's plan shows. Pure: it works from the settings and the last observation and reaches no host.
 
-use kubeone_engine::{Action, Observed, Plan, check, plan_create_or_update};
+use kubeone_engine::{Action, Observed, Plan, Wanted, check, plan_create_or_update};
 use kubeone_spec::{ClusterSpec, FieldPath, Step, validate_cluster};
 use tfplugin::plan::mark_unknown;
 use tfplugin::{AttributePath, Diagnostic, Diagnostics, PlanRequest, PlanResponse, Value};
@@ -48,7 +48,7 @@ fn create(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> PlanResponse 
         planned.set(&"endpoint".into(), encode::endpoint(&wanted.settings.api_endpoint));
     }
     if steps_are_certain(wanted, None) {
-        let plan = plan_create_or_update(&wanted.settings, &Observed::default());
+        let plan = plan_create_or_update(&Wanted::new(wanted.settings.clone()), &Observed::default());
         planned.set(&"planned_steps".into(), Value::list(plan.lines()));
     }
     PlanResponse { planned_state: planned, ..PlanResponse::default() }
@@ -64,10 +64,12 @@ fn update(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanRe
     // stays as it was and shows no difference.
     let mut planned = request.proposed_state.clone();
     match private::decode(&request.prior_private).filter(|_| steps_are_certain(wanted, Some(&prior))) {
-        Some(mut observed) => {
-            forget_replaced(&mut observed, &prior, &wanted.settings);
-            let plan = plan_create_or_update(&wanted.settings, &observed);
-            diagnostics.extend(from_findings(check(&wanted.settings, &plan, &observed)));
+        Some(observed) => {
+            let uid = encode::read_status(&request.prior_state)?.id;
+            let change = Wanted::after(&prior, Some(uid), wanted.settings.clone());
+            let observed = observed.for_change(&change);
+            let plan = plan_create_or_update(&change, &observed);
+            diagnostics.extend(from_findings(check(&change, &plan, &observed)));
             show_steps(&plan, &mut planned);
         }
         None if prior == wanted.settings && wanted.unknown.is_empty() => {}
@@ -79,17 +81,6 @@ fn update(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanRe
         diagnostics,
         ..PlanResponse::default()
     })
-}
-
-/// What was seen of a machine says nothing about the one that takes its place.
-fn forget_replaced(observed: &mut Observed, prior: &ClusterSpec, wanted: &ClusterSpec) {
-    let hosts = prior.control_plane.iter().chain(&prior.static_workers);
-    for (name, prior) in hosts {
-        let wanted = wanted.control_plane.get(name).or_else(|| wanted.static_workers.get(name));
-        if wanted.is_some_and(|wanted| limits::is_new_machine(prior, wanted)) {
-            observed.hosts.remove(name);
-        }
-    }
 }
 
 fn show_steps(plan: &Plan, planned: &mut Value) {

@@ -1,6 +1,6 @@
 //! Refresh: look at the cluster and tell Terraform what is different now.
 
-use kubeone_engine::{ApiState, HostState, Observed, observe, plan_create_or_update};
+use kubeone_engine::{ApiState, HostState, Observed, Wanted, observe, plan_create_or_update};
 use kubeone_spec::ClusterSpec;
 use tfplugin::{Diagnostic, Diagnostics, ReadRequest, ReadResponse, Value};
 use tokio::time::timeout;
@@ -13,25 +13,27 @@ use crate::{encode, private};
 pub(super) async fn read(connection: &Connection, request: ReadRequest) -> ReadResponse {
     let cancel = request.context.cancel.clone();
     match cancel.run_until_cancelled(look(connection, &request.state)).await {
-        Some(Ok(Some((spec, observed)))) => answer(request, &spec, &observed),
+        Some(Ok(Some((wanted, observed)))) => answer(request, &wanted, &observed),
         Some(Err(diagnostic)) => request.unchanged(diagnostic.into()),
         Some(Ok(None)) | None => request.unchanged(Diagnostics::new()),
     }
 }
 
 /// `None` when credentials are known only at apply; the plan is then made from the last observation.
-async fn look(connection: &Connection, state: &Value) -> Result<Option<(ClusterSpec, Observed)>, Diagnostic> {
+async fn look(connection: &Connection, state: &Value) -> Result<Option<(Wanted, Observed)>, Diagnostic> {
     let spec = decode::<ClusterSpec>(&CLUSTER, state)?.settings;
-    let Some(hosts) = connection.hosts(&spec)? else { return Ok(None) };
-    let Ok(observed) = timeout(spec.timeouts.read.0, observe(&spec, &hosts)).await else {
-        let reason = format!("Its hosts did not answer within {}.", spec.timeouts.read);
-        return Err(not_refreshed(&spec, &reason));
+    let wanted = Wanted { uid: Some(encode::read_status(state)?.id), ..Wanted::new(spec) };
+    let Some(hosts) = connection.hosts(&wanted)? else { return Ok(None) };
+    let Ok(observed) = timeout(wanted.spec.timeouts.read.0, observe(&wanted, &hosts)).await else {
+        let reason = format!("Its hosts did not answer within {}.", wanted.spec.timeouts.read);
+        return Err(not_refreshed(&wanted.spec, &reason));
     };
-    Ok(Some((spec, observed)))
+    Ok(Some((wanted, observed)))
 }
 
 /// What Terraform is told after a look at the cluster.
-fn answer(mut request: ReadRequest, spec: &ClusterSpec, observed: &Observed) -> ReadResponse {
+fn answer(mut request: ReadRequest, wanted: &Wanted, observed: &Observed) -> ReadResponse {
+    let spec = &wanted.spec;
     let unreachable = unreachable_lines(observed);
     // Something that is silent for a moment is not gone, and as far as anyone knows nothing has changed.
     match &observed.api {
@@ -45,7 +47,7 @@ fn answer(mut request: ReadRequest, spec: &ClusterSpec, observed: &Observed) -> 
         ApiState::Absent if is_gone(spec, observed) => return ReadResponse::default(),
         ApiState::Answered(_) | ApiState::Absent => {}
     }
-    match update(&mut request.state, spec, observed) {
+    match update(&mut request.state, wanted, observed) {
         Ok(private) => {
             request.private = private;
             request.unchanged(Diagnostics::new())
@@ -78,9 +80,9 @@ fn is_gone(spec: &ClusterSpec, observed: &Observed) -> bool {
 }
 
 /// Brings computed attributes up to date, and answers what to remember; what is the same stays as it is.
-fn update(state: &mut Value, spec: &ClusterSpec, observed: &Observed) -> Result<Vec<u8>, Diagnostic> {
-    let mut status = encode::status(spec, observed, &encode::read_status(state)?);
-    if !plan_create_or_update(spec, observed).is_empty() {
+fn update(state: &mut Value, wanted: &Wanted, observed: &Observed) -> Result<Vec<u8>, Diagnostic> {
+    let mut status = encode::status(&wanted.spec, observed, &encode::read_status(state)?);
+    if !plan_create_or_update(wanted, observed).is_empty() {
         // Something drifted. Terraform acts only on differences between state and plan, and the settings may well be
         // the same. An empty list here makes the difference: the plan will show the steps that put things right.
         status.planned_steps.clear();

@@ -49,6 +49,7 @@ fn settled() -> Observed {
     Observed {
         hosts: [("cp-1".to_owned(), unreachable()), ("w-1".to_owned(), unreachable())].into(),
         api: ApiState::Answered(Box::new(api)),
+        ..Observed::default()
     }
 }
 

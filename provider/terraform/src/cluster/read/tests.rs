@@ -17,7 +17,11 @@ fn unreachable() -> HostState {
 }
 
 fn observed(control_plane: HostState, worker: HostState, api: ApiState) -> Observed {
-    Observed { hosts: [("cp-1".to_owned(), control_plane), ("w-1".to_owned(), worker)].into(), api }
+    Observed {
+        hosts: [("cp-1".to_owned(), control_plane), ("w-1".to_owned(), worker)].into(),
+        api,
+        ..Observed::default()
+    }
 }
 
 fn api(nodes: &[&str]) -> ApiState {
@@ -43,7 +47,7 @@ fn refresh(observed: &Observed) -> ReadResponse {
         context: tfplugin::CallContext::default(),
     };
     let spec = decode::<ClusterSpec>(&CLUSTER, &request.state).unwrap().settings;
-    answer(request, &spec, observed)
+    answer(request, &Wanted::new(spec), observed)
 }
 
 #[track_caller]

@@ -1,0 +1,35 @@
+//! When certificates end.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use x509_parser::parse_x509_certificate;
+
+/// The ends of certificates that can be read; the others are as good as absent.
+pub(super) fn ends(der_as_base64: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let end = |(path, text): (&String, &String)| Some((path.clone(), end(text)?));
+    der_as_base64.iter().filter_map(end).collect()
+}
+
+fn end(base64: &str) -> Option<String> {
+    let der = STANDARD.decode(base64).ok()?;
+    let (_, certificate) = parse_x509_certificate(&der).ok()?;
+    Timestamp::from_second(certificate.validity().not_after.timestamp()).ok().map(|end| end.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_certificate_is_read() {
+        let pem = include_str!("../kubeadm/testdata/ca.crt");
+        let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+        let seen = BTreeMap::from([("ca.crt".to_owned(), base64), ("broken.crt".to_owned(), "AAAA".to_owned())]);
+        let ends = ends(&seen);
+        assert_eq!(ends.len(), 1);
+        assert!(ends["ca.crt"].ends_with('Z'), "{ends:?}");
+    }
+}
