@@ -1,5 +1,18 @@
 //! A scenario: a lab of its own, the local example in it, and everything needed to look at them and to disturb them.
+//!
+//! | to | there is |
+//! |---|---|
+//! | run terraform | [`Scenario::plan`], [`Scenario::apply`], [`Scenario::apply_fails_with`], [`Scenario::apply_in_background`], [`Scenario::destroy`], [`Scenario::state`]; the rest is in [`Scenario::terraform`] |
+//! | choose and change versions | [`Scenario::prepare_kubernetes`] with all of them before the first apply, then [`Scenario::set_kubernetes_version`] |
+//! | choose hosts | variables `control_planes` and `workers`, or [`Scenario::set_names`] to take any one away |
+//! | make new machines of old names | [`Scenario::new_machine`] with the same [`Address`] or another one |
+//! | look into a host | [`Scenario::machine`]: [`Machine::run`], [`Machine::succeeds`], [`Machine::wait_until`], [`Machine::ssh_logins`] |
+//! | show that a host was left alone | [`Machine::traces`], later [`Machine::must_be_untouched_since`] |
+//! | disturb a host | [`Machine::kill`], [`Machine::shut_down`], [`Machine::start`], [`Machine::reboot`], [`Machine::reboot_in_order`], [`Machine::remove`], [`Machine::plug`], [`Machine::answer_ssh`] |
+//! | ask the cluster | [`Scenario::kubectl`], [`Scenario::kubectl_json`], [`Scenario::kubectl_apply`] |
+//! | watch what users feel | [`Scenario::probe_api`], [`Scenario::probe_quorum`], [`Scenario::probe_workload`], each a [`Probe`] whose [`Probe::end`] answers a [`Report`] |
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,10 +23,18 @@ use crate::lab::{Lab, paths};
 use crate::terraform::{Background, Plan, Run, State, Terraform};
 
 mod guard;
+mod kubectl;
 mod machine;
+mod probe;
+mod replacement;
+mod traces;
+mod versions;
 
 pub use guard::{Guard, clean_up_when_interrupted};
 pub use machine::Machine;
+pub use probe::{Outage, Probe, Report, Request};
+pub use replacement::Address;
+pub use traces::Traces;
 
 /// A running scenario. Dropped, it takes its lab with it, whatever state that is in.
 #[derive(Debug)]
@@ -21,6 +42,8 @@ pub struct Scenario {
     pub terraform: Terraform,
     lab: Lab,
     ssh_key: PathBuf,
+    /// What single hosts need beside their name, as the example's variable `machines` has it.
+    machines: BTreeMap<String, serde_json::Value>,
     _guard: Guard,
 }
 
@@ -50,7 +73,7 @@ impl Scenario {
         terraform.set_environment("KUBEONE_LAB", &lab.name);
         terraform.set_environment("TF_VAR_lab", &programs.lab);
         terraform.set_environment("TF_VAR_ssh_key_file", &ssh_key);
-        Ok(Self { terraform, lab, ssh_key, _guard: guard })
+        Ok(Self { terraform, lab, ssh_key, machines: BTreeMap::new(), _guard: guard })
     }
 
     pub fn lab(&self) -> &Lab {

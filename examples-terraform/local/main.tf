@@ -5,8 +5,9 @@
 # The second half, `kubeone_cluster`, is the same everywhere.
 
 locals {
-  control_planes = toset([for number in range(var.control_planes) : "control-plane-${number + 1}"])
-  workers        = toset([for number in range(var.workers) : "worker-${number + 1}"])
+  # A number stands for that many names.
+  control_planes = try(toset(var.control_planes), toset([for i in range(var.control_planes) : "control-plane-${i + 1}"]))
+  workers        = try(toset(var.workers), toset([for i in range(var.workers) : "worker-${i + 1}"]))
 
   # What the lab says about each host and the load balancer, once they exist.
   hosts = { for name, host in terraform_data.host : name => jsondecode(file(host.output.answer)) }
@@ -24,11 +25,14 @@ resource "terraform_data" "host" {
     answer = "${path.module}/.lab/${each.key}.json"
   }
 
+  triggers_replace = lookup(var.machines, each.key, null)
+
   provisioner "local-exec" {
-    command = "\"$LAB\" host create \"$NAME\" --instance-id \"$ID\" --ssh-public-key \"$KEY\" --output \"$ANSWER\""
+    command = "\"$LAB\" host create \"$NAME\" --ip \"$IP\" --instance-id \"$ID\" --ssh-public-key \"$KEY\" --output \"$ANSWER\""
     environment = {
       LAB    = self.output.lab
       NAME   = self.output.name
+      IP     = try(coalesce(var.machines[each.key].address), "auto")
       ID     = self.id
       KEY    = trimspace(file(pathexpand("${var.ssh_key_file}.pub")))
       ANSWER = self.output.answer

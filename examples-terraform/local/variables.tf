@@ -1,13 +1,22 @@
 variable "control_planes" {
-  description = "Number of control plane hosts. An odd number, so that etcd can lose one."
-  type        = number
+  description = "Number of control plane hosts, or their names. An odd number, so that etcd can lose one."
+  type        = any
   default     = 1
 }
 
 variable "workers" {
-  description = "Number of worker hosts."
-  type        = number
+  description = "Number of worker hosts, or their names."
+  type        = any
   default     = 1
+}
+
+variable "machines" {
+  description = "What single hosts need beside their name. A host whose entry changes becomes a new machine of that name."
+  type = map(object({
+    generation = optional(number) # only to be changed
+    address    = optional(number) # last number of the IP address; without one the lab chooses
+  }))
+  default = {}
 }
 
 variable "kubernetes_version" {

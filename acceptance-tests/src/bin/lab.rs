@@ -64,7 +64,7 @@ enum HostVerb {
     /// Create a host and wait until it answers on SSH. Brings the lab up first. Safe to repeat.
     Create {
         name: String,
-        /// An address of the lab, or `auto`.
+        /// An address of the lab, its last number, or `auto`: the one a host of that name has or had last, else a free one.
         #[arg(long, default_value = "auto")]
         ip: String,
         /// The key that user `kubeone` logs in with, as in an `authorized_keys` file.
@@ -161,11 +161,14 @@ fn run_load_balancer(lab: &Lab, verb: LoadBalancerVerb) -> Result<()> {
 fn run_host(lab: &Lab, verb: HostVerb) -> Result<()> {
     match verb {
         HostVerb::Create { name, ip, ssh_public_key, instance_id, output } => {
+            let network = lab::up(lab, &mut talk)?.network;
             let address = match ip.as_str() {
                 "auto" => None,
-                given => Some(given.parse::<Ipv4Addr>().with_context(|| format!("`{given}` is no IPv4 address"))?),
+                given => Some(match given.parse::<u8>() {
+                    Ok(last) => network.address(last),
+                    Err(_) => given.parse::<Ipv4Addr>().with_context(|| format!("`{given}` is no IPv4 address"))?,
+                }),
             };
-            lab::up(lab, &mut talk)?;
             let host = host::create(lab, &host::Request { name, address, ssh_public_key, instance_id })?;
             answer(&host, output.as_deref())
         }

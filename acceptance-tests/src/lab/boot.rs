@@ -81,14 +81,11 @@ pub(super) fn wait_for_ssh(lab: &Lab, host: &Host) -> Result<()> {
     .with_context(|| format!("the host did not come up; its console is in {}", console.display()))
 }
 
-/// Asks the machine to power off, and leaves it a few seconds for it.
-pub(super) fn shut_down(init: u32) -> Result<()> {
+/// Asks the machine to power off, and answers whether it did so in time.
+pub(super) fn shut_down(init: u32, patience: Duration) -> Result<bool> {
     // systemd as init powers off at this signal.
     processes::signal("RTMIN+4", &[init].into())?;
-    let patience = Duration::from_secs(3);
-    // Whoever does not make it in time is ended by force afterwards.
-    let _ = wait::until("the machine is off", patience, || Ok(!processes::is_alive(init)));
-    Ok(())
+    Ok(wait::until("the machine is off", patience, || Ok(!processes::is_alive(init))).is_ok())
 }
 
 fn answers(host: &Host) -> bool {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::command::command;
@@ -41,7 +42,11 @@ pub fn create(lab: &Lab, request: &Request) -> Result<Host> {
     if let Some(host) = find(lab, &request.name)?
         && !is_meant(&host, request.instance_id.as_deref())
     {
-        destroy(lab, &request.name, None)?;
+        remove(lab, &host.name)?;
+        // The new machine takes the address over, unless it is to have another one.
+        if request.address.is_some_and(|address| address != host.address) {
+            files::remove(&reservation(lab, &host.name))?;
+        }
     }
     let reserved = reserve(lab, request)?;
     if let Some(host) = find(lab, &request.name)? {
@@ -77,6 +82,16 @@ pub fn start(lab: &Lab, host: &Host) -> Result<()> {
     boot::wait_for_ssh(lab, host)
 }
 
+/// Powers a host off in good order: its services are stopped first. Its disk stays.
+pub fn shut_down(lab: &Lab, name: &str) -> Result<()> {
+    existing(lab, name)?;
+    if let Some(init) = init_process(lab, name)? {
+        // Longer than systemd itself waits for a service.
+        ensure!(boot::shut_down(init, Duration::from_mins(2))?, "the host `{name}` does not power off");
+    }
+    power_off(lab, name)
+}
+
 /// Ends a host as a power cut does. Its disk stays.
 pub fn kill(lab: &Lab, name: &str) -> Result<()> {
     existing(lab, name)?;
@@ -89,11 +104,17 @@ pub fn destroy(lab: &Lab, name: &str, instance_id: Option<&str>) -> Result<()> {
     if find(lab, name)?.is_some_and(|host| !is_meant(&host, instance_id)) {
         return Ok(());
     }
-    if let Some(init) = init_process(lab, name)? {
-        boot::shut_down(init)?;
-    }
-    clear(lab, name)?;
+    remove(lab, name)?;
     files::remove(&reservation(lab, name))
+}
+
+/// Shuts a host down, for a moment in good order, and removes it; its address stays reserved.
+fn remove(lab: &Lab, name: &str) -> Result<()> {
+    if let Some(init) = init_process(lab, name)? {
+        // Whoever does not make it in time is ended by force.
+        boot::shut_down(init, Duration::from_secs(3))?;
+    }
+    clear(lab, name)
 }
 
 /// All hosts of the lab, by name.
@@ -122,6 +143,12 @@ pub fn plug(lab: &Lab, name: &str, plugged: bool) -> Result<()> {
     network::plug(&lab.name, existing(lab, name)?.address, plugged)
 }
 
+/// Lets a host answer on SSH, or not. All else of its network goes on.
+pub fn answer_ssh(lab: &Lab, name: &str, answers: bool) -> Result<()> {
+    existing(lab, name)?;
+    network::answer_ssh(&network::host_namespace(&lab.name, name), answers)
+}
+
 /// A command that runs inside the host, as root, past SSH.
 pub fn exec(lab: &Lab, name: &str, program: &[String]) -> Result<Command> {
     let Some(init) = init_process(lab, name)? else { bail!("the host `{name}` of the lab `{}` is off", lab.name) };
@@ -142,7 +169,6 @@ pub fn init_process(lab: &Lab, name: &str) -> Result<Option<u32>> {
 /// Removes whatever there is of a host, known or half-made.
 pub(super) fn clear(lab: &Lab, name: &str) -> Result<()> {
     power_off(lab, name)?;
-    network::remove(&network::host_namespace(&lab.name, name))?;
     disk::remove(lab, name)?;
     files::remove(&record(lab, name))?;
     files::remove(&boot::console(lab, name))
@@ -152,10 +178,12 @@ fn is_meant(host: &Host, instance_id: Option<&str>) -> bool {
     instance_id.is_none_or(|id| id == host.instance_id)
 }
 
+/// Nothing but the disk survives: links, routes and rules of the kernel are gone after it, as on any machine.
 fn power_off(lab: &Lab, name: &str) -> Result<()> {
     let id = network::host_namespace(&lab.name, name);
     cgroup::kill(&id)?;
     cgroup::remove(&id)?;
+    network::detach_host(&id)?;
     mounts::remove_below(&disk::root(lab, name))
 }
 

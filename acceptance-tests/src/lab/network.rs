@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::command::{command, output_of, run};
+use super::command::{command, output_of, run, succeeds};
 use super::processes;
 
 /// Every namespace of every lab starts so.
@@ -27,7 +27,7 @@ pub struct Network {
 }
 
 impl Network {
-    fn address(self, last: u8) -> Ipv4Addr {
+    pub fn address(self, last: u8) -> Ipv4Addr {
         Ipv4Addr::new(10, 77, self.index, last)
     }
 
@@ -134,6 +134,27 @@ pub fn attach_host(lab: &str, host: &str, network: Network, address: Ipv4Addr) -
 pub fn plug(lab: &str, address: Ipv4Addr, plugged: bool) -> Result<()> {
     let state = if plugged { "up" } else { "down" };
     run("ip", ["-n", &namespace(lab), "link", "set", &port(address), state]).map(drop)
+}
+
+/// Removes a host's namespace. Its link goes first: with the namespace it would go some time later, and be in the way of
+/// the next one of the same name.
+pub fn detach_host(namespace: &str) -> Result<()> {
+    if namespaces(namespace)?.contains(namespace) {
+        succeeds(&mut command("ip", ["-n", namespace, "link", "delete", "eth0"]))?;
+    }
+    remove(namespace)
+}
+
+/// Lets packets for SSH into a host, or drops them.
+pub fn answer_ssh(namespace: &str, answers: bool) -> Result<()> {
+    let rule = ["INPUT", "-p", "tcp", "--dport", "22", "-j", "DROP"];
+    let with = |verb| enter(namespace, &command("iptables", ["-w", verb].into_iter().chain(rule)));
+    let dropped = succeeds(&mut with("-C"))?;
+    match (answers, dropped) {
+        (true, true) => output_of(&mut with("-D")).map(drop),
+        (false, false) => output_of(&mut with("-I")).map(drop),
+        _ => Ok(()),
+    }
 }
 
 /// The bridge's side of a host's link.

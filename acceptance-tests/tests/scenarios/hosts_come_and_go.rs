@@ -1,7 +1,10 @@
 //! Hosts made by Terraform alone: unknown before they exist, stable afterwards, replaced and removed one by one.
 
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
 use acceptance_tests::lab;
-use acceptance_tests::scenario::{Programs, Scenario};
+use acceptance_tests::scenario::{Address, Programs, Scenario};
 use acceptance_tests::terraform::Attribute;
 use anyhow::{Result, ensure};
 
@@ -20,12 +23,16 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     }
 
     a_host_can_be_replaced(&mut scenario)?;
+    a_machine_can_take_over_a_name(&mut scenario, Address::Same)?;
+    a_machine_can_take_over_a_name(&mut scenario, Address::Other)?;
     a_host_survives_a_power_cut(&scenario)?;
+    a_host_reboots_in_good_order(&scenario)?;
+    ssh_alone_can_be_cut(&scenario)?;
 
-    scenario.terraform.set_variable("control_planes", "1");
+    scenario.set_names("control_planes", &["control-plane-2"]);
     scenario.apply()?;
-    let hosts = lab::host::list(scenario.lab())?;
-    ensure!(hosts.len() == 3, "after two hosts are taken away there are {hosts:?}");
+    let hosts: Vec<_> = lab::host::list(scenario.lab())?.into_iter().map(|host| host.name).collect();
+    ensure!(hosts == ["control-plane-2", "worker-1", "worker-2"], "after two hosts are taken away there are {hosts:?}");
 
     scenario.destroy()?;
     ensure!(lab::host::list(scenario.lab())?.is_empty(), "hosts survived `terraform destroy`");
@@ -60,6 +67,18 @@ fn a_host_can_be_replaced(scenario: &mut Scenario) -> Result<()> {
     Ok(())
 }
 
+fn a_machine_can_take_over_a_name(scenario: &mut Scenario, address: Address) -> Result<()> {
+    let before = scenario.machine("control-plane-3").host()?;
+    scenario.machine("control-plane-3").remove()?;
+    scenario.new_machine("control-plane-3", address)?;
+    scenario.apply()?;
+    let after = scenario.machine("control-plane-3").host()?;
+    ensure!(before.ssh_host_key != after.ssh_host_key, "the new machine has the SSH key of the old one");
+    let same = before.address == after.address;
+    ensure!(same == (address == Address::Same), "{} became {} ({address:?})", before.address, after.address);
+    Ok(())
+}
+
 fn a_host_survives_a_power_cut(scenario: &Scenario) -> Result<()> {
     let machine = scenario.machine("worker-2");
     machine.run("echo kept >/root/kept && sync")?;
@@ -67,5 +86,29 @@ fn a_host_survives_a_power_cut(scenario: &Scenario) -> Result<()> {
     let kept = machine.run("cat /root/kept")?;
     ensure!(kept == "kept\n", "the disk holds `{kept}` after a power cut");
     ensure!(machine.ssh_logins()? == 0, "somebody logged in");
+    Ok(())
+}
+
+fn a_host_reboots_in_good_order(scenario: &Scenario) -> Result<()> {
+    let machine = scenario.machine("worker-1");
+    let script = "echo there >/run/there; systemd-run --quiet --unit witness --property ExecStop='touch /root/stopped' sleep 600";
+    machine.run(script)?;
+    let before = machine.traces()?;
+    machine.must_be_untouched_since(&before)?;
+    machine.reboot_in_order()?;
+    machine.run("test -e /root/stopped && ! test -e /run/there")?;
+    ensure!(machine.must_be_untouched_since(&before).is_err(), "a reboot left no trace");
+    Ok(())
+}
+
+fn ssh_alone_can_be_cut(scenario: &Scenario) -> Result<()> {
+    let machine = scenario.machine("worker-1");
+    let address = SocketAddr::from((machine.host()?.address, 22));
+    let answers = || TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok();
+    ensure!(answers(), "SSH does not answer before it is cut");
+    machine.answer_ssh(false)?;
+    ensure!(!answers(), "SSH answers although it is cut");
+    machine.answer_ssh(true)?;
+    ensure!(answers(), "SSH does not answer any more");
     Ok(())
 }

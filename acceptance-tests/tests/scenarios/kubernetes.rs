@@ -7,27 +7,12 @@ use acceptance_tests::scenario::Scenario;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-/// The host that kubectl runs on.
-const FIRST: &str = "control-plane-1";
-
 /// Long enough for pods on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Runs kubectl, past SSH and past the provider.
-pub(crate) fn kubectl(scenario: &Scenario, arguments: &str) -> Result<String> {
-    let seconds = PATIENCE.as_secs() + 30;
-    let command = format!("timeout {seconds} kubectl --kubeconfig /etc/kubernetes/admin.conf {arguments}");
-    scenario.machine(FIRST).run(&command)
-}
-
-fn json(scenario: &Scenario, arguments: &str) -> Result<Value> {
-    let text = kubectl(scenario, &format!("{arguments} --output json"))?;
-    serde_json::from_str(&text).with_context(|| format!("kubectl {arguments} printed no JSON"))
-}
-
 /// Passes when exactly these nodes are there and all of them are Ready.
 pub(crate) fn nodes_are_ready(scenario: &Scenario, names: &[&str]) -> Result<()> {
-    let nodes = json(scenario, "get nodes")?;
+    let nodes = scenario.kubectl_json("get nodes")?;
     let items = nodes["items"].as_array().context("a list of nodes has items")?;
     let ready: BTreeMap<_, _> = items
         .iter()
@@ -44,10 +29,10 @@ pub(crate) fn nodes_are_ready(scenario: &Scenario, names: &[&str]) -> Result<()>
 
 /// Passes when a pod on each node reaches a pod on each other node, and each of them resolves and reaches a service.
 pub(crate) fn pods_reach_each_other(scenario: &Scenario, nodes: usize) -> Result<()> {
-    apply(scenario, include_str!("manifests/pods.yaml"))?;
+    scenario.kubectl_apply(include_str!("manifests/pods.yaml"))?;
     let seconds = PATIENCE.as_secs();
-    kubectl(scenario, &format!("--namespace reach rollout status daemonset server --timeout {seconds}s"))?;
-    let pods = json(scenario, "--namespace reach get pods --selector app=server")?;
+    scenario.kubectl(&format!("--namespace reach rollout status daemonset server --timeout {seconds}s"))?;
+    let pods = scenario.kubectl_json("--namespace reach get pods --selector app=server")?;
     let items = pods["items"].as_array().context("a list of pods has items")?;
     let pods: Vec<_> = items
         .iter()
@@ -70,11 +55,11 @@ pub(crate) fn pods_reach_each_other(scenario: &Scenario, nodes: usize) -> Result
 
 /// Passes when a NetworkPolicy lets its friends in, and nobody else.
 pub(crate) fn policies_are_enforced(scenario: &Scenario) -> Result<()> {
-    apply(scenario, include_str!("manifests/policy.yaml"))?;
+    scenario.kubectl_apply(include_str!("manifests/policy.yaml"))?;
     let pods = "pod/guarded pod/friend pod/stranger";
     let seconds = PATIENCE.as_secs();
-    kubectl(scenario, &format!("--namespace reach wait {pods} --for condition=Ready --timeout {seconds}s"))?;
-    let pod = json(scenario, "--namespace reach get pod guarded")?;
+    scenario.kubectl(&format!("--namespace reach wait {pods} --for condition=Ready --timeout {seconds}s"))?;
+    let pod = scenario.kubectl_json("--namespace reach get pod guarded")?;
     let address = pod["status"]["podIP"].as_str().context("a pod that runs has an address")?;
     let connect = format!("connect {address}:8080 3s");
     in_pod(scenario, "friend", &connect).context("the policy keeps a friend out")?;
@@ -89,7 +74,7 @@ pub(crate) fn etcd_members(scenario: &Scenario) -> Result<Vec<String>> {
         "curl --silent --fail --max-time 10 --cacert {pki}/ca.crt --cert {pki}/server.crt --key {pki}/server.key \
          --data '{{}}' https://127.0.0.1:2379/v3/cluster/member/list"
     );
-    let answer: Value = serde_json::from_str(&scenario.machine(FIRST).run(&script)?)?;
+    let answer: Value = serde_json::from_str(&scenario.any_control_plane()?.run(&script)?)?;
     let members = answer["members"].as_array().context("etcd names its members")?;
     let voting = members.iter().filter(|member| member["isLearner"] != true);
     let mut names: Vec<_> = voting.filter_map(|member| member["name"].as_str().map(str::to_owned)).collect();
@@ -97,10 +82,6 @@ pub(crate) fn etcd_members(scenario: &Scenario) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn apply(scenario: &Scenario, manifests: &str) -> Result<()> {
-    kubectl(scenario, &format!("apply --filename - <<'MANIFESTS'\n{manifests}\nMANIFESTS")).map(drop)
-}
-
 fn in_pod(scenario: &Scenario, pod: &str, command: &str) -> Result<String> {
-    kubectl(scenario, &format!("--namespace reach exec {pod} -- labtool {command}"))
+    scenario.kubectl(&format!("--namespace reach exec {pod} -- labtool {command}"))
 }

@@ -47,7 +47,7 @@ fn no_secret_is_left(scenario: &Scenario, texts: &[(&str, String)]) -> Result<()
         }
         ensure!(!contains_token(text), "a bootstrap token is in the {place}");
     }
-    let tokens = kubernetes::kubectl(scenario, "--namespace kube-system get secrets --output name")?;
+    let tokens = scenario.kubectl("--namespace kube-system get secrets --output name")?;
     ensure!(!tokens.contains("bootstrap-token"), "a bootstrap token outlived its use: {tokens}");
     for host in NODES {
         let found = scenario.machine(host).run(&format!(

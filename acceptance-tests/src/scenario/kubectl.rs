@@ -1,0 +1,43 @@
+//! What the cluster says about itself, past SSH and past the provider.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::{Machine, Scenario};
+use crate::lab::host;
+
+/// Longer than anything kubectl is asked to wait for.
+const LIMIT: Duration = Duration::from_mins(3);
+
+impl Scenario {
+    /// Runs kubectl as the cluster's administrator, on any control plane that runs.
+    pub fn kubectl(&self, arguments: &str) -> Result<String> {
+        let seconds = LIMIT.as_secs();
+        let script = format!("timeout {seconds} kubectl --kubeconfig /etc/kubernetes/admin.conf {arguments}");
+        self.any_control_plane()?.run(&script)
+    }
+
+    /// What kubectl prints as JSON.
+    pub fn kubectl_json(&self, arguments: &str) -> Result<Value> {
+        let text = self.kubectl(&format!("{arguments} --output json"))?;
+        serde_json::from_str(&text).with_context(|| format!("`kubectl {arguments}` printed no JSON"))
+    }
+
+    /// Applies manifests.
+    pub fn kubectl_apply(&self, manifests: &str) -> Result<()> {
+        self.kubectl(&format!("apply --filename - <<'MANIFESTS'\n{manifests}\nMANIFESTS")).map(drop)
+    }
+
+    /// The first control plane that runs.
+    pub fn any_control_plane(&self) -> Result<Machine<'_>> {
+        for host in host::list(self.lab())? {
+            let machine = self.machine(&host.name);
+            if machine.succeeds("test -e /etc/kubernetes/admin.conf")? {
+                return Ok(machine);
+            }
+        }
+        anyhow::bail!("no host with a control plane runs")
+    }
+}

@@ -1,0 +1,49 @@
+//! A user's application: two replicas of which one must always be there, asked ten times a second.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use super::Probe;
+use crate::lab::command::{command, output_of};
+use crate::lab::{Lab, host};
+use crate::scenario::Scenario;
+
+const PACE: Duration = Duration::from_millis(100);
+const MANIFESTS: &str = include_str!("workload.yaml");
+/// As the manifests say.
+const NODE_PORT: u16 = 30080;
+
+impl Scenario {
+    /// Deploys an application with a disruption budget, waits for it and asks it from outside: at the port it has on every
+    /// node, the next node where one does not answer, as a load balancer of applications does.
+    pub fn probe_workload(&self) -> Result<Probe> {
+        self.kubectl_apply(MANIFESTS)?;
+        self.kubectl("--namespace workload rollout status deployment web --timeout 120s")?;
+        let lab = self.lab().clone();
+        ask(&lab).map_err(anyhow::Error::msg).context("the application does not answer from the beginning")?;
+        Ok(Probe::begin("application", PACE, move || ask(&lab)))
+    }
+
+    /// Passes when both replicas run and are ready.
+    pub fn workload_is_whole(&self) -> Result<()> {
+        let deployment = self.kubectl_json("--namespace workload get deployment web")?;
+        let ready = &deployment["status"]["readyReplicas"];
+        ensure!(*ready == 2, "{ready} of 2 replicas are ready");
+        Ok(())
+    }
+}
+
+fn ask(lab: &Lab) -> Result<(), String> {
+    let hosts = host::list(lab).map_err(|error| format!("{error:#}"))?;
+    let mut failures = Vec::new();
+    for host in hosts {
+        let url = format!("http://{}:{NODE_PORT}/", host.address);
+        let limits = ["--silent", "--fail", "--connect-timeout", "0.5", "--max-time", "1", "--output", "/dev/null"];
+        match output_of(&mut command("curl", limits.into_iter().chain([url.as_str()]))) {
+            Ok(_) => return Ok(()),
+            Err(_) => failures.push(host.name),
+        }
+    }
+    Err(format!("no answer at {}", failures.join(", ")))
+}
