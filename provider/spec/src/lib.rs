@@ -19,7 +19,7 @@ pub use cluster::{ApiEndpoint, ClusterSpec, Deletion, Span, Timeouts, Unreachabl
 pub use finding::{FieldPath, Finding, Severity, Step};
 pub use host::{HostSpec, Role, Taint, TaintEffect};
 pub use network::{ClusterNetwork, Cni, Subnet};
-pub use provider::{Bastion, HostKeyPolicy, ProviderSpec, SshSettings};
+pub use provider::{Bastion, HostKeyPolicy, ProgressSettings, ProviderSpec, SshSettings};
 pub use secret::Secret;
 pub use status::{ClusterStatus, NodeStatus};
 pub use validate::{NEWEST_MINOR, OLDEST_MINOR, validate_cluster, validate_provider};

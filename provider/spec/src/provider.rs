@@ -1,4 +1,4 @@
-//! The settings of the provider block: how hosts are reached.
+//! The settings of the provider block: how hosts are reached, and who watches.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -11,6 +11,21 @@ use crate::Secret;
 pub struct ProviderSpec {
     /// How hosts are reached over SSH.
     pub ssh: SshSettings,
+    /// How an apply can be watched, and what it leaves to look at afterwards.
+    pub progress: ProgressSettings,
+}
+
+/// How an apply can be watched, and what it leaves to look at afterwards. The environment can ask for the same without a
+/// change of the configuration: `KUBEONE_PROGRESS=tty`, `KUBEONE_PROGRESS=<folder>`, or both as `tty,<folder>`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProgressSettings {
+    /// Folder for two files about each create, update and destroy: an HTML page with what was done on which host and
+    /// when, and a log in JSON lines with the same. It is made if it does not exist. A leading `~` is the home folder of
+    /// the user who runs Terraform.
+    pub folder: Option<String>,
+    /// Say on the terminal what is done on each host while it is done.
+    pub terminal: bool,
 }
 
 /// How hosts are reached over SSH. Keys are tried in this order: `private_key`, `private_key_file`, the agent.

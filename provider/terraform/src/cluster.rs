@@ -19,15 +19,17 @@ use crate::connection::Connection;
 use crate::decode::decode;
 use crate::diagnostics::from_findings;
 use crate::model::CLUSTER;
+use crate::progress::Progress;
 
 pub(crate) struct ClusterResource {
     connection: Connection,
+    progress: Progress,
     locks: ClusterLocks,
 }
 
 impl ClusterResource {
-    pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection, locks: ClusterLocks::default() }
+    pub(crate) fn new(connection: Connection, progress: Progress) -> Self {
+        Self { connection, progress, locks: ClusterLocks::default() }
     }
 }
 
@@ -57,14 +59,14 @@ impl Resource for ClusterResource {
     }
 
     async fn create(&self, request: ApplyRequest) -> ApplyResponse {
-        apply::apply(&self.connection, &self.locks, request).await
+        apply::apply(self, request).await
     }
 
     async fn update(&self, request: ApplyRequest) -> ApplyResponse {
-        apply::apply(&self.connection, &self.locks, request).await
+        apply::apply(self, request).await
     }
 
     async fn delete(&self, request: ApplyRequest) -> ApplyResponse {
-        remove::remove(&self.connection, &self.locks, request).await
+        remove::remove(self, request).await
     }
 }

@@ -12,9 +12,11 @@ mod encode;
 mod model;
 mod path;
 mod private;
+mod progress;
 mod provider;
 #[cfg(test)]
 mod testing;
 
 pub use kubeone_hosts::LocalEnvironment;
+pub use progress::ProgressEnvironment;
 pub use provider::KubeoneProvider;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use terraform_provider_kubeone::{KubeoneProvider, LocalEnvironment};
+use terraform_provider_kubeone::{KubeoneProvider, LocalEnvironment, ProgressEnvironment};
 use tfplugin::Options;
 
 fn main() -> ExitCode {
@@ -11,13 +11,12 @@ fn main() -> ExitCode {
         address: "registry.terraform.io/kubeone/kubeone".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let environment = LocalEnvironment {
-        home: variable("HOME").or_else(|| variable("USERPROFILE")),
-        agent_socket: variable("SSH_AUTH_SOCK"),
-    };
-    tfplugin::serve(KubeoneProvider::new(environment), options)
+    let home = path("HOME").or_else(|| path("USERPROFILE"));
+    let environment = LocalEnvironment { home: home.clone(), agent_socket: path("SSH_AUTH_SOCK") };
+    let progress = ProgressEnvironment { wish: path("KUBEONE_PROGRESS"), home };
+    tfplugin::serve(KubeoneProvider::new(environment, progress), options)
 }
 
-fn variable(name: &str) -> Option<PathBuf> {
+fn path(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

@@ -12,15 +12,17 @@ use crate::connection::Connection;
 use crate::decode::{Decoded, decode};
 use crate::diagnostics::from_findings;
 use crate::model::PROVIDER;
+use crate::progress::{Progress, ProgressEnvironment};
 
 /// Clusters of Kubernetes on hosts that exist already.
 pub struct KubeoneProvider {
     connection: Connection,
+    progress: Progress,
 }
 
 impl KubeoneProvider {
-    pub fn new(environment: LocalEnvironment) -> Self {
-        Self { connection: Connection::new(environment) }
+    pub fn new(environment: LocalEnvironment, progress: ProgressEnvironment) -> Self {
+        Self { connection: Connection::new(environment), progress: Progress::new(progress) }
     }
 }
 
@@ -41,13 +43,14 @@ impl Provider for KubeoneProvider {
             Ok(decoded) => decoded,
             Err(diagnostics) => return diagnostics,
         };
+        self.progress.configure(decoded.settings.progress);
         self.connection.configure(decoded.unknown.is_empty().then_some(decoded.settings.ssh));
         // Terraform has shown the warnings already, when it validated the block.
         diagnostics.into_iter().filter(tfplugin::Diagnostic::is_error).collect()
     }
 
     fn resources(&self) -> Vec<Arc<dyn Resource>> {
-        vec![Arc::new(ClusterResource::new(self.connection.clone()))]
+        vec![Arc::new(ClusterResource::new(self.connection.clone(), self.progress.clone()))]
     }
 }
 

@@ -1,19 +1,19 @@
 //! Create and update: one procedure, because both bring the hosts to where the settings want them.
 
-use kubeone_engine::{Cx, Hosts, Observed, Wanted, check, execute, observe, plan_create_or_update};
+use kubeone_engine::{Cx, Hosts, Observed, Plan, Wanted, check, execute, observe, plan_create_or_update};
 use kubeone_spec::{ClusterSpec, ClusterStatus};
 use tfplugin::{ApplyRequest, ApplyResponse, CancellationToken, Diagnostic, Diagnostics};
 
+use super::ClusterResource;
 use super::operation::Operation;
-use crate::cluster_lock::ClusterLocks;
-use crate::connection::Connection;
 use crate::decode::decode;
 use crate::diagnostics::from_findings;
 use crate::model::CLUSTER;
+use crate::progress::{Progress, Watch};
 use crate::{encode, private};
 
-pub(super) async fn apply(connection: &Connection, locks: &ClusterLocks, request: ApplyRequest) -> ApplyResponse {
-    match converge(connection, locks, &request).await {
+pub(super) async fn apply(resource: &ClusterResource, request: ApplyRequest) -> ApplyResponse {
+    match converge(resource, &request).await {
         Ok(response) => response,
         // After a failed create this is null: the cluster stays out of the state and is not tainted, so that the next
         // apply goes on instead of destroying what is there. After a failed update it is all of the prior state, so
@@ -22,19 +22,15 @@ pub(super) async fn apply(connection: &Connection, locks: &ClusterLocks, request
     }
 }
 
-async fn converge(
-    connection: &Connection,
-    locks: &ClusterLocks,
-    request: &ApplyRequest,
-) -> Result<ApplyResponse, Diagnostics> {
+async fn converge(resource: &ClusterResource, request: &ApplyRequest) -> Result<ApplyResponse, Diagnostics> {
     let spec = decode::<ClusterSpec>(&CLUSTER, &request.planned_state)?.settings;
     let is_create = request.prior_state.is_null();
     let operation = if is_create { Operation::create(&spec) } else { Operation::update(&spec) };
     let wanted = wanted(request, spec.clone())?;
-    let hosts = connection.require_hosts(&wanted)?;
-    let _lock = locks.lock(encode::endpoint(&spec.api_endpoint)).await;
+    let hosts = resource.connection.require_hosts(&wanted)?;
+    let _lock = resource.locks.lock(encode::endpoint(&spec.api_endpoint)).await;
     let cancel = request.context.cancel.child_token();
-    let work = carry_out(&wanted, &hosts, &operation, cancel.clone());
+    let work = carry_out(&wanted, &hosts, &operation, &resource.progress, cancel.clone());
     let done = operation.run(&cancel, work).await?;
 
     let prior = if is_create { ClusterStatus::default() } else { encode::read_status(&request.prior_state)? };
@@ -66,20 +62,36 @@ async fn carry_out(
     wanted: &Wanted,
     hosts: &Hosts,
     operation: &Operation<'_>,
+    progress: &Progress,
     cancel: CancellationToken,
 ) -> Result<Done, Diagnostics> {
-    let spec = &wanted.spec;
     let observed = observe(wanted, hosts).await;
     let plan = plan_create_or_update(wanted, &observed);
-    let mut diagnostics = from_findings(check(wanted, &plan, &observed));
+    let diagnostics = from_findings(check(wanted, &plan, &observed));
     if diagnostics.has_errors() {
         return Err(diagnostics);
     }
-    let cx = Cx::new(wanted, hosts, cancel);
-    let report = execute(&plan, &cx, &|_| {}).await.map_err(|error| operation.failure(&error))?;
+    let watch = progress.begin(operation.name(), wanted, &observed, &plan, &diagnostics);
+    let cx = Cx::new(wanted, hosts, cancel.clone());
+    let mut result = follow(&plan, &cx, operation, &watch, diagnostics).await;
+    let said = result.as_mut().map_or_else(|diagnostics| diagnostics, |done| &mut done.diagnostics);
+    watch.end(cancel.is_cancelled(), said);
+    result
+}
+
+/// Carries the plan out and looks at what came of it.
+async fn follow(
+    plan: &Plan,
+    cx: &Cx<'_>,
+    operation: &Operation<'_>,
+    watch: &Watch,
+    mut diagnostics: Diagnostics,
+) -> Result<Done, Diagnostics> {
+    let Cx { wanted, hosts, .. } = cx;
+    let report = execute(plan, cx, &|event| watch.hear(event)).await.map_err(|error| operation.failure(&error))?;
     tracing::info!("all steps are done:\n{report}");
     for warning in report.warnings() {
-        diagnostics.warning(format!("cluster `{}`", spec.name), warning);
+        diagnostics.warning(format!("cluster `{}`", wanted.spec.name), warning);
     }
     let observed = observe(wanted, hosts).await;
     if observed.api_facts().is_none() {
@@ -89,7 +101,7 @@ async fn carry_out(
     let remaining = plan_create_or_update(wanted, &observed).lines();
     if !remaining.is_empty() {
         diagnostics.push(Diagnostic::warning(
-            format!("cluster `{}` is not quite as it should be", spec.name),
+            format!("cluster `{}` is not quite as it should be", wanted.spec.name),
             format!("The next plan will show these steps:\n{}", remaining.join("\n")),
         ));
     }

@@ -14,22 +14,26 @@ pub(super) struct Operation<'a> {
     cluster: &'a str,
     /// What did not happen when it fails: `created`.
     participle: &'static str,
-    /// The attribute of `timeouts` that says how long it may take.
-    timeout: &'static str,
+    /// Its name, and that of the attribute of `timeouts` that says how long it may take.
+    name: &'static str,
     span: Span,
 }
 
 impl<'a> Operation<'a> {
     pub(super) fn create(spec: &'a ClusterSpec) -> Self {
-        Self { cluster: &spec.name, participle: "created", timeout: "create", span: spec.timeouts.create }
+        Self { cluster: &spec.name, participle: "created", name: "create", span: spec.timeouts.create }
     }
 
     pub(super) fn update(spec: &'a ClusterSpec) -> Self {
-        Self { cluster: &spec.name, participle: "updated", timeout: "update", span: spec.timeouts.update }
+        Self { cluster: &spec.name, participle: "updated", name: "update", span: spec.timeouts.update }
     }
 
     pub(super) fn delete(spec: &'a ClusterSpec) -> Self {
-        Self { cluster: &spec.name, participle: "destroyed", timeout: "delete", span: spec.timeouts.delete }
+        Self { cluster: &spec.name, participle: "destroyed", name: "delete", span: spec.timeouts.delete }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.name
     }
 
     /// Lets work run until its time is over. Then it is cancelled, and dropped if it does not come to an end even so:
@@ -77,7 +81,7 @@ impl<'a> Operation<'a> {
         let detail = format!(
             "It took longer than {}. Give it more time with `timeouts.{}` if it needs it. The next apply looks at all hosts \
              again, leaves alone what is done, and goes on from there.",
-            self.span, self.timeout
+            self.span, self.name
         );
         Diagnostic::error(self.summary(), detail)
     }

@@ -1,39 +1,34 @@
 //! Destroy: bring the hosts back to where they were before the cluster.
 
-use kubeone_engine::{Cx, Hosts, Wanted, check_removal, execute, observe, plan_removal};
+use kubeone_engine::{Cx, Hosts, Plan, Wanted, check_removal, execute, observe, plan_removal};
 use kubeone_spec::ClusterSpec;
 use tfplugin::{ApplyRequest, ApplyResponse, CancellationToken, Diagnostics};
 
 use super::operation::Operation;
-use super::plan;
-use crate::cluster_lock::ClusterLocks;
-use crate::connection::Connection;
+use super::{ClusterResource, plan};
 use crate::decode::decode;
 use crate::diagnostics::from_findings;
 use crate::encode;
 use crate::model::CLUSTER;
+use crate::progress::{Progress, Watch};
 
-pub(super) async fn remove(connection: &Connection, locks: &ClusterLocks, request: ApplyRequest) -> ApplyResponse {
-    match tear_down(connection, locks, &request).await {
+pub(super) async fn remove(resource: &ClusterResource, request: ApplyRequest) -> ApplyResponse {
+    match tear_down(resource, &request).await {
         Ok(diagnostics) => ApplyResponse { diagnostics, ..ApplyResponse::default() },
         Err(diagnostics) => request.failed(diagnostics),
     }
 }
 
-async fn tear_down(
-    connection: &Connection,
-    locks: &ClusterLocks,
-    request: &ApplyRequest,
-) -> Result<Diagnostics, Diagnostics> {
+async fn tear_down(resource: &ClusterResource, request: &ApplyRequest) -> Result<Diagnostics, Diagnostics> {
     let spec = decode::<ClusterSpec>(&CLUSTER, &request.prior_state)?.settings;
     // `terraform apply -replace` gets here without a plan for the destruction.
     plan::refuse_if_protected(&spec)?;
     let operation = Operation::delete(&spec);
     let wanted = Wanted::new(spec.clone());
-    let hosts = connection.require_hosts(&wanted)?;
-    let _lock = locks.lock(encode::endpoint(&spec.api_endpoint)).await;
+    let hosts = resource.connection.require_hosts(&wanted)?;
+    let _lock = resource.locks.lock(encode::endpoint(&spec.api_endpoint)).await;
     let cancel = request.context.cancel.child_token();
-    let work = carry_out(&wanted, &hosts, &operation, cancel.clone());
+    let work = carry_out(&wanted, &hosts, &operation, &resource.progress, cancel.clone());
     operation.run(&cancel, work).await
 }
 
@@ -41,20 +36,34 @@ async fn carry_out(
     wanted: &Wanted,
     hosts: &Hosts,
     operation: &Operation<'_>,
+    progress: &Progress,
     cancel: CancellationToken,
 ) -> Result<Diagnostics, Diagnostics> {
     let spec = &wanted.spec;
     let observed = observe(wanted, hosts).await;
     let plan = plan_removal(spec, &observed);
-    let mut diagnostics = from_findings(check_removal(spec, &observed));
+    let diagnostics = from_findings(check_removal(spec, &observed));
     if diagnostics.has_errors() {
         return Err(diagnostics);
     }
-    let report =
-        execute(&plan, &Cx::new(wanted, hosts, cancel), &|_| {}).await.map_err(|error| operation.failure(&error))?;
+    let watch = progress.begin(operation.name(), wanted, &observed, &plan, &diagnostics);
+    let cx = Cx::new(wanted, hosts, cancel.clone());
+    let mut result = follow(&plan, &cx, operation, &watch, diagnostics).await;
+    watch.end(cancel.is_cancelled(), result.as_mut().unwrap_or_else(|diagnostics| diagnostics));
+    result
+}
+
+async fn follow(
+    plan: &Plan,
+    cx: &Cx<'_>,
+    operation: &Operation<'_>,
+    watch: &Watch,
+    mut diagnostics: Diagnostics,
+) -> Result<Diagnostics, Diagnostics> {
+    let report = execute(plan, cx, &|event| watch.hear(event)).await.map_err(|error| operation.failure(&error))?;
     tracing::info!("all steps are done:\n{report}");
     for warning in report.warnings() {
-        diagnostics.warning(format!("cluster `{}`", spec.name), warning);
+        diagnostics.warning(format!("cluster `{}`", cx.wanted.spec.name), warning);
     }
     Ok(diagnostics)
 }

@@ -1,0 +1,43 @@
+//! The log of one change: a file of JSON lines, each written as soon as its event happens.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use super::record::Line;
+
+/// Two changes of one cluster do not begin in the same second; if they do, the second one's files get a number.
+const MOST_IN_ONE_SECOND: u32 = 100;
+
+pub(super) struct Log {
+    file: Mutex<File>,
+}
+
+impl Log {
+    /// A new file `<cluster>-<time>-<operation>.jsonl`; sorted by name, the files of a cluster are sorted by time.
+    pub(super) fn create(folder: &Path, cluster: &str, operation: &str) -> io::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let time = Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+        let mut number = 1;
+        loop {
+            let more = if number == 1 { String::new() } else { format!("-{number}") };
+            let path = folder.join(format!("{cluster}-{time}-{operation}{more}.jsonl"));
+            match OpenOptions::new().create_new(true).append(true).open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < MOST_IN_ONE_SECOND => {
+                    number += 1;
+                }
+                opened => return Ok(Self { file: Mutex::new(opened?) }),
+            }
+        }
+    }
+
+    /// One write for each line, so that nobody who follows the file reads half of one.
+    pub(super) fn write(&self, line: &Line) -> io::Result<()> {
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&text)
+    }
+}
