@@ -23,6 +23,8 @@ pub enum ClusterError {
     Answer { act: String, reason: String },
     #[error("see {what} within {waited:?}; last seen: {last_seen}")]
     NotReady { what: String, waited: Duration, last_seen: String },
+    #[error("empty node `{node}` within {} s; still there: {pods}", waited.as_secs())]
+    NotDrained { node: String, waited: Duration, pods: String },
     #[error("prepare an addon")]
     Addon(#[from] AddonError),
     #[error("make a random token: {reason}")]
@@ -44,6 +46,10 @@ impl ClusterError {
             Self::NotReady { last_seen, .. } if last_seen.contains("ImagePull") => {
                 Some("check that the hosts reach the image registry, or set a mirror for it")
             }
+            Self::NotDrained { .. } => Some(
+                "let the pods go (more replicas, or a PodDisruptionBudget that allows one to be absent), give them longer with \
+                 `drain.timeout`, or delete them with `drain.on_timeout = \"force\"`",
+            ),
             Self::Refused { .. }
             | Self::Answer { .. }
             | Self::NotReady { .. }

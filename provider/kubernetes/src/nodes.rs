@@ -1,4 +1,4 @@
-//! Verbs over nodes: wait, label, taint, cordon, delete.
+//! Verbs over nodes: wait, label, taint, delete.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -61,31 +61,12 @@ impl Cluster {
         Ok(())
     }
 
-    /// Keeps new pods away.
-    pub async fn cordon_node(&self, name: &str) -> Result<(), ClusterError> {
-        self.set_unschedulable(name, true).await
-    }
-
-    pub async fn uncordon_node(&self, name: &str) -> Result<(), ClusterError> {
-        self.set_unschedulable(name, false).await
-    }
-
     /// Deletes a node; one that is gone already is fine.
     pub async fn delete_node(&self, name: &str) -> Result<(), ClusterError> {
         ask(format!("delete Node {name}"), PATIENCE, || async {
             gone_is_fine(self.nodes_api().delete(name, &DeleteParams::default()).await)
         })
         .await
-    }
-
-    async fn set_unschedulable(&self, name: &str, unschedulable: bool) -> Result<(), ClusterError> {
-        let verb = if unschedulable { "cordon" } else { "uncordon" };
-        let patch = json!({ "spec": { "unschedulable": unschedulable } });
-        ask(format!("{verb} Node {name}"), PATIENCE, || async {
-            self.nodes_api().patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await
-        })
-        .await?;
-        Ok(())
     }
 
     pub(crate) fn nodes_api(&self) -> Api<KubernetesNode> {

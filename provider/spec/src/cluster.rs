@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{ClusterNetwork, HostSpec, KubernetesVersion, Role};
+use crate::{ClusterNetwork, Drain, HostSpec, KubernetesVersion, Role};
 
 /// A Kubernetes cluster on hosts that exist already.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +28,9 @@ pub struct ClusterSpec {
     /// Network inside the cluster.
     #[serde(default)]
     pub cluster_network: ClusterNetwork,
+    /// How pods leave a node that is removed or worked on.
+    #[serde(default)]
+    pub drain: Drain,
     /// What happens when the resource is destroyed.
     #[serde(default)]
     pub deletion: Deletion,

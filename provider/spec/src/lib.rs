@@ -6,6 +6,7 @@
 //! **Architecture invariant:** this crate does no I/O, knows no async and no Terraform.
 
 mod cluster;
+mod drain;
 mod finding;
 mod host;
 mod network;
@@ -16,6 +17,7 @@ mod validate;
 mod version;
 
 pub use cluster::{ApiEndpoint, ClusterSpec, Deletion, Span, Timeouts, UnreachableHosts};
+pub use drain::{Drain, OnDrainTimeout};
 pub use finding::{FieldPath, Finding, Severity, Step};
 pub use host::{HostSpec, Role, Taint, TaintEffect};
 pub use network::{ClusterNetwork, Cni, Subnet};
