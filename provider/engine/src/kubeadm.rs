@@ -3,11 +3,13 @@
 //! Kubelet settings that depend on the host are a patch among the host's files; what stands here is the same for all
 //! hosts, or belongs to the registration of one node.
 
+mod client;
 mod pin;
 mod types;
 
 use std::net::IpAddr;
 
+pub(crate) use client::client_config;
 use kubeone_spec::{ClusterSpec, HostSpec, KubernetesVersion, Role, Secret};
 pub(crate) use pin::public_key_pin;
 use serde_saphyr::to_string as to_yaml;

@@ -14,6 +14,7 @@ mod error;
 mod etcd;
 mod execute;
 mod kubeadm;
+mod kubeconfig;
 mod marker;
 mod observe;
 mod observed;
@@ -30,6 +31,7 @@ pub use check::{check, check_removal};
 pub use cx::{Cx, Hosts};
 pub use error::{ActionFailure, ExecuteError, StepError};
 pub use execute::execute;
+pub use kubeconfig::mint_kubeconfig;
 pub use observe::observe;
 pub use observed::{
     AddonState, ApiFacts, ApiState, CgroupVersion, EtcdMember, HostFacts, HostState, KubernetesFiles, Marker,

@@ -45,7 +45,7 @@ async fn look(hosts: &BTreeMap<String, Arc<dyn Host>>) -> BTreeMap<String, HostS
 }
 
 /// An error and its causes in one line.
-fn causes(error: &dyn Error) -> String {
+pub(crate) fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

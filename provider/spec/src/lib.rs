@@ -5,6 +5,7 @@
 //!
 //! **Architecture invariant:** this crate does no I/O, knows no async and no Terraform.
 
+mod access;
 mod cluster;
 mod drain;
 mod finding;
@@ -16,6 +17,7 @@ mod status;
 mod validate;
 mod version;
 
+pub use access::{ClusterReference, Kubeconfig, KubeconfigSpec};
 pub use cluster::{ApiEndpoint, ClusterSpec, Deletion, Span, Timeouts, UnreachableHosts};
 pub use drain::{Drain, OnDrainTimeout};
 pub use finding::{FieldPath, Finding, Severity, Step};
@@ -24,5 +26,5 @@ pub use network::{ClusterNetwork, Cni, Subnet};
 pub use provider::{Bastion, HostKeyPolicy, ProgressSettings, ProviderSpec, SshSettings};
 pub use secret::Secret;
 pub use status::{ClusterStatus, NodeStatus};
-pub use validate::{NEWEST_MINOR, OLDEST_MINOR, validate_cluster, validate_provider};
+pub use validate::{NEWEST_MINOR, OLDEST_MINOR, validate_cluster, validate_kubeconfig, validate_provider};
 pub use version::KubernetesVersion;

@@ -1,9 +1,9 @@
-//! A value that must not be seen: it prints as `***` and is never serialised.
+//! A value that must not be seen: it prints as `***` and is not serialised by itself.
 
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Wraps a value so that `Debug` and `Display` cannot leak it; reading it takes the word `expose`.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,6 +45,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Secret<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::deserialize(deserializer).map(Self)
     }
+}
+
+/// Writes a secret as it is: for values that Terraform marks as sensitive, field by field, so that nothing gets out by
+/// being part of something that is written.
+pub(crate) fn expose<T: Serialize, S: Serializer>(secret: &Secret<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.expose().serialize(serializer)
 }
 
 impl<T: JsonSchema> JsonSchema for Secret<T> {

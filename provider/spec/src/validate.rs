@@ -1,7 +1,11 @@
 //! What can be wrong with settings before any host is asked.
 
+mod access;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+
+pub use access::validate_kubeconfig;
 
 use crate::{ClusterSpec, FieldPath, Finding, HostKeyPolicy, HostSpec, KubernetesVersion, ProviderSpec};
 

@@ -1,10 +1,11 @@
 //! How hosts are reached: the settings of the provider block, shared between the provider and its resources.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use kubeone_engine::{Hosts, Wanted};
 use kubeone_hosts::{Host, LocalEnvironment, SettingsError, SshConnector};
-use kubeone_spec::{FieldPath, Role, SshSettings};
+use kubeone_spec::{ClusterReference, FieldPath, HostSpec, Role, SshSettings};
 use tfplugin::Diagnostic;
 
 use crate::diagnostics::chain;
@@ -30,17 +31,31 @@ impl Connection {
 
     /// The hosts of a cluster, none of them contacted yet. `None` while it is not known how to reach them.
     pub(crate) fn hosts(&self, wanted: &Wanted) -> Result<Option<Hosts>, Diagnostic> {
-        let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(settings) = settings else { return Ok(None) };
-        let connector = SshConnector::new(&settings, &self.environment).map_err(|error| provider_error(&error))?;
-        let connect = |name: &str, role, host| {
-            let host = connector.connect(name, host).map_err(|error| host_error(role, name, &error))?;
-            Ok::<_, Diagnostic>((name.to_owned(), Arc::new(host) as Arc<dyn Host>))
-        };
+        let Some(connector) = self.connector()? else { return Ok(None) };
+        let connect = |name: &str, role, host| connect(&connector, FieldPath::root(map_of(role)), name, host);
         let stay = wanted.spec.hosts().map(|(name, role, host)| connect(name, role, host));
         let leaving = wanted.leaving.iter().filter(|(_, leaving)| !leaving.address_taken);
         let leaving = leaving.map(|(name, leaving)| connect(name, leaving.role, &leaving.host));
         Ok(Some(Hosts { wanted: stay.collect::<Result<_, _>>()?, leaving: leaving.collect::<Result<_, _>>()? }))
+    }
+
+    /// The hosts of a cluster that exists, of all roles or of one.
+    pub(crate) fn hosts_of(
+        &self,
+        cluster: &ClusterReference,
+        only: Option<Role>,
+    ) -> Result<Option<BTreeMap<String, Arc<dyn Host>>>, Diagnostic> {
+        let Some(connector) = self.connector()? else { return Ok(None) };
+        let hosts = cluster.hosts().filter(|(_, role, _)| only.is_none_or(|only| only == *role));
+        let connect =
+            |(name, role, host)| connect(&connector, FieldPath::root("cluster").field(map_of(role)), name, host);
+        hosts.map(connect).collect::<Result<_, _>>().map(Some)
+    }
+
+    fn connector(&self) -> Result<Option<SshConnector>, Diagnostic> {
+        let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let connector = settings.map(|settings| SshConnector::new(&settings, &self.environment)).transpose();
+        connector.map_err(|error| provider_error(&error))
     }
 
     /// The same, where nothing goes on without them.
@@ -59,12 +74,24 @@ fn provider_error(error: &SettingsError) -> Diagnostic {
     Diagnostic::error("the SSH settings of the provider cannot be used", chain(error))
 }
 
-fn host_error(role: Role, name: &str, error: &SettingsError) -> Diagnostic {
-    let map = match role {
+fn map_of(role: Role) -> &'static str {
+    match role {
         Role::ControlPlane => "control_plane",
         Role::Worker => "static_workers",
-    };
-    let mut path = FieldPath::root(map).key(name);
-    path.0.extend(error.path.0.iter().cloned());
-    Diagnostic::error(format!("`{path}` cannot be used"), chain(&error.source)).at(to_attribute_path(&path))
+    }
+}
+
+/// A host of the map at this path.
+fn connect(
+    connector: &SshConnector,
+    map: FieldPath,
+    name: &str,
+    host: &HostSpec,
+) -> Result<(String, Arc<dyn Host>), Diagnostic> {
+    let host = connector.connect(name, host).map_err(|error| {
+        let mut path = map.key(name);
+        path.0.extend(error.path.0.iter().cloned());
+        Diagnostic::error(format!("`{path}` cannot be used"), chain(&error.source)).at(to_attribute_path(&path))
+    })?;
+    Ok((name.to_owned(), Arc::new(host)))
 }

@@ -9,6 +9,7 @@ mod connection;
 mod decode;
 mod diagnostics;
 mod encode;
+mod kubeconfig;
 mod model;
 mod path;
 mod private;

@@ -6,7 +6,7 @@ mod stand_in;
 
 use std::sync::LazyLock;
 
-use kubeone_spec::{ClusterSpec, ClusterStatus, FieldPath, ProviderSpec};
+use kubeone_spec::{ClusterSpec, ClusterStatus, FieldPath, Kubeconfig, KubeconfigSpec, ProviderSpec};
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value as Json};
 use tfplugin::Schema;
@@ -21,6 +21,13 @@ pub(crate) struct Model {
 pub(crate) static CLUSTER: LazyLock<Model> = LazyLock::new(|| {
     let mut json = json_schema::<ClusterSpec>();
     add_computed(&mut json, json_schema::<ClusterStatus>());
+    Model::new(json)
+});
+
+/// `ephemeral "kubeone_kubeconfig"`: settings of [`KubeconfigSpec`], computed attributes of [`Kubeconfig`].
+pub(crate) static KUBECONFIG: LazyLock<Model> = LazyLock::new(|| {
+    let mut json = json_schema::<KubeconfigSpec>();
+    add_computed(&mut json, json_schema::<Kubeconfig>());
     Model::new(json)
 });
 
@@ -112,6 +119,7 @@ mod tests {
     #[test]
     fn schemas_are_what_users_rely_on() {
         expect_file!["model/cluster.txt"].assert_eq(&outline(&CLUSTER.schema().block.attributes, ""));
+        expect_file!["model/kubeconfig.txt"].assert_eq(&outline(&KUBECONFIG.schema().block.attributes, ""));
         expect_file!["model/provider.txt"].assert_eq(&outline(&PROVIDER.schema().block.attributes, ""));
     }
 
@@ -126,6 +134,7 @@ mod tests {
             own.map(|attribute| attribute.name.as_str()).chain(nested).collect()
         }
         assert_eq!(undescribed(&CLUSTER.schema().block.attributes), [""; 0]);
+        assert_eq!(undescribed(&KUBECONFIG.schema().block.attributes), [""; 0]);
         assert_eq!(undescribed(&PROVIDER.schema().block.attributes), [""; 0]);
     }
 

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kubeone_hosts::LocalEnvironment;
 use kubeone_spec::{ProviderSpec, validate_provider};
-use tfplugin::{ConfigureRequest, Diagnostics, Provider, Resource, Schema, ValidateProviderRequest, Value};
+use tfplugin::{
+    ConfigureRequest, Diagnostics, EphemeralResource, Provider, Resource, Schema, ValidateProviderRequest, Value,
+};
 
 use crate::cluster::ClusterResource;
 use crate::connection::Connection;
 use crate::decode::{Decoded, decode};
 use crate::diagnostics::from_findings;
+use crate::kubeconfig::EphemeralKubeconfig;
 use crate::model::PROVIDER;
 use crate::progress::{Progress, ProgressEnvironment};
 
@@ -51,6 +54,10 @@ impl Provider for KubeoneProvider {
 
     fn resources(&self) -> Vec<Arc<dyn Resource>> {
         vec![Arc::new(ClusterResource::new(self.connection.clone(), self.progress.clone()))]
+    }
+
+    fn ephemeral_resources(&self) -> Vec<Arc<dyn EphemeralResource>> {
+        vec![Arc::new(EphemeralKubeconfig::new(self.connection.clone()))]
     }
 }
 

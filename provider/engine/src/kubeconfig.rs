@@ -1,0 +1,114 @@
+//! Makes a kubeconfig with a client certificate that the cluster's CA signs on one of its control planes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use kubeone_hosts::{Host, Os};
+use kubeone_spec::{ClusterReference, Kubeconfig, KubeconfigSpec, Secret};
+
+use crate::error::StepError;
+use crate::observed::Marker;
+use crate::{kubeadm, marker};
+
+mod file;
+
+use file::File;
+
+/// Asks the control planes whose they are, all at once, and takes a certificate from the first that is a finished node of
+/// this very cluster. Nothing on any host is changed.
+pub async fn mint_kubeconfig(
+    wanted: &KubeconfigSpec,
+    control_plane: &BTreeMap<String, Arc<dyn Host>>,
+) -> Result<Kubeconfig, StepError> {
+    let mut asked: FuturesUnordered<_> = control_plane
+        .values()
+        .map(async |host| (host.as_ref(), carries_cluster(host.as_ref(), &wanted.cluster).await))
+        .collect();
+    let mut refusals = Vec::new();
+    while let Some((host, answer)) = asked.next().await {
+        let minted = match answer {
+            Ok(()) => mint_on(host, wanted).await,
+            Err(error) => Err(error),
+        };
+        match minted {
+            Ok(kubeconfig) => return Ok(kubeconfig),
+            Err(error) => refusals.push(format!("{}: {}", host.name(), crate::observe::causes(&error))),
+        }
+    }
+    refusals.sort();
+    let reason = if refusals.is_empty() { "the cluster names none".to_owned() } else { refusals.join("; ") };
+    Err(StepError::NoApi { reason })
+}
+
+/// Whether this is a control plane of this cluster, by its marker.
+async fn carries_cluster(host: &dyn Host, cluster: &ClusterReference) -> Result<(), StepError> {
+    let refused = |reason: String| StepError::Refused { reason };
+    let content = host.read(Path::new(marker::PATH)).await?;
+    let content = content.ok_or_else(|| refused("no cluster is on it".to_owned()))?;
+    let found: Marker = serde_json::from_slice(content.expose())
+        .map_err(|error| StepError::Unreadable { what: marker::PATH.to_owned(), reason: error.to_string() })?;
+    if found.cluster != cluster.name {
+        return Err(refused(format!("it belongs to the cluster `{}`", found.cluster)));
+    }
+    match (&found.uid, &cluster.id) {
+        (None, _) => Err(refused("it is no finished node yet".to_owned())),
+        (Some(uid), Some(id)) if uid != id => {
+            Err(refused(format!("it belongs to another cluster of the same name, with the id {uid}")))
+        }
+        (Some(_), _) => Ok(()),
+    }
+}
+
+async fn mint_on(host: &dyn Host, wanted: &KubeconfigSpec) -> Result<Kubeconfig, StepError> {
+    let script = Os::common()
+        .script("mint_kubeconfig")?
+        .var("CONFIG", kubeadm::client_config(&wanted.cluster)?)
+        .var("CLIENT_NAME", &wanted.user)
+        .lines("GROUPS_OF_CLIENT", &wanted.groups)
+        .var("VALIDITY", wanted.ttl);
+    let printed = Secret::new(host.run(&script).await?.stdout);
+    tracing::info!(host = host.name(), user = wanted.user, ttl = %wanted.ttl, "a client certificate was signed");
+    read(&printed, wanted)
+}
+
+/// Takes kubeadm's kubeconfig apart, and writes one for the server that is wanted.
+fn read(printed: &Secret<String>, wanted: &KubeconfigSpec) -> Result<Kubeconfig, StepError> {
+    let credentials =
+        File::parse(printed).and_then(File::into_credentials).ok_or_else(|| unreadable("a part is missing"))?;
+    let pem = |data: &Secret<String>| {
+        let bytes = STANDARD.decode(data.expose()).map_err(|_| unreadable("it holds something that is not base64"))?;
+        String::from_utf8(bytes).map_err(|_| unreadable("it holds something that is not PEM"))
+    };
+    let client_certificate = pem(&credentials.certificate)?;
+    Ok(Kubeconfig {
+        host: wanted.host(),
+        ca_certificate: pem(&credentials.ca_certificate)?,
+        client_key: Secret::new(pem(&credentials.key)?),
+        expires_at: end_of(&client_certificate)?,
+        client_certificate,
+        kubeconfig: File::new(wanted, credentials).to_yaml()?,
+    })
+}
+
+/// What kubeadm printed is never quoted: it holds a key.
+fn unreadable(reason: &str) -> StepError {
+    StepError::Unreadable { what: "the kubeconfig that kubeadm made".to_owned(), reason: reason.to_owned() }
+}
+
+/// When a certificate ends.
+fn end_of(certificate: &str) -> Result<String, StepError> {
+    let (_, pem) = x509_parser::pem::parse_x509_pem(certificate.as_bytes())
+        .map_err(|_| unreadable("its certificate is not PEM"))?;
+    let parsed = pem.parse_x509().map_err(|_| unreadable("its certificate is not X.509"))?;
+    let end = jiff::Timestamp::from_second(parsed.validity().not_after.timestamp())
+        .map_err(|_| unreadable("its certificate has no end"))?;
+    Ok(end.to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! A way into a cluster: `ephemeral "kubeone_kubeconfig"`, and the kubeconfig that a cluster may keep in the state.
+
+mod ephemeral;
+mod mint;
+
+pub(crate) use ephemeral::EphemeralKubeconfig;
