@@ -1,6 +1,5 @@
 //! How hosts are reached: the settings of the provider block, shared between the provider and its resources.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use kubeone_engine::{Hosts, Wanted};
@@ -40,16 +39,13 @@ impl Connection {
     }
 
     /// The hosts of a cluster that exists, of all roles or of one.
-    pub(crate) fn hosts_of(
-        &self,
-        cluster: &ClusterReference,
-        only: Option<Role>,
-    ) -> Result<Option<BTreeMap<String, Arc<dyn Host>>>, Diagnostic> {
+    pub(crate) fn hosts_of(&self, cluster: &ClusterReference, only: Option<Role>) -> Result<Option<Hosts>, Diagnostic> {
         let Some(connector) = self.connector()? else { return Ok(None) };
         let hosts = cluster.hosts().filter(|(_, role, _)| only.is_none_or(|only| only == *role));
         let connect =
             |(name, role, host)| connect(&connector, FieldPath::root("cluster").field(map_of(role)), name, host);
-        hosts.map(connect).collect::<Result<_, _>>().map(Some)
+        let wanted = hosts.map(connect).collect::<Result<_, _>>()?;
+        Ok(Some(Hosts { wanted, ..Hosts::default() }))
     }
 
     fn connector(&self) -> Result<Option<SshConnector>, Diagnostic> {

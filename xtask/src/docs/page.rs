@@ -45,7 +45,7 @@ fn index(root: &Path, provider: &Value) -> Result<String> {
 
 fn page(root: &Path, folder: &str, name: &str, title: &str, schema: &Value) -> Result<String> {
     let description = schema["block"]["description"].as_str().unwrap_or_default().trim();
-    let summary = description.lines().next().unwrap_or_default();
+    let summary = first_sentence(description);
     let single = folder.trim_end_matches('s');
     let example = read(root, &format!("examples/{folder}/{name}/{single}.tf"))?;
     let mut text = format!(
@@ -54,6 +54,12 @@ fn page(root: &Path, folder: &str, name: &str, title: &str, schema: &Value) -> R
     let _ = write!(text, "## Example Usage\n\n```terraform\n{}\n```\n\n", example.trim());
     text.push_str(&render::schema(&schema["block"]));
     Ok(text)
+}
+
+/// Comments in the source are wrapped, so a sentence may go over several lines.
+fn first_sentence(text: &str) -> String {
+    let paragraph = text.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+    paragraph.split_once(". ").map_or(paragraph.clone(), |(sentence, _)| format!("{sentence}."))
 }
 
 fn read(root: &Path, file: &str) -> Result<String> {

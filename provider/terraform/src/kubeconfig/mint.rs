@@ -35,7 +35,7 @@ pub(crate) async fn mint(
     let Some(hosts) = connection.hosts_of(&wanted.cluster, Some(Role::ControlPlane))? else {
         return Ok(Minted::NotReachable);
     };
-    let work = timeout(PATIENCE, mint_kubeconfig(wanted, &hosts));
+    let work = timeout(PATIENCE, mint_kubeconfig(wanted, &hosts.wanted));
     match cancel.run_until_cancelled(work).await {
         Some(Ok(Ok(kubeconfig))) => Ok(Minted::Done(Box::new(kubeconfig))),
         Some(Ok(Err(error))) => Err(failed(chain(&error))),
