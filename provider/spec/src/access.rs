@@ -60,6 +60,7 @@ impl ClusterReference {
             control_plane: self.control_plane.clone(),
             static_workers: self.static_workers.clone(),
             cluster_network: crate::ClusterNetwork::default(),
+            drain: crate::Drain::default(),
             deletion: crate::Deletion::default(),
             timeouts: crate::Timeouts::default(),
         }
