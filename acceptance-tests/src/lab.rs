@@ -2,7 +2,7 @@
 //! the servers that packages and images come from.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -158,10 +158,13 @@ fn remove(lab: &Lab) -> Result<()> {
 
 /// Only one process at a time brings labs up or down or hands out addresses.
 fn lock() -> Result<File> {
-    let cache = paths::cache()?;
-    files::create_folder(&cache)?;
-    let path = cache.join("lock");
-    let file = File::create(&path).with_context(|| format!("could not create {}", path.display()))?;
+    lock_file(&paths::cache()?.join("lock"))
+}
+
+/// Held as long as the answer lives.
+fn lock_file(path: &Path) -> Result<File> {
+    path.parent().map_or(Ok(()), files::create_folder)?;
+    let file = File::create(path).with_context(|| format!("could not create {}", path.display()))?;
     file.lock().with_context(|| format!("could not lock {}", path.display()))?;
     Ok(file)
 }

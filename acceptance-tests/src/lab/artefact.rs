@@ -18,12 +18,14 @@ mod build;
 pub(super) mod content;
 pub(super) mod image;
 pub(super) mod package;
+mod patch;
 mod progress;
 mod recipe;
 pub(super) mod repository;
 mod signing;
 mod system_programs;
 
+pub(super) use patch::Patch;
 pub use progress::Progress;
 
 /// The oldest Go that builds all recipes.
@@ -46,7 +48,7 @@ impl Artefact {
 
     /// The names of all its binaries, sorted.
     pub fn binaries(&self) -> Result<Vec<String>> {
-        Ok(Recipe::read(&definition(&self.name))?.binaries.into_keys().collect())
+        Ok(Recipe::read(&self.name)?.binaries.into_keys().collect())
     }
 }
 
@@ -56,17 +58,18 @@ pub fn ensure(names: &[&str], progress: &Progress) -> Result<Vec<Artefact>> {
 }
 
 fn ensure_one(name: &str, progress: &Progress) -> Result<Artefact> {
-    let definition = definition(name);
-    let recipe = Recipe::read(&definition)?;
-    let folder = folder(name, &definition)?;
-    let missing: Vec<_> = recipe.binaries.iter().filter(|(binary, _)| !folder.join(binary).exists()).collect();
-    if !missing.is_empty() {
+    let recipe = Recipe::read(name)?;
+    let folder = folder(name)?;
+    if !recipe.missing(&folder).is_empty() {
         check_go()?;
         files::create_folder(&folder)?;
+        // Another process may be at it: once it is done, nothing is missing any more.
+        let _lock = super::lock_file(&folder.with_file_name(format!("{name}.lock")))?;
+        let missing = recipe.missing(&folder);
         let task = progress.begin(name, missing.len());
         for (binary, package) in missing {
             task.step(binary);
-            build_binary(&recipe, &definition, package, &folder.join(binary))?;
+            build_binary(&recipe, package, &folder.join(binary))?;
         }
         task.done();
     }
@@ -75,7 +78,12 @@ fn ensure_one(name: &str, progress: &Progress) -> Result<Artefact> {
 
 /// The version a recipe makes.
 pub(super) fn version(name: &str) -> Result<String> {
-    Ok(Recipe::read(&definition(name))?.version)
+    Ok(Recipe::read(name)?.version)
+}
+
+/// Whether all of a recipe is in the cache.
+pub(super) fn is_built(name: &str) -> Result<bool> {
+    Ok(Recipe::read(name)?.missing(&folder(name)?).is_empty())
 }
 
 /// The names of all recipes that start so.
@@ -92,8 +100,11 @@ fn definition(name: &str) -> PathBuf {
     paths::definitions().join("artefacts").join(name)
 }
 
-fn folder(name: &str, definition: &Path) -> Result<PathBuf> {
-    Ok(paths::cache()?.join("artefacts").join(format!("{name}-{}", content::hash(&[definition])?)))
+fn folder(name: &str) -> Result<PathBuf> {
+    let own = definition(name);
+    let release = Patch::find(name)?.map(|patch| definition(&patch.of));
+    let parts: Vec<&Path> = std::iter::once(own.as_path()).chain(release.as_deref()).collect();
+    Ok(paths::cache()?.join("artefacts").join(format!("{name}-{}", content::hash(&parts)?)))
 }
 
 /// Says that Go is missing or too old before a build says so in its own words.

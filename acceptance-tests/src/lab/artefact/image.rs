@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{Progress, content, draft, sources, system_programs};
+use super::{Progress, content, draft, patch, sources, system_programs};
 use crate::lab::{files, paths};
 
 /// Runtimes search programs here where an image says nothing; some of the lab's images have them elsewhere.
@@ -65,7 +65,7 @@ const MAKER: &str = concat!(include_str!("image.rs"), include_str!("system_progr
 pub(in crate::lab) fn key(set: &str, progress: &Progress) -> Result<String> {
     let definition = read(set)?;
     let pusher = content::hash(&[&super::definition("image-pusher")])?;
-    let mut parts = vec![MAKER.to_owned(), pusher, files::read(&path(set))?];
+    let mut parts = vec![MAKER.to_owned(), pusher, text(set)?];
     for image in &definition.image {
         for source in image.files.values() {
             parts.extend(sources(source, progress)?.iter().map(|path| path.display().to_string()));
@@ -126,10 +126,9 @@ fn lay_out(image: &Image, root: &Path, progress: &Progress) -> Result<()> {
 }
 
 fn read(set: &str) -> Result<Set> {
-    let path = path(set);
-    toml::from_str(&files::read(&path)?).with_context(|| format!("could not read {}", path.display()))
+    toml::from_str(&text(set)?).with_context(|| format!("could not read the images `{set}`"))
 }
 
-fn path(set: &str) -> PathBuf {
-    paths::definitions().join("images").join(format!("{set}.toml"))
+fn text(set: &str) -> Result<String> {
+    patch::text_of(set, |set| paths::definitions().join("images").join(format!("{set}.toml")))
 }

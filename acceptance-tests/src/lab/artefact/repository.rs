@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use super::package::{self, Package};
-use super::{Progress, content, draft, keep, signing, sources};
+use super::{Progress, content, draft, keep, patch, signing, sources};
 use crate::lab::command::{command, output_of};
 use crate::lab::{files, paths};
 
@@ -38,12 +38,12 @@ pub(in crate::lab) struct Repository {
     pub(in crate::lab) folder: PathBuf,
 }
 
-/// Builds a repository that is not in the cache yet.
-pub(in crate::lab) fn ensure(name: &str, progress: &Progress) -> Result<Repository> {
-    let file = paths::definitions().join("packages").join(format!("{name}.toml"));
-    let definition: Definition =
-        toml::from_str(&files::read(&file)?).with_context(|| format!("could not read {}", file.display()))?;
-    let folder = paths::cache()?.join("packages").join(format!("{name}-{}", key(&file, &definition, progress)?));
+/// Builds a repository that is not in the cache yet. Several names are releases that share one: it offers the packages
+/// of all of them.
+pub(in crate::lab) fn ensure(names: &[&str], progress: &Progress) -> Result<Repository> {
+    let definition = definition(names)?;
+    let name = names.first().context("a repository has a name")?;
+    let folder = paths::cache()?.join("packages").join(format!("{name}-{}", key(names, &definition, progress)?));
     if !folder.exists() {
         let draft = draft(&folder)?;
         let task = progress.begin(&format!("packages {name}"), definition.package.len() + 1);
@@ -57,9 +57,50 @@ pub(in crate::lab) fn ensure(name: &str, progress: &Progress) -> Result<Reposito
 /// How packages are made counts as much as what goes in.
 const MAKER: &str = concat!(include_str!("package.rs"), include_str!("repository.rs"), include_str!("signing.rs"));
 
+/// Builds the binaries that go into a repository.
+pub(in crate::lab) fn ensure_binaries(name: &str, progress: &Progress) -> Result<()> {
+    key(&[name], &definition(&[name])?, progress).map(drop)
+}
+
+fn definition(names: &[&str]) -> Result<Definition> {
+    let mut merged: Option<Definition> = None;
+    for name in names {
+        let part: Definition =
+            toml::from_str(&text(name)?).with_context(|| format!("could not read the packages `{name}`"))?;
+        match &mut merged {
+            None => merged = Some(part),
+            Some(merged) => {
+                let same_place = (&part.host, &part.path) == (&merged.host, &merged.path);
+                ensure!(same_place, "`{name}` does not belong into the repository {}", merged.path);
+                merged.add(part.package);
+            }
+        }
+    }
+    merged.context("a repository has a name")
+}
+
+impl Definition {
+    /// Packages of other releases; what is in the same version in both is in there once.
+    fn add(&mut self, packages: Vec<Package>) {
+        for package in packages {
+            let is_same = |known: &Package| (&known.name, &known.version) == (&package.name, &package.version);
+            if !self.package.iter().any(is_same) {
+                self.package.push(package);
+            }
+        }
+    }
+}
+
+fn text(name: &str) -> Result<String> {
+    patch::text_of(name, |name| paths::definitions().join("packages").join(format!("{name}.toml")))
+}
+
 /// Whatever changes a package changes the key: its maker, its definition, its plain files, the binaries.
-fn key(file: &Path, definition: &Definition, progress: &Progress) -> Result<String> {
-    let mut parts = vec![MAKER.to_owned(), files::read(file)?];
+fn key(names: &[&str], definition: &Definition, progress: &Progress) -> Result<String> {
+    let mut parts = vec![MAKER.to_owned()];
+    for name in names {
+        parts.push(text(name)?);
+    }
     for package in &definition.package {
         parts.push(content::hash(&[&package.plain_files()]).unwrap_or_default());
         for source in package.files.values() {
@@ -157,6 +198,17 @@ mod tests {
 
     fn definition(text: &str) -> Definition {
         toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn releases_of_a_minor_share_their_repository() {
+        let both = super::definition(&["kubernetes-1.35", "kubernetes-1.35.5"]).unwrap();
+        let versions = |name: &str| -> Vec<&str> {
+            both.package.iter().filter(|it| it.name == name).map(|it| it.version.as_str()).collect()
+        };
+        assert_eq!(versions("kubelet"), ["1.35.4-1.1", "1.35.5-1.1"]);
+        assert_eq!(versions("kubernetes-cni").len(), 1);
+        assert!(super::definition(&["kubernetes-1.35", "kubernetes-1.36"]).is_err());
     }
 
     const COMMON: &str = "host = 'h'\npath = 'p'\nkey_file = 'k'\npackage = []\n";

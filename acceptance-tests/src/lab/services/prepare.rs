@@ -1,11 +1,12 @@
 //! Makes what the stand-ins serve: package repositories and images of the wanted Kubernetes releases.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
 use super::{certificates, name_server, registry, web};
-use crate::lab::artefact::{self, Progress, content, image, repository};
+use crate::lab::artefact::{self, Patch, Progress, content, image, repository};
 use crate::lab::command::{command, output_of};
 use crate::lab::files;
 
@@ -18,7 +19,7 @@ const RUNTIME_PACKAGES: &str = "docker";
 /// What to make ready.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted<'a> {
-    /// Kubernetes versions, such as `1.35.4`. The lab has one of each minor it knows.
+    /// Kubernetes versions, such as `1.35.4`. The lab knows one of each minor, and patch versions of some.
     pub kubernetes: &'a [&'a str],
     pub metrics_server: bool,
     /// Archives and OCI layouts with further images, served under the names they carry.
@@ -29,14 +30,23 @@ pub struct Wanted<'a> {
 pub fn prepare(wanted: &Wanted, progress: &Progress) -> Result<()> {
     artefact::ensure(&[name_server::RECIPE], progress)?;
     let releases = wanted.kubernetes.iter().map(|version| release(version)).collect::<Result<Vec<_>>>()?;
+    let extras = wanted.metrics_server.then_some(METRICS_SERVER);
+    let sets: Vec<_> = releases.iter().map(String::as_str).chain(COMMON_IMAGES).chain(extras).collect();
+    let repositories = repositories(&releases)?;
+    // Building takes minutes, and others need not wait meanwhile for what they have already.
+    for name in repositories.iter().flatten() {
+        repository::ensure_binaries(name, progress)?;
+    }
+    for set in &sets {
+        image::key(set, progress)?;
+    }
     let _lock = registry::lock()?;
     // Hosts are created side by side, and each asks for the CA: make it while nobody does.
     certificates::server_certificate()?;
-    for name in releases.iter().map(String::as_str).chain([RUNTIME_PACKAGES]) {
-        repository::publish(&repository::ensure(name, progress)?, &web()?)?;
+    for names in &repositories {
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        repository::publish(&repository::ensure(&names, progress)?, &web()?)?;
     }
-    let extras = wanted.metrics_server.then_some(METRICS_SERVER);
-    let sets: Vec<_> = releases.iter().map(String::as_str).chain(COMMON_IMAGES).chain(extras).collect();
     fill_registry(&sets, wanted.images.as_deref(), progress)?;
     publish_versions()
 }
@@ -52,6 +62,28 @@ fn release(version: &str) -> Result<String> {
         known.push(found);
     }
     bail!("the lab can build Kubernetes {}, not {version}", known.join(" and "))
+}
+
+/// The releases that share each package repository. All that were ever built stay on offer, because labs that run may
+/// be using them.
+fn repositories(releases: &[String]) -> Result<BTreeSet<BTreeSet<String>>> {
+    let mut repositories = BTreeSet::from([BTreeSet::from([RUNTIME_PACKAGES.to_owned()])]);
+    for release in releases {
+        let minor = minor(release)?;
+        let mut names = BTreeSet::new();
+        for name in artefact::names(&minor)? {
+            if self::minor(&name)? == minor && (releases.contains(&name) || artefact::is_built(&name)?) {
+                names.insert(name);
+            }
+        }
+        repositories.insert(names);
+    }
+    Ok(repositories)
+}
+
+/// The name of the minor's first recipe, which the recipes of its patch versions build on.
+fn minor(release: &str) -> Result<String> {
+    Ok(Patch::find(release)?.map_or_else(|| release.to_owned(), |patch| patch.of))
 }
 
 /// Pushes what the registry does not hold yet.
@@ -121,6 +153,9 @@ impl Pushed {
 fn publish_versions() -> Result<()> {
     let folder = web()?.join("dl.k8s.io/release");
     for name in artefact::names("kubernetes-")? {
+        if Patch::find(&name)?.is_some() {
+            continue;
+        }
         let version = artefact::version(&name)?;
         let minor = name.trim_start_matches("kubernetes-");
         for file in [format!("stable-{minor}.txt"), "stable.txt".to_owned()] {

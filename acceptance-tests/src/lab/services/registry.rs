@@ -50,12 +50,7 @@ pub(super) fn while_open<Answer>(work: impl FnOnce(&str) -> Result<Answer>) -> R
 
 /// Held while the cache of the stand-ins changes.
 pub(super) fn lock() -> Result<File> {
-    let cache = paths::cache()?;
-    files::create_folder(&cache)?;
-    let path = cache.join("stand-ins.lock");
-    let file = File::create(&path).with_context(|| format!("could not create {}", path.display()))?;
-    file.lock().with_context(|| format!("could not lock {}", path.display()))?;
-    Ok(file)
+    crate::lab::lock_file(&paths::cache()?.join("stand-ins.lock"))
 }
 
 fn free_address() -> Result<String> {
