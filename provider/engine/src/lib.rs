@@ -34,8 +34,8 @@ pub use execute::execute;
 pub use kubeconfig::mint_kubeconfig;
 pub use observe::observe;
 pub use observed::{
-    AddonState, ApiFacts, ApiState, CgroupVersion, EtcdMember, HostFacts, HostState, KubernetesFiles, Marker,
-    NodeFacts, Observed, OperatingSystem, PackageVersions, UnitState,
+    AddonState, ApiFacts, ApiState, CgroupVersion, DeprecatedApi, EtcdMember, HostFacts, HostState, KubernetesFiles,
+    Marker, NodeFacts, Observed, OperatingSystem, PackageVersions, UnitState,
 };
 pub use plan::{Action, Lane, Plan, Stage, plan_create_or_update, plan_removal};
 pub use report::{ActionReport, Event, Outcome, Report, Result as ActionResult};

@@ -64,6 +64,8 @@ pub struct HostFacts {
     /// 0 when it could not be read.
     pub memory_mib: u64,
     pub swap_active: bool,
+    /// The least that is free where containers, etcd and the system live; 0 when it could not be read.
+    pub free_disk_mib: u64,
     /// Public host key that SSH saw, as in `known_hosts` without the host name.
     pub ssh_host_key: String,
     pub marker: Option<Marker>,
@@ -134,6 +136,8 @@ pub struct KubernetesFiles {
     pub kubelet_conf: bool,
     /// Names in `/etc/kubernetes/manifests`, without `.yaml`.
     pub static_pods: Vec<String>,
+    /// Image of each of them, by the same names.
+    pub images: BTreeMap<String, String>,
     pub etcd_data: bool,
     /// SHA-256 of `/etc/kubernetes/pki/ca.crt`; empty when absent.
     pub ca_sha256: String,
@@ -195,6 +199,23 @@ pub struct ApiFacts {
     pub addons: BTreeMap<String, AddonState>,
     /// kubeadm's ConfigMaps, kube-proxy and CoreDNS are all there: `kubeadm init` came to its end.
     pub init_complete: bool,
+    /// `kubernetesVersion` of kubeadm's configuration in the cluster, such as `v1.36.3`; empty when it could not be read.
+    pub kubeadm_version: String,
+    /// Tag of kube-proxy's image; empty when there is no kube-proxy of kubeadm's.
+    pub kube_proxy_version: String,
+    /// APIs that somebody asked for since the API server started, and that a later release does not have.
+    pub deprecated_apis: Vec<DeprecatedApi>,
+}
+
+/// An API that is asked for and has been given up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeprecatedApi {
+    /// Such as `flowcontrol.apiserver.k8s.io/v1beta3`.
+    pub group_version: String,
+    pub resource: String,
+    /// The first minor release without it, such as `1.32`.
+    pub removed_release: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -203,6 +224,8 @@ pub struct NodeFacts {
     pub ready: bool,
     pub control_plane: bool,
     pub unschedulable: bool,
+    /// It is unschedulable because an operation of ours was interrupted.
+    pub cordoned_by_us: bool,
     pub kubelet_version: String,
     pub container_runtime_version: String,
     pub internal_address: String,

@@ -10,7 +10,9 @@ use k8s_openapi::api::{
 use kube::{Api, Resource, api::ListParams, core::NamespaceResourceScope};
 use serde::de::DeserializeOwned;
 
-use crate::{Addon, Cluster, ClusterError, call::ask, cluster::SYSTEM_NAMESPACE};
+use crate::{
+    Addon, Cluster, ClusterError, DeprecatedApi, call::ask, cluster::SYSTEM_NAMESPACE, drain::is_cordoned_by_us,
+};
 
 /// The cluster as the API describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +25,11 @@ pub struct ClusterFacts {
     pub addons: BTreeMap<String, AddonStatus>,
     /// What `kubeadm init` leaves behind at its end is all there: its ConfigMaps, kube-proxy and CoreDNS.
     pub init_complete: bool,
+    /// `kubernetesVersion` of kubeadm's configuration, such as `v1.36.3`; empty when it is not there.
+    pub kubeadm_version: String,
+    /// Tag of kube-proxy's image, such as `v1.36.3`; empty when there is none.
+    pub kube_proxy_version: String,
+    pub deprecated_apis: Vec<DeprecatedApi>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +37,8 @@ pub struct Node {
     pub ready: bool,
     pub control_plane: bool,
     pub unschedulable: bool,
+    /// It is unschedulable because an operation of ours was interrupted.
+    pub cordoned_by_us: bool,
     pub kubelet_version: String,
     /// With the runtime's name, such as `containerd://2.1.4`.
     pub container_runtime_version: String,
@@ -50,14 +59,26 @@ pub struct AddonStatus {
 impl Cluster {
     /// Reads everything at the same time. `patience` is for each single answer.
     pub async fn facts(&self, patience: Duration) -> Result<ClusterFacts, ClusterError> {
-        let (uid, version, nodes, addons, init_complete) = try_join!(
+        let (uid, version, nodes, addons, init_complete, kubeadm_version, kube_proxy_version, deprecated_apis) = try_join!(
             self.uid(patience),
             self.version(patience),
             self.nodes(patience),
             self.addons(patience),
             self.init_complete(patience),
+            self.kubeadm_version(patience),
+            self.kube_proxy_version(patience),
+            self.deprecated_apis(patience),
         )?;
-        Ok(ClusterFacts { uid, version, nodes, addons, init_complete })
+        Ok(ClusterFacts {
+            uid,
+            version,
+            nodes,
+            addons,
+            init_complete,
+            kubeadm_version,
+            kube_proxy_version,
+            deprecated_apis,
+        })
     }
 
     pub async fn uid(&self, patience: Duration) -> Result<String, ClusterError> {
@@ -121,6 +142,7 @@ impl Cluster {
 }
 
 fn describe(node: KubernetesNode) -> Node {
+    let cordoned_by_us = is_cordoned_by_us(&node);
     let status = node.status.unwrap_or_default();
     let labels = node.metadata.labels.unwrap_or_default();
     let info = status.node_info.unwrap_or_default();
@@ -129,6 +151,7 @@ fn describe(node: KubernetesNode) -> Node {
     Node {
         ready: conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True"),
         control_plane: labels.contains_key("node-role.kubernetes.io/control-plane"),
+        cordoned_by_us,
         unschedulable: node.spec.and_then(|spec| spec.unschedulable).unwrap_or(false),
         kubelet_version: info.kubelet_version,
         container_runtime_version: info.container_runtime_version,

@@ -20,6 +20,7 @@ mod nodes;
 mod prune;
 mod rollout;
 mod tokens;
+mod upgrade;
 mod wait;
 
 pub use addon::{Addon, AddonError, Parameters, Rendered};
@@ -32,3 +33,4 @@ pub use fake_api::FakeApi;
 pub use inventory::ObjectRef;
 pub use rollout::{Workload, WorkloadKind};
 pub use tokens::BootstrapToken;
+pub use upgrade::DeprecatedApi;

@@ -61,6 +61,7 @@ impl ClusterReference {
             static_workers: self.static_workers.clone(),
             cluster_network: crate::ClusterNetwork::default(),
             drain: crate::Drain::default(),
+            upgrade: crate::Upgrade::default(),
             deletion: crate::Deletion::default(),
             timeouts: crate::Timeouts::default(),
         }

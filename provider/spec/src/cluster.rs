@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{ClusterNetwork, Drain, HostSpec, KubernetesVersion, Role};
+use crate::{ClusterNetwork, Drain, HostSpec, KubernetesVersion, Role, Upgrade};
 
 /// A Kubernetes cluster on hosts that exist already.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +31,9 @@ pub struct ClusterSpec {
     /// How pods leave a node that is removed or worked on.
     #[serde(default)]
     pub drain: Drain,
+    /// How nodes are brought to another version of Kubernetes.
+    #[serde(default)]
+    pub upgrade: Upgrade,
     /// What happens when the resource is destroyed.
     #[serde(default)]
     pub deletion: Deletion,

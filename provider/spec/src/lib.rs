@@ -14,6 +14,7 @@ mod network;
 mod provider;
 mod secret;
 mod status;
+mod upgrade;
 mod validate;
 mod version;
 
@@ -26,5 +27,6 @@ pub use network::{ClusterNetwork, Cni, Subnet};
 pub use provider::{Bastion, HostKeyPolicy, ProgressSettings, ProviderSpec, SshSettings};
 pub use secret::Secret;
 pub use status::{ClusterStatus, NodeStatus};
+pub use upgrade::{MaxUnavailable, Upgrade, UpgradeDrain};
 pub use validate::{NEWEST_MINOR, OLDEST_MINOR, validate_cluster, validate_kubeconfig, validate_provider};
 pub use version::KubernetesVersion;

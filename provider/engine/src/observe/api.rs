@@ -16,7 +16,7 @@ use super::causes;
 use crate::cx::Hosts;
 use crate::error::StepError;
 use crate::kubeadm::api_server_port;
-use crate::observed::{AddonState, ApiFacts, ApiState, NodeFacts, Observed};
+use crate::observed::{AddonState, ApiFacts, ApiState, DeprecatedApi, NodeFacts, Observed};
 use crate::wanted::Wanted;
 
 const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
@@ -156,6 +156,7 @@ fn api_facts(facts: ClusterFacts, ca_certificate: String) -> ApiFacts {
         ready: node.ready,
         control_plane: node.control_plane,
         unschedulable: node.unschedulable,
+        cordoned_by_us: node.cordoned_by_us,
         kubelet_version: node.kubelet_version,
         container_runtime_version: node.container_runtime_version,
         internal_address: node.internal_address,
@@ -170,7 +171,14 @@ fn api_facts(facts: ClusterFacts, ca_certificate: String) -> ApiFacts {
         nodes: facts.nodes.into_iter().map(|(name, it)| (name, node(it))).collect(),
         addons: facts.addons.into_iter().map(|(name, it)| (name, addon(it))).collect(),
         init_complete: facts.init_complete,
+        kubeadm_version: facts.kubeadm_version,
+        kube_proxy_version: facts.kube_proxy_version,
+        deprecated_apis: facts.deprecated_apis.into_iter().map(deprecated_api).collect(),
     }
+}
+
+fn deprecated_api(api: kubeone_kubernetes::DeprecatedApi) -> DeprecatedApi {
+    DeprecatedApi { group_version: api.group_version, resource: api.resource, removed_release: api.removed_release }
 }
 
 /// Labels in Kubernetes' own domains are set by kubelet, kubeadm and clouds.

@@ -59,6 +59,16 @@ memory_mib() {
   printf '%d' $((kib / 1024))
 }
 
+# free_disk_mib: the least that is free in the places that fill up.
+free_disk_mib() {
+  local folders=(/) folder free
+  for folder in /var/lib/containerd /var/lib/etcd /var/lib/kubelet; do
+    if [[ -d $folder ]]; then folders+=("$folder"); fi
+  done
+  free=$(df --output=avail --block-size=1M "${folders[@]}" 2>/dev/null | tail -n +2 | sort -n | head -n 1 || true)
+  printf '%d' "$((free))"
+}
+
 swap_active() {
   local lines
   mapfile -t lines </proc/swaps
@@ -97,6 +107,17 @@ static_pods() {
   printf ']'
 }
 
+# images: the images of the static pods, by the names of their manifests.
+images() {
+  local file image
+  for file in /etc/kubernetes/manifests/*.yaml; do
+    [[ -e $file ]] || continue
+    image=$(sed -n 's/^ *image: //p' "$file" | head -n 1)
+    file=${file##*/}
+    printf '%s %s\n' "${file%.yaml}" "$(quote "$image")"
+  done | object
+}
+
 api_server() {
   quote "$(sed -n 's/^ *server: //p' /etc/kubernetes/kubelet.conf 2>/dev/null || true)"
 }
@@ -104,8 +125,8 @@ api_server() {
 kubernetes_files() {
   local ca=
   if [[ -r /etc/kubernetes/pki/ca.crt ]]; then ca=$(sha256sum /etc/kubernetes/pki/ca.crt); fi
-  printf '{"admin_conf":%s,"kubelet_conf":%s,"static_pods":%s,"etcd_data":%s,"ca_sha256":"%s","api_server":%s}' \
-    "$(exists /etc/kubernetes/admin.conf)" "$(exists /etc/kubernetes/kubelet.conf)" "$(static_pods)" \
+  printf '{"admin_conf":%s,"kubelet_conf":%s,"static_pods":%s,"images":%s,"etcd_data":%s,"ca_sha256":"%s","api_server":%s}' \
+    "$(exists /etc/kubernetes/admin.conf)" "$(exists /etc/kubernetes/kubelet.conf)" "$(static_pods)" "$(images)" \
     "$(exists /var/lib/etcd/member)" "${ca%% *}" "$(api_server)"
 }
 
@@ -180,6 +201,7 @@ cgroup $(cgroup_version)
 cpus $(nproc)
 memory_mib $(memory_mib)
 swap_active $(swap_active)
+free_disk_mib $(free_disk_mib)
 marker $(quote "$(cat /etc/kubeone/cluster.json 2>/dev/null || true)")
 packages $(package_versions)
 containerd_active $(active containerd)
