@@ -24,6 +24,7 @@ async fn run(action: &Action, cx: &Cx<'_>) -> Result<Outcome, StepError> {
         Action::JoinWorker { host, .. } => steps::join_worker::run(cx, host).await,
         Action::ApplyAddon { addon } => steps::apply_addon::run(cx, addon).await,
         Action::AwaitNodes { hosts } => steps::await_nodes::run(cx, hosts).await,
+        Action::TakeSnapshot { host, cause } => steps::take_snapshot::run(cx, host, cause).await,
         Action::ResetHost { host, role } => steps::reset_host::run(cx, host, *role).await,
     }
 }

@@ -21,6 +21,7 @@ mod observed;
 mod plan;
 mod prepare;
 mod report;
+mod snapshots;
 mod standing;
 mod steps;
 mod wanted;
@@ -39,4 +40,5 @@ pub use observed::{
 };
 pub use plan::{Action, Lane, Plan, Stage, plan_create_or_update, plan_removal};
 pub use report::{ActionReport, Event, Outcome, Report, Result as ActionResult};
+pub use snapshots::{HeldSnapshot, Snapshot, SnapshotCause};
 pub use wanted::{LeavingHost, Wanted};

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::snapshots::HeldSnapshot;
+
 /// Everything that was seen of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -81,6 +83,8 @@ pub struct HostFacts {
     pub certificates: BTreeMap<String, String>,
     /// Members of etcd as this host's own member sees them; empty when there is none or it does not answer.
     pub etcd_members: Vec<EtcdMember>,
+    /// Snapshots of etcd that this host knows of.
+    pub snapshots: Vec<HeldSnapshot>,
 }
 
 /// From `/etc/os-release`.

@@ -9,6 +9,7 @@ pub(crate) mod join_worker;
 mod peer;
 pub(crate) mod prepare_host;
 pub(crate) mod reset_host;
+pub(crate) mod take_snapshot;
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! A simulated cluster for tests: actions change it as they change the real one, wholly or up to some point.
 
+mod backup;
 mod cases;
 mod laws;
 mod notation;
@@ -76,6 +77,7 @@ impl World {
             Action::JoinWorker { host, .. } => self.join(host, Role::Worker, extent),
             Action::ApplyAddon { addon } => self.apply_addon(addon, extent),
             Action::AwaitNodes { hosts } => self.await_nodes(hosts, extent),
+            Action::TakeSnapshot { host, cause } => self.take_snapshot(host, cause, extent),
             Action::ResetHost { host, .. } => self.reset(host, extent),
         }
     }

@@ -62,6 +62,7 @@ impl ClusterReference {
             cluster_network: crate::ClusterNetwork::default(),
             drain: crate::Drain::default(),
             upgrade: crate::Upgrade::default(),
+            backup: crate::Backup::default(),
             deletion: crate::Deletion::default(),
             timeouts: crate::Timeouts::default(),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{ClusterNetwork, Drain, HostSpec, KubernetesVersion, Role, Upgrade};
+use crate::{Backup, ClusterNetwork, Drain, HostSpec, KubernetesVersion, Role, Upgrade};
 
 /// A Kubernetes cluster on hosts that exist already.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +34,9 @@ pub struct ClusterSpec {
     /// How nodes are brought to another version of Kubernetes.
     #[serde(default)]
     pub upgrade: Upgrade,
+    /// Snapshots of etcd.
+    #[serde(default)]
+    pub backup: Backup,
     /// What happens when the resource is destroyed.
     #[serde(default)]
     pub deletion: Deletion,

@@ -6,6 +6,7 @@
 //! **Architecture invariant:** this crate does no I/O, knows no async and no Terraform.
 
 mod access;
+mod backup;
 mod cluster;
 mod drain;
 mod finding;
@@ -19,6 +20,7 @@ mod validate;
 mod version;
 
 pub use access::{ClusterReference, Kubeconfig, KubeconfigSpec};
+pub use backup::Backup;
 pub use cluster::{ApiEndpoint, ClusterSpec, Deletion, Span, Timeouts, UnreachableHosts};
 pub use drain::{Drain, OnDrainTimeout};
 pub use finding::{FieldPath, Finding, Severity, Step};

@@ -33,6 +33,7 @@ pub fn validate_cluster(spec: &ClusterSpec) -> Vec<Finding> {
     }
     hosts(spec, &mut findings);
     subnets(spec, &mut findings);
+    findings.extend(crate::backup::findings(spec));
     findings
 }
 

@@ -10,6 +10,7 @@ use crate::error::StepError;
 use crate::etcd;
 use crate::observed::{HostFacts, Marker};
 use crate::prepare;
+use crate::snapshots::HeldSnapshot;
 
 /// What the script prints: the facts, and the answers of others as the text they are.
 #[derive(Deserialize)]
@@ -21,8 +22,17 @@ struct Printed {
     /// DER as base64, by path.
     #[serde(default)]
     certificates: BTreeMap<String, String>,
+    #[serde(rename = "snapshots", default)]
+    descriptions: Vec<Description>,
     #[serde(flatten)]
     facts: HostFacts,
+}
+
+/// A file that describes a snapshot, and whether the snapshot lies beside it.
+#[derive(Deserialize)]
+struct Description {
+    held: bool,
+    description: String,
 }
 
 pub(crate) async fn observe_host(host: &dyn Host) -> Result<HostFacts, StepError> {
@@ -47,7 +57,13 @@ fn parse(printed: &str) -> Result<HostFacts, StepError> {
     // Without an answer of etcd the rest is still worth having.
     let etcd_members = etcd::parse_members(&printed.etcd_members).unwrap_or_default();
     let certificates = certificates::ends(&printed.certificates);
-    Ok(HostFacts { marker, certificates, etcd_members, ..printed.facts })
+    // A file of somebody else describes nothing.
+    let snapshot = |it: &Description| {
+        let snapshot = serde_json::from_str(&it.description).ok()?;
+        Some(HeldSnapshot { snapshot, held: it.held })
+    };
+    let snapshots = printed.descriptions.iter().filter_map(snapshot).collect();
+    Ok(HostFacts { marker, certificates, etcd_members, snapshots, ..printed.facts })
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::fmt;
 use kubeone_spec::{KubernetesVersion, Role};
 use serde::{Deserialize, Serialize};
 
+use crate::snapshots::SnapshotCause;
+
 /// One element of a plan. It names everything its step needs to know beyond the settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -36,6 +38,11 @@ pub enum Action {
     AwaitNodes {
         hosts: Vec<String>,
     },
+    /// Saves everything that etcd holds.
+    TakeSnapshot {
+        host: String,
+        cause: SnapshotCause,
+    },
     /// Removes the cluster from a host.
     ResetHost {
         host: String,
@@ -51,6 +58,7 @@ impl Action {
             | Self::InitControlPlane { host, .. }
             | Self::JoinControlPlane { host, .. }
             | Self::JoinWorker { host, .. }
+            | Self::TakeSnapshot { host, .. }
             | Self::ResetHost { host, .. } => Some(host),
             Self::ApplyAddon { .. } | Self::AwaitNodes { .. } => None,
         }
@@ -84,6 +92,7 @@ impl fmt::Display for Action {
                 [host] => write!(f, "cluster: wait until {host} is ready"),
                 _ => write!(f, "cluster: wait until {} nodes are ready", hosts.len()),
             },
+            Self::TakeSnapshot { host, cause } => write!(f, "{host}: take a snapshot of etcd ({cause})"),
             Self::ResetHost { host, role } => write!(f, "{host}: reset {role}"),
         }
     }

@@ -5,9 +5,10 @@ use kubeone_spec::{ClusterSpec, Cni, KubernetesVersion, Role};
 use super::{Action, Lane, Plan};
 use crate::addons::{self, WantedAddon};
 use crate::observed::{HostFacts, Observed};
+use crate::snapshots::snapshot_lane;
 use crate::standing::{INIT_UNIT, JOIN_UNIT, Standing, has_node, is_node, leftover, standing};
 use crate::wanted::Wanted;
-use crate::{catalog, prepare};
+use crate::{catalog, prepare, snapshots};
 
 /// What has to be done so that the cluster is as wanted. Hosts that were never looked at are taken for new machines,
 /// so the plan for a cluster that does not exist yet follows from the settings and an empty observation.
@@ -24,8 +25,14 @@ pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[W
         Beginning::Init { host, .. } => Some(*host),
         Beginning::Running => None,
     };
+    let cause = snapshots::wanted_by_trigger(spec, observed, init.is_some());
+    let mut snapshot = cause.map(|cause| snapshot_lane(spec, observed, cause, init)).unwrap_or_default();
 
     let mut plan = Plan::default();
+    // Before anything changes; of a new cluster when there is something to save.
+    if init.is_none() {
+        plan.add("save etcd", vec![std::mem::take(&mut snapshot)]);
+    }
     plan.add(
         if init.is_some() { "prepare hosts and start the control plane" } else { "prepare hosts" },
         prepare_lanes(spec, observed, beginning),
@@ -39,6 +46,7 @@ pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[W
     let joining = |host: &str| plan.actions().any(|action| action.makes_node() && action.host() == Some(host));
     let await_nodes = await_nodes(spec, observed, joining);
     plan.add("wait for the nodes", vec![await_nodes.into_iter().collect()]);
+    plan.add("save etcd", vec![snapshot]);
     plan
 }
 

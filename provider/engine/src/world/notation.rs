@@ -3,9 +3,11 @@
 use kubeone_spec::{ClusterSpec, Role};
 use serde_json::{Map, Value, json};
 
+use super::backup::snapshot;
 use super::{Extent, World, fresh_machine};
 use crate::observed::{ApiState, CgroupVersion, HostState, Marker};
 use crate::plan::Action;
+use crate::snapshots::SnapshotCause;
 
 /// A case as it was read.
 pub(super) struct Case {
@@ -53,6 +55,9 @@ impl Settings {
                 "cni" => _ = settings.more.insert("cluster_network".to_owned(), json!({ "cni": value.trim() })),
                 "unreachable hosts" => {
                     settings.more.insert("deletion".to_owned(), json!({ "unreachable_hosts": value.trim() }));
+                }
+                "snapshot trigger" => {
+                    settings.more.insert("backup".to_owned(), json!({ "trigger": value.trim() }));
                 }
                 "nothing" => settings.remove = true,
                 _ => panic!("what is `{line}`?"),
@@ -175,6 +180,11 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
         "kernel" => value.clone_into(&mut world.facts(name).kernel),
         "memory" => world.facts(name).memory_mib = value.parse().unwrap(),
         "cgroup v1" => world.facts(name).cgroup = CgroupVersion::V1,
+        "snapshot" => {
+            let cause = SnapshotCause::Trigger(value.to_owned());
+            let held = snapshot(&world.wanted.spec.name, name, cause);
+            world.knows(name, held);
+        }
         "machine id" => value.clone_into(&mut world.facts(name).machine_id),
         _ => panic!("{name}: what is `{event}`?"),
     }

@@ -191,6 +191,18 @@ etcd_members() {
   fi
 }
 
+# snapshots: descriptions of etcd's snapshots, and whether the snapshot itself is on this host.
+snapshots() {
+  local file separator=
+  printf '['
+  for file in /var/backups/kubeone/*.json; do
+    [[ -e $file ]] || continue
+    printf '%s{"held":%s,"description":%s}' "$separator" "$(exists "${file%.json}.db")" "$(quote "$(<"$file")")"
+    separator=,
+  done
+  printf ']'
+}
+
 object <<END
 hostname $(quote "$(uname -n)")
 machine_id $(quote "$(cat /etc/machine-id 2>/dev/null || true)")
@@ -211,4 +223,5 @@ files $(file_hashes)
 units $(unit_states)
 certificates $(certificates)
 etcd_members $(quote "$(etcd_members)")
+snapshots $(snapshots)
 END

@@ -1,0 +1,124 @@
+//! Snapshots of etcd: what is known of each, and which one is asked for next.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use kubeone_spec::{ClusterSpec, KubernetesVersion};
+use serde::{Deserialize, Serialize};
+
+use crate::observed::Observed;
+use crate::plan::{Action, Lane};
+use crate::standing::{Standing, standing};
+
+/// Where they are on a host: `NAME.db`, and beside it `NAME.json`, which describes it.
+pub(crate) const FOLDER: &str = "/var/backups/kubeone";
+
+/// A snapshot, as the file beside it describes it. The description lies on every control plane, so that the loss of the
+/// host with the snapshot is not taken for a wish to have another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Cluster, time, revision and version of Kubernetes; snapshots of one cluster sort by it like by time.
+    pub name: String,
+    pub cluster: String,
+    pub cluster_uid: String,
+    /// The control plane that took it.
+    pub host: String,
+    pub cause: SnapshotCause,
+    #[serde(flatten)]
+    pub content: SnapshotContent,
+}
+
+/// What the host says of a snapshot it took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotContent {
+    /// RFC 3339 in UTC.
+    pub taken_at: String,
+    pub revision: u64,
+    pub size: u64,
+    pub sha256: String,
+    pub kubernetes_version: String,
+    /// Tag of etcd's image.
+    pub etcd_version: String,
+}
+
+/// A snapshot that a host knows of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldSnapshot {
+    #[serde(flatten)]
+    pub snapshot: Snapshot,
+    /// Whether the snapshot itself is there, and not only its description.
+    pub held: bool,
+}
+
+/// Why a snapshot is taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SnapshotCause {
+    /// A new value of `backup.trigger`.
+    Trigger(String),
+    BeforeUpgrade(KubernetesVersion),
+}
+
+impl fmt::Display for SnapshotCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trigger(value) => write!(f, "trigger `{value}`"),
+            Self::BeforeUpgrade(version) => write!(f, "before the upgrade to {version}"),
+        }
+    }
+}
+
+/// All snapshots of this cluster that any control plane knows of, oldest first.
+pub(crate) fn known<'a>(spec: &ClusterSpec, observed: &'a Observed) -> Vec<&'a Snapshot> {
+    let hosts = spec.control_plane.keys().filter_map(|name| observed.facts(name));
+    let snapshots = hosts.flat_map(|facts| &facts.snapshots).map(|held| &held.snapshot);
+    let uid = observed.api_facts().map(|api| &api.cluster_uid);
+    let ours = snapshots.filter(|it| it.cluster == spec.name && uid.is_none_or(|uid| it.cluster_uid == *uid));
+    ours.map(|snapshot| (&snapshot.name, snapshot)).collect::<BTreeMap<_, _>>().into_values().collect()
+}
+
+/// The value of `backup.trigger`, if no control plane remembers a snapshot that was taken for it. Snapshots that an
+/// earlier cluster left on the hosts of a new one do not count.
+pub(crate) fn wanted_by_trigger(spec: &ClusterSpec, observed: &Observed, is_new: bool) -> Option<SnapshotCause> {
+    let cause = SnapshotCause::Trigger(spec.backup.trigger.clone()?);
+    let taken = known(spec, observed).iter().any(|snapshot| snapshot.cause == cause);
+    (is_new || !taken).then_some(cause)
+}
+
+/// The lane that takes a snapshot on one control plane: the first one whose member of etcd votes, or else the first that
+/// is finished, which then tells what is wrong with it. `begins` is the host of the first control plane of a new cluster.
+pub(crate) fn snapshot_lane(
+    spec: &ClusterSpec,
+    observed: &Observed,
+    cause: SnapshotCause,
+    begins: Option<&str>,
+) -> Lane {
+    let names = || spec.control_plane.keys().map(String::as_str);
+    let finished = |name: &&str| standing(spec, observed, name) == Standing::Finished;
+    let votes = |name: &&str| {
+        let members = observed.facts(name).map(|facts| facts.etcd_members.as_slice()).unwrap_or_default();
+        members.iter().any(|member| member.name == *name && !member.learner)
+    };
+    let host = begins.or_else(|| names().filter(finished).find(votes)).or_else(|| names().find(finished));
+    host.map(|host| Action::TakeSnapshot { host: host.to_owned(), cause }).into_iter().collect()
+}
+
+/// Which snapshots stay when one more was taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Retention {
+    pub(crate) keep: Vec<String>,
+    /// Only their descriptions stay: the trigger they were taken for would take another one.
+    pub(crate) remember: Vec<String>,
+}
+
+/// `snapshots` are those that anybody knows of, oldest first.
+pub(crate) fn retention(spec: &ClusterSpec, snapshots: &[&Snapshot]) -> Retention {
+    let names = |snapshots: &[&Snapshot]| snapshots.iter().map(|snapshot| snapshot.name.clone()).collect();
+    let (old, kept) = snapshots.split_at(snapshots.len().saturating_sub(usize::from(spec.backup.keep)));
+    let triggered = |snapshot: &&Snapshot| match &snapshot.cause {
+        SnapshotCause::Trigger(value) => spec.backup.trigger.as_ref() == Some(value),
+        SnapshotCause::BeforeUpgrade(_) => false,
+    };
+    let remembered: Vec<&Snapshot> = old.iter().copied().filter(triggered).collect();
+    Retention { keep: names(kept), remember: names(&remembered) }
+}

@@ -1,0 +1,119 @@
+//! Saves everything that etcd holds, and makes it known to all control planes.
+//!
+//! The description beside a snapshot is its last move: without it nobody knows of the snapshot, and the next run takes
+//! another one and removes what is left of this one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use futures::future::join_all;
+use kubeone_hosts::{Host, Os, RemoteFile};
+use serde::Deserialize;
+
+use crate::cx::Cx;
+use crate::error::StepError;
+use crate::observe::{causes, observe_host};
+use crate::observed::Marker;
+use crate::report::Outcome;
+use crate::snapshots::{FOLDER, HeldSnapshot, Snapshot, SnapshotCause, SnapshotContent, retention};
+
+const SNAPSHOT_UNIT: &str = "kubeone-snapshot";
+
+pub(crate) async fn run(cx: &Cx<'_>, name: &str, cause: &SnapshotCause) -> Result<Outcome, StepError> {
+    let host = cx.host(name)?;
+    let facts = observe_host(host).await?;
+    let marker = Marker::claim(cx.spec, &facts)?;
+    let is_taken = |held: &HeldSnapshot| held.held && held.snapshot.cause == *cause;
+    if matches!(cause, SnapshotCause::Trigger(_)) && facts.snapshots.iter().any(is_taken) {
+        return Ok(Outcome::Skipped("it was taken already".to_owned()));
+    }
+    let take = Os::common().script("take_snapshot")?.var("CLUSTER", &cx.spec.name);
+    let taken = parse(&host.run_unit(SNAPSHOT_UNIT, &take).await?.stdout)?;
+    let snapshot = Snapshot {
+        name: taken.name,
+        cluster: cx.spec.name.clone(),
+        cluster_uid: marker.uid.unwrap_or_default(),
+        host: name.to_owned(),
+        cause: cause.clone(),
+        content: taken.content,
+    };
+    let description = description(&snapshot)?;
+    host.write(&description).await?;
+    let mut peers = vec![Peer { name, host, snapshots: facts.snapshots }];
+    let mut problems = Vec::new();
+    for told in join_all(others(cx, name).map(|(other, host)| tell(other, host, &description))).await {
+        match told {
+            Ok(peer) => peers.push(peer),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    problems.extend(prune(cx, &peers, &snapshot).await);
+    tracing::info!(snapshot = snapshot.name, revision = snapshot.content.revision, "snapshot taken");
+    if problems.is_empty() {
+        Ok(Outcome::Done)
+    } else {
+        Ok(Outcome::Warning(format!("snapshot {} was taken, but {}", snapshot.name, problems.join("; "))))
+    }
+}
+
+/// What the script prints last.
+#[derive(Deserialize)]
+struct Taken {
+    name: String,
+    #[serde(flatten)]
+    content: SnapshotContent,
+}
+
+fn parse(printed: &str) -> Result<Taken, StepError> {
+    let unreadable =
+        |reason: String| StepError::Unreadable { what: "the answer about the snapshot".to_owned(), reason };
+    let line =
+        printed.lines().rfind(|line| line.starts_with('{')).ok_or_else(|| unreadable("it is empty".to_owned()))?;
+    serde_json::from_str(line).map_err(|error| unreadable(error.to_string()))
+}
+
+fn description(snapshot: &Snapshot) -> Result<RemoteFile, StepError> {
+    let what = || format!("the description of {}", snapshot.name);
+    let mut text = serde_json::to_vec_pretty(snapshot)
+        .map_err(|error| StepError::Unreadable { what: what(), reason: error.to_string() })?;
+    text.push(b'\n');
+    Ok(RemoteFile::private(Path::new(FOLDER).join(format!("{}.json", snapshot.name)), text))
+}
+
+fn others<'a>(cx: &'a Cx<'_>, name: &'a str) -> impl Iterator<Item = (&'a str, &'a dyn Host)> {
+    let names = cx.spec.control_plane.keys().filter(move |other| *other != name);
+    names.filter_map(|other| Some((other.as_str(), cx.host(other).ok()?)))
+}
+
+/// A control plane and the snapshots it knew of before this one.
+struct Peer<'a> {
+    name: &'a str,
+    host: &'a dyn Host,
+    snapshots: Vec<HeldSnapshot>,
+}
+
+/// Writes the description to another control plane. One that is out of reach does not make the snapshot worse.
+async fn tell<'a>(name: &'a str, host: &'a dyn Host, description: &RemoteFile) -> Result<Peer<'a>, String> {
+    let told = async {
+        let snapshots = observe_host(host).await?.snapshots;
+        host.write(description).await?;
+        Ok::<_, StepError>(Peer { name, host, snapshots })
+    };
+    told.await.map_err(|error| format!("{name} was not told of it: {}", causes(&error)))
+}
+
+/// Removes older snapshots everywhere, and tells what went wrong.
+async fn prune(cx: &Cx<'_>, peers: &[Peer<'_>], new: &Snapshot) -> Vec<String> {
+    let earlier = peers.iter().flat_map(|peer| &peer.snapshots).map(|held| &held.snapshot);
+    let ours = earlier.filter(|snapshot| snapshot.cluster == cx.spec.name).chain([new]);
+    let known: BTreeMap<_, _> = ours.map(|snapshot| (&snapshot.name, snapshot)).collect();
+    let stay = retention(cx.spec, &known.into_values().collect::<Vec<_>>());
+    let prunes = peers.iter().map(async |peer| {
+        let script = Os::common().script("prune_snapshots")?.var("CLUSTER", &cx.spec.name);
+        let script = script.lines("KEEP", &stay.keep).lines("REMEMBER", &stay.remember);
+        Ok::<_, StepError>(peer.host.run(&script).await?)
+    });
+    let results = join_all(prunes).await.into_iter().zip(peers);
+    let failed = results.filter_map(|(result, peer)| Some((peer.name, result.err()?)));
+    failed.map(|(name, error)| format!("older snapshots on {name} were not removed: {}", causes(&error))).collect()
+}
