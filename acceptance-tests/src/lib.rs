@@ -2,4 +2,5 @@
 
 pub mod lab;
 pub mod scenario;
+pub mod sweep;
 pub mod terraform;

@@ -54,6 +54,16 @@ pub struct Programs {
     pub provider: PathBuf,
 }
 
+impl Programs {
+    /// The lab program that Cargo built with the test, and the provider of `KUBEONE_PROVIDER`, else the one beside it.
+    pub fn of_this_build(lab: &str) -> Self {
+        let lab = PathBuf::from(lab);
+        let provider = std::env::var_os("KUBEONE_PROVIDER").map(PathBuf::from);
+        let provider = provider.unwrap_or_else(|| lab.with_file_name("terraform-provider-kubeone"));
+        Self { lab, provider }
+    }
+}
+
 impl Scenario {
     /// A scenario on the local example. The name becomes the lab's, so two of the same name cannot run side by side.
     pub fn of_local_example(name: &str, programs: &Programs) -> Result<Self> {

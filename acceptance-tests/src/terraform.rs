@@ -121,8 +121,13 @@ impl Terraform {
 
     /// Destroys, whatever comes of it.
     pub fn destroy(&mut self, options: &[&str]) -> Result<Run> {
+        self.destroy_in_background(options)?.wait()
+    }
+
+    /// Starts to destroy and answers at once.
+    pub fn destroy_in_background(&mut self, options: &[&str]) -> Result<Background> {
         let (command, log) = self.command("destroy", &["-json", "-input=false", "-auto-approve"], options)?;
-        Run::foreground(command, &log)
+        Background::start(command, &log)
     }
 
     pub fn state(&mut self) -> Result<State> {

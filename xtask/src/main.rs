@@ -6,6 +6,7 @@ mod docs;
 mod packages;
 mod project;
 mod run;
+mod sweep;
 mod terraform;
 mod test;
 
@@ -25,6 +26,8 @@ enum Command {
     Demo(demo::Options),
     /// Run everything that must pass
     Test(test::Options),
+    /// Disturb every action of operations on real clusters, and let `terraform apply` finish them
+    Sweep(sweep::Options),
     /// Write the registry pages under docs/ from the provider's schema
     Docs {
         /// Fail when a page is stale instead of writing it
@@ -48,6 +51,7 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),
+        Command::Sweep(options) => sweep::run(&options),
         Command::Docs { check } => test::docs(if check { docs::Mode::Check } else { docs::Mode::Write }),
         Command::Bench(bench) => bench::run(&bench),
         Command::Lab(lab) => run::inherit(project::lab()?.args(lab.args)),

@@ -1,8 +1,9 @@
 //! What the cluster says about itself, past SSH and past the provider.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::{Machine, Scenario};
@@ -28,6 +29,15 @@ impl Scenario {
     /// Applies manifests.
     pub fn kubectl_apply(&self, manifests: &str) -> Result<()> {
         self.kubectl(&format!("apply --filename - <<'MANIFESTS'\n{manifests}\nMANIFESTS")).map(drop)
+    }
+
+    /// Passes when every host of the lab is a node, nothing else is, and all of them are Ready.
+    pub fn all_hosts_are_ready_nodes(&self) -> Result<()> {
+        let hosts: BTreeSet<String> = host::list(self.lab())?.into_iter().map(|host| host.name).collect();
+        let nodes = self.kubectl("get nodes --no-headers --output custom-columns=:.metadata.name")?;
+        let nodes: BTreeSet<String> = nodes.split_whitespace().map(str::to_owned).collect();
+        ensure!(nodes == hosts, "the hosts are {hosts:?}, the nodes {nodes:?}");
+        self.kubectl("wait nodes --all --for condition=Ready --timeout 60s").map(drop)
     }
 
     /// The first control plane that runs.

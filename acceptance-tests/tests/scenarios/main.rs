@@ -14,7 +14,6 @@ mod opentofu;
 mod process_watch;
 mod three_and_two;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -59,7 +58,7 @@ fn main() -> ExitCode {
 /// Runs scenarios one after the other and answers how many failed.
 fn run<'a>(chosen: impl Iterator<Item = &'a (&'static str, Story)>) -> Result<usize> {
     clean_up_when_interrupted()?;
-    let programs = programs();
+    let programs = Programs::of_this_build(env!("CARGO_BIN_EXE_lab"));
     let (mut passed, mut failed) = (0, 0);
     for (name, story) in chosen {
         let started = Instant::now();
@@ -78,11 +77,4 @@ fn run<'a>(chosen: impl Iterator<Item = &'a (&'static str, Story)>) -> Result<us
     }
     eprintln!("\n{passed} passed, {failed} failed");
     Ok(failed)
-}
-
-fn programs() -> Programs {
-    let lab = PathBuf::from(env!("CARGO_BIN_EXE_lab"));
-    let provider = std::env::var_os("KUBEONE_PROVIDER").map(PathBuf::from);
-    let provider = provider.unwrap_or_else(|| lab.with_file_name("terraform-provider-kubeone"));
-    Programs { lab, provider }
 }

@@ -1,0 +1,15 @@
+//! The sweep: every action of an operation is disturbed while it runs, and `terraform apply` alone must bring the cluster
+//! to its end.
+//!
+//! One chain disturbs all actions of an operation with one kind of fault on one cluster: apply until an action runs that
+//! was not disturbed yet, disturb it, apply again, until an apply goes through. What one fault left behind is what the
+//! next apply begins with, so nothing is cleaned up in between by anybody but the provider.
+
+mod chain;
+mod fault;
+mod operation;
+mod progress;
+
+pub use chain::{Tally, run};
+pub use fault::{FAULTS, Fault};
+pub use operation::{OPERATIONS, Operation};

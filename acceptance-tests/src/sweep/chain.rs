@@ -1,0 +1,175 @@
+//! One operation, one kind of fault, one cluster: all its actions disturbed one after the other.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::progress::{Began, Progress};
+use super::{Fault, Operation};
+use crate::scenario::{Programs, Scenario};
+use crate::terraform::{Background, Run};
+
+/// An apply that does nothing new for so long hangs.
+const PATIENCE: Duration = Duration::from_mins(15);
+const INTERVAL: Duration = Duration::from_millis(10);
+/// Faults come at different moments of an action, the latest after this time.
+const LATEST: Duration = Duration::from_secs(4);
+
+/// What came of a chain.
+#[derive(Debug)]
+pub struct Tally {
+    /// The actions that were disturbed while they ran.
+    pub disturbed: Vec<String>,
+    /// Actions too quick to be disturbed before they ended: the fault came right after them.
+    pub too_quick: Vec<String>,
+    pub applies: usize,
+    pub duration: Duration,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = self.disturbed.len() + self.too_quick.len();
+        let seconds = self.duration.as_secs();
+        write!(f, "{all} of {all} actions disturbed and finished, with {} applies in {seconds} s", self.applies)?;
+        if !self.too_quick.is_empty() {
+            write!(f, " (right after their end: {})", self.too_quick.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+/// Disturbs every action of the operation. The error of a chain that does not come to its end says which fault was last.
+pub fn run(operation: &Operation, fault: Fault, programs: &Programs) -> Result<Tally> {
+    let began = Instant::now();
+    let mut scenario = Scenario::of_local_example(&format!("sweep-{}-{fault}", operation.name), programs)?;
+    let progress = Progress::new(&scenario.terraform.folder().join("progress"))?;
+    scenario.terraform.set_environment("KUBEONE_PROGRESS", progress.folder());
+    if let Some(before) = operation.before {
+        before(&mut scenario)?;
+        scenario.apply().context("the cluster before the operation")?;
+    }
+    (operation.change)(&mut scenario)?;
+    let mut chain =
+        Chain { operation, fault, scenario, progress, done: BTreeSet::new(), tally: Vec::new(), applies: 0 };
+    let last = chain.disturb_all()?;
+    chain.must_have_converged(&last)?;
+    let (disturbed, too_quick): (Vec<_>, Vec<_>) = chain.tally.into_iter().partition(|(_, while_it_ran)| *while_it_ran);
+    let names = |part: Vec<(String, bool)>| part.into_iter().map(|(name, _)| name).collect();
+    Ok(Tally {
+        disturbed: names(disturbed),
+        too_quick: names(too_quick),
+        applies: chain.applies,
+        duration: began.elapsed(),
+    })
+}
+
+struct Chain<'a> {
+    operation: &'a Operation,
+    fault: Fault,
+    scenario: Scenario,
+    progress: Progress,
+    /// The actions whose turn is over.
+    done: BTreeSet<String>,
+    /// Each action, and whether it was still running when the fault came.
+    tally: Vec<(String, bool)>,
+    applies: usize,
+}
+
+impl Chain<'_> {
+    /// Applies again and again; answers the apply that nothing was left to disturb in.
+    fn disturb_all(&mut self) -> Result<Run> {
+        loop {
+            self.progress.clear()?;
+            self.applies += 1;
+            let mut apply = self.begin()?;
+            let Some(action) = self.next_action(&mut apply)? else {
+                return apply.wait();
+            };
+            let key = action.key();
+            let moment = self.moment(&key);
+            let ran = self.wait_until_the_moment(&action, moment)?;
+            let machine = match &action.host {
+                Some(host) => self.scenario.machine(host),
+                None => self.scenario.any_control_plane()?,
+            };
+            // A host that is leaving may be gone, and an apply that needs nothing more may have ended.
+            let struck = self.fault.strike(&apply, &machine);
+            let run = apply.wait()?;
+            struck.with_context(|| format!("{} during `{key}`", self.fault))?;
+            let (ran, end) =
+                (if ran { "during" } else { "right after" }, if run.succeeded { "went on" } else { "failed" });
+            eprintln!("        {} {ran} `{key}` (+{:.1} s): the apply {end}", self.fault, moment.as_secs_f64());
+            self.tally.push((key.clone(), ran == "during"));
+            self.done.insert(key);
+            if run.succeeded {
+                return Ok(run);
+            }
+        }
+    }
+
+    fn begin(&mut self) -> Result<Background> {
+        if self.operation.destroys {
+            self.scenario.terraform.destroy_in_background(&["-target=kubeone_cluster.this"])
+        } else {
+            self.scenario.apply_in_background()
+        }
+    }
+
+    /// The first action to begin that was not disturbed yet; `None` when the apply ends without one.
+    fn next_action(&self, apply: &mut Background) -> Result<Option<Began>> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let running = apply.is_running()?;
+            let seen = self.progress.look()?;
+            let next = seen.began.into_iter().find(|action| !self.done.contains(&action.key()));
+            if next.is_some() && running {
+                return Ok(next);
+            }
+            if !running {
+                return Ok(None);
+            }
+            ensure!(Instant::now() < deadline, "no new action within {} s", PATIENCE.as_secs());
+            std::thread::sleep(INTERVAL);
+        }
+    }
+
+    /// Early in some actions, late in others, and the same for each of them in every run.
+    fn moment(&self, key: &str) -> Duration {
+        let mut hasher = DefaultHasher::new();
+        (self.operation.name, self.fault.to_string(), key).hash(&mut hasher);
+        // Squared, because most actions are short.
+        let fraction = f64::from(u16::try_from(hasher.finish() % 1000).unwrap_or(0)) / 1000.0;
+        LATEST.mul_f64(fraction * fraction)
+    }
+
+    /// Whether the action was still running then.
+    fn wait_until_the_moment(&self, action: &Began, moment: Duration) -> Result<bool> {
+        let deadline = Instant::now() + moment;
+        loop {
+            let ended = self.progress.look()?.ended.contains(&action.number);
+            if ended || Instant::now() >= deadline {
+                return Ok(!ended);
+            }
+            std::thread::sleep(INTERVAL);
+        }
+    }
+
+    /// The last apply went through, there is nothing more to do, and the cluster works.
+    fn must_have_converged(&mut self, last: &Run) -> Result<()> {
+        last.must_succeed().with_context(|| {
+            let disturbed: Vec<_> = self.tally.iter().map(|(key, _)| key.as_str()).collect();
+            format!("the apply after these were disturbed: {}", disturbed.join(", "))
+        })?;
+        if self.operation.destroys {
+            let state = self.scenario.state()?;
+            let addresses = state.addresses();
+            ensure!(!addresses.iter().any(|it| it.contains("kubeone_cluster")), "the cluster is still in the state");
+            return Ok(());
+        }
+        self.scenario.plan()?.must_be_empty().context("the plan after the last apply is not empty")?;
+        self.scenario.all_hosts_are_ready_nodes()
+    }
+}
