@@ -63,11 +63,16 @@ global
   maxconn 2000
 defaults
   mode tcp
-  timeout connect 2s
-  timeout check 2s
+  timeout connect 1s
+  timeout check 1s
   # Watches are silent for long.
   timeout client 1h
   timeout server 1h
+  # Connections to a machine that has lost its power or its network end within seconds.
+  option srvtcpka
+  srvtcpka-idle 5s
+  srvtcpka-intvl 2s
+  srvtcpka-cnt 3
   # A server that refuses is left for the next one within the same request.
   retries 5
   option redispatch 1
@@ -76,10 +81,13 @@ frontend api
   default_backend control-planes
 backend control-planes
   balance roundrobin
-  # An API server that is about to stop says so at /readyz before it refuses connections.
+  # An API server that is about to stop says so at /readyz before it refuses connections. It gets no new ones then, and
+  # ends those it has by itself: cutting them off (on-marked-down) would break requests that it still answers.
   option httpchk GET /readyz
   http-check expect status 200
-  default-server check check-ssl verify none inter 500ms fall 2 rise 1
+  default-server check check-ssl verify none inter 500ms fall 2 rise 1 tcp-ut 5s
+  # One that is gone without a word is left at the first connection that fails.
+  default-server observe layer4 error-limit 1 on-error mark-down
 ",
         endpoint.host, endpoint.port
     );
