@@ -9,10 +9,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow, ensure};
 
 mod api;
+mod http;
 mod quorum;
 mod workload;
 
 pub use api::Request;
+
+/// When nobody answers, questions stay open until they give up; more of them at once would tell nothing more.
+const MOST_OPEN: usize = 32;
 
 /// A probe under way. Dropped, it ends.
 #[derive(Debug)]
@@ -64,23 +68,22 @@ impl Probe {
             let mut questions: Vec<JoinHandle<()>> = Vec::new();
             let mut next = started;
             while !told.load(Ordering::Relaxed) {
-                let (ask, kept) = (Arc::clone(&ask), Arc::clone(&kept));
-                questions.retain(|question| !question.is_finished());
-                questions.push(std::thread::spawn(move || {
-                    let begun = started.elapsed();
-                    let failure = ask().err();
-                    let sample = Sample { begun, ended: started.elapsed(), failure };
-                    kept.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
-                }));
+                let (done, open) = std::mem::take(&mut questions).into_iter().partition(JoinHandle::is_finished);
+                questions = open;
+                settle(done);
+                if questions.len() < MOST_OPEN {
+                    let (ask, kept) = (Arc::clone(&ask), Arc::clone(&kept));
+                    questions.push(std::thread::spawn(move || {
+                        let begun = started.elapsed();
+                        let failure = ask().err();
+                        let sample = Sample { begun, ended: started.elapsed(), failure };
+                        kept.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
+                    }));
+                }
                 next += pace;
                 std::thread::sleep(next.saturating_duration_since(Instant::now()));
             }
-            for question in questions {
-                // A question that panicked has left no sample, which the count would hide: let it be seen.
-                if let Err(panic) = question.join() {
-                    std::panic::resume_unwind(panic);
-                }
-            }
+            settle(questions);
         });
         Self { stop, asker: Some(asker), samples, what }
     }
@@ -94,6 +97,15 @@ impl Probe {
         let samples = std::mem::take(&mut *self.samples.lock().unwrap_or_else(PoisonError::into_inner));
         ensure!(!samples.is_empty(), "the probe of {} asked nothing", self.what);
         Ok(Report::of(self.what, samples))
+    }
+}
+
+/// A question that panicked has left no sample, which the count would hide: let it be seen.
+fn settle(questions: Vec<JoinHandle<()>>) {
+    for question in questions {
+        if let Err(panic) = question.join() {
+            std::panic::resume_unwind(panic);
+        }
     }
 }
 

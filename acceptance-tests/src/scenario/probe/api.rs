@@ -1,18 +1,19 @@
 //! The API as its users reach it: through the load balancer, ten new connections a second.
 
-use std::io::Write;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tempfile::NamedTempFile;
 
 use super::Probe;
-use crate::lab::command::{command, output_of};
+use super::http::{self, Tls};
 use crate::scenario::Scenario;
 
 const PACE: Duration = Duration::from_millis(100);
+/// Nobody likes to wait for longer.
+const LIMIT: Duration = Duration::from_secs(2);
 
 /// Who asks for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,39 +25,26 @@ pub enum Request {
 }
 
 impl Scenario {
-    /// Asks the API through the load balancer. An answer is one with status 200 within two seconds.
+    /// Asks the API through the load balancer. An answer is one with status 200 within two seconds, from a server whose
+    /// certificate is the cluster's.
     pub fn probe_api(&self, request: Request) -> Result<Probe> {
-        let endpoint = self.lab().network()?.load_balancer();
-        let (path, credentials) = match request {
-            Request::Anonymous(path) => (path, None),
-            Request::Administrator(path) => (path, Some(self.administrator()?)),
+        let endpoint = SocketAddr::from((self.lab().network()?.load_balancer(), 6443));
+        let authority = self.credential("certificate-authority-data")?;
+        let (path, tls) = match request {
+            Request::Anonymous(path) => (path, Tls::new(&authority, None)?),
+            Request::Administrator(path) => {
+                let (certificate, key) =
+                    (self.credential("client-certificate-data")?, self.credential("client-key-data")?);
+                (path, Tls::new(&authority, Some((&certificate, &key)))?)
+            }
         };
-        let url = format!("https://{endpoint}:6443{path}");
-        Ok(Probe::begin("API", PACE, move || ask(&url, credentials.as_ref())))
+        Ok(Probe::begin("API", PACE, move || http::get(Some(&tls), endpoint, path, LIMIT)))
     }
 
-    /// Certificate and key of the administrator, in a file that goes with the probe.
-    fn administrator(&self) -> Result<NamedTempFile> {
-        let mut file = NamedTempFile::new().context("could not create a file for credentials")?;
-        let machine = self.any_control_plane()?;
-        for field in ["client-certificate-data", "client-key-data"] {
-            let value = machine.run(&format!("sed -n 's/^ *{field}: //p' /etc/kubernetes/admin.conf"))?;
-            let text = STANDARD.decode(value.trim()).with_context(|| format!("admin.conf has no {field}"))?;
-            file.write_all(&text).context("could not write credentials")?;
-        }
-        Ok(file)
+    /// A part of the administrator's kubeconfig.
+    fn credential(&self, field: &str) -> Result<String> {
+        let script = format!("sed -n 's/^ *{field}: //p' /etc/kubernetes/admin.conf");
+        let text = STANDARD.decode(self.any_control_plane()?.run(&script)?.trim());
+        String::from_utf8(text.with_context(|| format!("admin.conf has no {field}"))?).context("this is no PEM")
     }
-}
-
-fn ask(url: &str, credentials: Option<&NamedTempFile>) -> Result<(), String> {
-    let mut curl = command("curl", ["--silent", "--insecure", "--max-time", "2", "--output", "/dev/null"]);
-    curl.args(["--fail", "--show-error", url]);
-    if let Some(file) = credentials {
-        curl.arg("--cert").arg(file.path());
-    }
-    output_of(&mut curl).map(drop).map_err(|error| {
-        // Without the command line: the message is to be read in a list.
-        let text = error.to_string();
-        text.rsplit_once("curl: ").map_or(text.clone(), |(_, message)| message.to_owned())
-    })
 }

@@ -1,16 +1,18 @@
 //! A user's application: two replicas of which one must always be there, asked ten times a second.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::Probe;
-use crate::lab::command::{command, output_of};
+use super::{Probe, http};
 use crate::lab::{Lab, host};
 use crate::scenario::Scenario;
 
 const PACE: Duration = Duration::from_millis(100);
 const MANIFESTS: &str = include_str!("workload.yaml");
+/// For one node; then the next one is asked.
+const LIMIT: Duration = Duration::from_millis(500);
 /// As the manifests say.
 const NODE_PORT: u16 = 30080;
 
@@ -35,15 +37,12 @@ impl Scenario {
 }
 
 fn ask(lab: &Lab) -> Result<(), String> {
-    let hosts = host::list(lab).map_err(|error| format!("{error:#}"))?;
     let mut failures = Vec::new();
-    for host in hosts {
-        let url = format!("http://{}:{NODE_PORT}/", host.address);
-        let limits = ["--silent", "--fail", "--connect-timeout", "0.5", "--max-time", "1", "--output", "/dev/null"];
-        match output_of(&mut command("curl", limits.into_iter().chain([url.as_str()]))) {
-            Ok(_) => return Ok(()),
-            Err(_) => failures.push(host.name),
+    for host in host::list(lab).map_err(|error| format!("{error:#}"))? {
+        match http::get(None, SocketAddr::from((host.address, NODE_PORT)), "/", LIMIT) {
+            Ok(()) => return Ok(()),
+            Err(failure) => failures.push(format!("{}: {failure}", host.name)),
         }
     }
-    Err(format!("no answer at {}", failures.join(", ")))
+    Err(failures.join(", "))
 }
