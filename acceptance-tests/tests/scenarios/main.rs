@@ -7,6 +7,7 @@ mod apt_locked;
 mod foreign_host;
 mod hosts;
 mod hosts_come_and_go;
+mod hosts_reboot;
 mod interrupted;
 mod kubernetes;
 mod one_and_one;
@@ -23,10 +24,11 @@ use anyhow::Result;
 type Story = fn(&Programs) -> Result<()>;
 
 /// In the order they run.
-const SCENARIOS: [(&str, Story); 9] = [
+const SCENARIOS: &[(&str, Story)] = &[
     ("hosts-come-and-go", hosts_come_and_go::run),
     ("one-and-one", one_and_one::run),
     ("three-and-two", three_and_two::run),
+    ("hosts-reboot", hosts_reboot::run),
     ("provider-killed-during-init", interrupted::provider_killed_during_init),
     ("provider-killed-during-join", interrupted::provider_killed_during_join),
     ("ssh-cut", interrupted::ssh_cut),

@@ -2,7 +2,7 @@
 //!
 //! Within this process: ten curls a second would keep a small machine busy with little else.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +42,11 @@ impl Tls {
 
 /// Asks, and says in a few words why there was no answer. `limit` holds for connecting, and for every answer of the server.
 pub(super) fn get(tls: Option<&Tls>, server: SocketAddr, path: &str, limit: Duration) -> Result<(), String> {
-    let words = |error: std::io::Error| error.to_string();
+    let words = |error: std::io::Error| match error.kind() {
+        // What a read says that waited for longer than it may.
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => "no answer in time".to_owned(),
+        _ => error.to_string(),
+    };
     let stream = TcpStream::connect_timeout(&server, limit).map_err(words)?;
     stream.set_read_timeout(Some(limit)).and_then(|()| stream.set_write_timeout(Some(limit))).map_err(words)?;
     let status = match tls {
