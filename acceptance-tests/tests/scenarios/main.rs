@@ -9,6 +9,7 @@ mod hosts;
 mod hosts_come_and_go;
 mod hosts_reboot;
 mod interrupted;
+mod kubeconfig;
 mod kubernetes;
 mod one_and_one;
 mod opentofu;
@@ -35,6 +36,7 @@ const SCENARIOS: &[(&str, Story)] = &[
     ("apt-locked", apt_locked::run),
     ("foreign-host", foreign_host::run),
     ("opentofu", opentofu::run),
+    ("kubeconfig", kubeconfig::run),
 ];
 
 fn main() -> ExitCode {

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
 use kubeone_hosts::{Host, Os};
-use kubeone_spec::{ClusterReference, Kubeconfig, KubeconfigSpec, Secret};
+use kubeone_spec::{ClusterReference, Kubeconfig, KubeconfigSpec, Secret, Span};
 
 use crate::error::StepError;
 use crate::observed::Marker;
@@ -43,6 +45,14 @@ pub async fn mint_kubeconfig(
     refusals.sort();
     let reason = if refusals.is_empty() { "the cluster names none".to_owned() } else { refusals.join("; ") };
     Err(StepError::NoApi { reason })
+}
+
+/// Whether less than a third of a client certificate's life is left at that time. One whose end cannot be read is as good
+/// as ended.
+pub fn is_due(expires_at: &str, ttl: Span, at: SystemTime) -> bool {
+    let limit = Timestamp::try_from(at).and_then(|at| at.checked_add(ttl.0 / 3));
+    let end = expires_at.parse::<Timestamp>();
+    !matches!((end, limit), (Ok(end), Ok(limit)) if end >= limit)
 }
 
 /// Whether this is a control plane of this cluster, by its marker.
@@ -105,7 +115,7 @@ fn end_of(certificate: &str) -> Result<String, StepError> {
     let (_, pem) = x509_parser::pem::parse_x509_pem(certificate.as_bytes())
         .map_err(|_| unreadable("its certificate is not PEM"))?;
     let parsed = pem.parse_x509().map_err(|_| unreadable("its certificate is not X.509"))?;
-    let end = jiff::Timestamp::from_second(parsed.validity().not_after.timestamp())
+    let end = Timestamp::from_second(parsed.validity().not_after.timestamp())
         .map_err(|_| unreadable("its certificate has no end"))?;
     Ok(end.to_string())
 }

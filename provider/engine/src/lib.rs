@@ -13,6 +13,7 @@ mod cx;
 mod error;
 mod etcd;
 mod execute;
+mod health;
 mod kubeadm;
 mod kubeconfig;
 mod marker;
@@ -32,7 +33,8 @@ pub use check::{check, check_removal};
 pub use cx::{Cx, Hosts};
 pub use error::{ActionFailure, ExecuteError, StepError};
 pub use execute::execute;
-pub use kubeconfig::mint_kubeconfig;
+pub use health::look_after;
+pub use kubeconfig::{is_due as kubeconfig_is_due, mint_kubeconfig};
 pub use observe::observe;
 pub use observed::{
     AddonState, ApiFacts, ApiState, CgroupVersion, DeprecatedApi, EtcdMember, HostFacts, HostState, KubernetesFiles,

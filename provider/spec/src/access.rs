@@ -63,6 +63,7 @@ impl ClusterReference {
             drain: crate::Drain::default(),
             upgrade: crate::Upgrade::default(),
             backup: crate::Backup::default(),
+            kubeconfig: KubeconfigInState::default(),
             deletion: crate::Deletion::default(),
             timeouts: crate::Timeouts::default(),
         }
@@ -117,6 +118,48 @@ fn default_groups() -> Vec<String> {
 
 fn default_ttl() -> Span {
     Span(Duration::from_hours(1))
+}
+
+/// Whether the state keeps a kubeconfig, for tools that read it there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct KubeconfigInState {
+    /// Keep an administrator's kubeconfig in the state, as `kubeconfig_raw` and `kubernetes_client_configuration`. Whoever
+    /// can read the state is an administrator of the cluster until `kubeconfig_expires_at`, because a client certificate
+    /// cannot be revoked. Where you can, use `ephemeral "kubeone_kubeconfig"` instead, which leaves nothing behind. Setting
+    /// it to `false` again takes the kubeconfig out of the state, but not out of the state's backups.
+    pub store_in_state: bool,
+    /// How long the client certificate is valid. When less than a third of it is left, the plan shows a new one.
+    pub ttl: Span,
+}
+
+impl Default for KubeconfigInState {
+    fn default() -> Self {
+        Self { store_in_state: false, ttl: Span(Duration::from_hours(365 * 24)) }
+    }
+}
+
+/// The parts of a kubeconfig that the providers `hashicorp/kubernetes` and `hashicorp/helm` take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClientConfiguration {
+    /// URL of the Kubernetes API.
+    pub host: String,
+    /// Certificate of the cluster's CA in PEM format.
+    pub ca_certificate: String,
+    /// Client certificate in PEM format.
+    #[schemars(extend("x-sensitive" = true))]
+    pub client_certificate: String,
+    /// Private key of the client certificate in PEM format.
+    #[serde(serialize_with = "expose")]
+    #[schemars(extend("x-sensitive" = true))]
+    pub client_key: Secret<String>,
+}
+
+impl From<Kubeconfig> for ClientConfiguration {
+    fn from(kubeconfig: Kubeconfig) -> Self {
+        let Kubeconfig { host, ca_certificate, client_certificate, client_key, .. } = kubeconfig;
+        Self { host, ca_certificate, client_certificate, client_key }
+    }
 }
 
 /// A kubeconfig, whole and in the parts that the providers `hashicorp/kubernetes` and `hashicorp/helm` take.

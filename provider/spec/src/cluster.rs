@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Backup, ClusterNetwork, Drain, HostSpec, KubernetesVersion, Role, Upgrade};
+use crate::{Backup, ClusterNetwork, Drain, HostSpec, KubeconfigInState, KubernetesVersion, Role, Upgrade};
 
 /// A Kubernetes cluster on hosts that exist already.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +37,9 @@ pub struct ClusterSpec {
     /// Snapshots of etcd.
     #[serde(default)]
     pub backup: Backup,
+    /// Whether the state keeps a kubeconfig. By default it does not.
+    #[serde(default)]
+    pub kubeconfig: KubeconfigInState,
     /// What happens when the resource is destroyed.
     #[serde(default)]
     pub deletion: Deletion,

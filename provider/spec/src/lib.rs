@@ -10,6 +10,7 @@ mod backup;
 mod cluster;
 mod drain;
 mod finding;
+mod health;
 mod host;
 mod network;
 mod provider;
@@ -19,16 +20,19 @@ mod upgrade;
 mod validate;
 mod version;
 
-pub use access::{ClusterReference, Kubeconfig, KubeconfigSpec};
+pub use access::{ClientConfiguration, ClusterReference, Kubeconfig, KubeconfigInState, KubeconfigSpec};
 pub use backup::Backup;
 pub use cluster::{ApiEndpoint, ClusterSpec, Deletion, Span, Timeouts, UnreachableHosts};
 pub use drain::{Drain, OnDrainTimeout};
 pub use finding::{FieldPath, Finding, Severity, Step};
+pub use health::{ApiServerHealth, ClusterHealth, ClusterStatusSpec, EtcdMemberHealth, HealthConditions, NodeHealth};
 pub use host::{HostSpec, Role, Taint, TaintEffect};
 pub use network::{ClusterNetwork, Cni, Subnet};
 pub use provider::{Bastion, HostKeyPolicy, ProgressSettings, ProviderSpec, SshSettings};
 pub use secret::Secret;
 pub use status::{ClusterStatus, NodeStatus};
 pub use upgrade::{MaxUnavailable, Upgrade, UpgradeDrain};
-pub use validate::{NEWEST_MINOR, OLDEST_MINOR, validate_cluster, validate_kubeconfig, validate_provider};
+pub use validate::{
+    NEWEST_MINOR, OLDEST_MINOR, validate_cluster, validate_cluster_status, validate_kubeconfig, validate_provider,
+};
 pub use version::KubernetesVersion;

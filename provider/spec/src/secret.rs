@@ -53,6 +53,14 @@ pub(crate) fn expose<T: Serialize, S: Serializer>(secret: &Secret<T>, serializer
     secret.expose().serialize(serializer)
 }
 
+/// The same for a secret that may be absent.
+pub(crate) fn expose_option<T: Serialize, S: Serializer>(
+    secret: &Option<Secret<T>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(Secret::expose).serialize(serializer)
+}
+
 impl<T: JsonSchema> JsonSchema for Secret<T> {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         T::schema_name()

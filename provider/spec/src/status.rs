@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::secret::expose_option;
+use crate::{ClientConfiguration, Secret};
+
 /// Computed attributes of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClusterStatus {
@@ -16,6 +19,15 @@ pub struct ClusterStatus {
     pub ca_certificate: String,
     /// Nodes as they were last seen.
     pub nodes: BTreeMap<String, NodeStatus>,
+    /// Kubeconfig of an administrator as YAML; null unless `kubeconfig.store_in_state` is set.
+    #[serde(serialize_with = "expose_option")]
+    #[schemars(extend("x-sensitive" = true))]
+    pub kubeconfig_raw: Option<Secret<String>>,
+    /// The same in parts, for other providers; null unless `kubeconfig.store_in_state` is set.
+    #[schemars(with = "ClientConfiguration")]
+    pub kubernetes_client_configuration: Option<ClientConfiguration>,
+    /// When the client certificate in it ends, in UTC; null unless `kubeconfig.store_in_state` is set.
+    pub kubeconfig_expires_at: Option<String>,
     /// What the last apply did, or the next one will do, one line for each action.
     pub planned_steps: Vec<String>,
 }

@@ -5,7 +5,7 @@ mod access;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-pub use access::validate_kubeconfig;
+pub use access::{validate_cluster_status, validate_kubeconfig};
 
 use crate::{ClusterSpec, FieldPath, Finding, HostKeyPolicy, HostSpec, KubernetesVersion, ProviderSpec};
 
@@ -30,6 +30,9 @@ pub fn validate_cluster(spec: &ClusterSpec) -> Vec<Finding> {
             format!("`{}` is neither an IP address nor a DNS name", spec.api_endpoint.host),
             "Write the address of the load balancer without scheme and port; the port has an attribute of its own.",
         ));
+    }
+    if spec.kubeconfig.store_in_state {
+        findings.extend(access::lifetime(FieldPath::root("kubeconfig").field("ttl"), spec.kubeconfig.ttl));
     }
     hosts(spec, &mut findings);
     subnets(spec, &mut findings);

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod cluster_lock;
+mod cluster_status;
 mod connection;
 mod decode;
 mod diagnostics;

@@ -6,7 +6,9 @@ mod stand_in;
 
 use std::sync::LazyLock;
 
-use kubeone_spec::{ClusterSpec, ClusterStatus, FieldPath, Kubeconfig, KubeconfigSpec, ProviderSpec};
+use kubeone_spec::{
+    ClusterHealth, ClusterSpec, ClusterStatus, ClusterStatusSpec, FieldPath, Kubeconfig, KubeconfigSpec, ProviderSpec,
+};
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value as Json};
 use tfplugin::Schema;
@@ -28,6 +30,13 @@ pub(crate) static CLUSTER: LazyLock<Model> = LazyLock::new(|| {
 pub(crate) static KUBECONFIG: LazyLock<Model> = LazyLock::new(|| {
     let mut json = json_schema::<KubeconfigSpec>();
     add_computed(&mut json, json_schema::<Kubeconfig>());
+    Model::new(json)
+});
+
+/// `data "kubeone_cluster_status"`: settings of [`ClusterStatusSpec`], computed attributes of [`ClusterHealth`].
+pub(crate) static CLUSTER_STATUS: LazyLock<Model> = LazyLock::new(|| {
+    let mut json = json_schema::<ClusterStatusSpec>();
+    add_computed(&mut json, json_schema::<ClusterHealth>());
     Model::new(json)
 });
 
@@ -120,6 +129,7 @@ mod tests {
     fn schemas_are_what_users_rely_on() {
         expect_file!["model/cluster.txt"].assert_eq(&outline(&CLUSTER.schema().block.attributes, ""));
         expect_file!["model/kubeconfig.txt"].assert_eq(&outline(&KUBECONFIG.schema().block.attributes, ""));
+        expect_file!["model/cluster_status.txt"].assert_eq(&outline(&CLUSTER_STATUS.schema().block.attributes, ""));
         expect_file!["model/provider.txt"].assert_eq(&outline(&PROVIDER.schema().block.attributes, ""));
     }
 
@@ -135,6 +145,7 @@ mod tests {
         }
         assert_eq!(undescribed(&CLUSTER.schema().block.attributes), [""; 0]);
         assert_eq!(undescribed(&KUBECONFIG.schema().block.attributes), [""; 0]);
+        assert_eq!(undescribed(&CLUSTER_STATUS.schema().block.attributes), [""; 0]);
         assert_eq!(undescribed(&PROVIDER.schema().block.attributes), [""; 0]);
     }
 

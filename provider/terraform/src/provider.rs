@@ -6,10 +6,12 @@ use async_trait::async_trait;
 use kubeone_hosts::LocalEnvironment;
 use kubeone_spec::{ProviderSpec, validate_provider};
 use tfplugin::{
-    ConfigureRequest, Diagnostics, EphemeralResource, Provider, Resource, Schema, ValidateProviderRequest, Value,
+    ConfigureRequest, DataSource, Diagnostics, EphemeralResource, Provider, Resource, Schema, ValidateProviderRequest,
+    Value,
 };
 
 use crate::cluster::ClusterResource;
+use crate::cluster_status::ClusterStatusDataSource;
 use crate::connection::Connection;
 use crate::decode::{Decoded, decode};
 use crate::diagnostics::from_findings;
@@ -54,6 +56,10 @@ impl Provider for KubeoneProvider {
 
     fn resources(&self) -> Vec<Arc<dyn Resource>> {
         vec![Arc::new(ClusterResource::new(self.connection.clone(), self.progress.clone()))]
+    }
+
+    fn data_sources(&self) -> Vec<Arc<dyn DataSource>> {
+        vec![Arc::new(ClusterStatusDataSource::new(self.connection.clone()))]
     }
 
     fn ephemeral_resources(&self) -> Vec<Arc<dyn EphemeralResource>> {

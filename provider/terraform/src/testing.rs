@@ -28,6 +28,7 @@ pub(crate) fn config() -> Value {
         "cluster_network": {
             "pod_subnet": "10.244.0.0/16", "service_subnet": "10.96.0.0/12", "cluster_domain": "cluster.local", "cni": "canal",
         },
+        "kubeconfig": { "store_in_state": false, "ttl": "8760h" },
         "deletion": { "protection": true, "unreachable_hosts": "skip", "remove_packages": true },
         "timeouts": { "create": "1h", "update": "2h", "delete": "30m", "read": "1m" },
     });
@@ -62,6 +63,7 @@ pub(crate) fn state() -> Value {
         ca_certificate: "-----BEGIN CERTIFICATE-----".to_owned(),
         nodes: [("cp-1".to_owned(), NodeStatus::default()), ("w-1".to_owned(), NodeStatus::default())].into(),
         planned_steps: vec!["cp-1: initialise control plane with Kubernetes 1.35.4".to_owned()],
+        ..ClusterStatus::default()
     };
     encode::write(&mut state, &status).unwrap();
     state

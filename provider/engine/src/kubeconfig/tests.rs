@@ -128,3 +128,14 @@ async fn an_answer_that_is_not_understood_is_not_quoted() {
         assert!(!told.contains("hunter2") && !told.contains("LS0t"), "{told}");
     }
 }
+
+#[test]
+fn a_new_one_is_due_in_the_last_third_of_its_life() {
+    let ttl: Span = "90m".parse().unwrap();
+    let at = |time: &str| SystemTime::from(time.parse::<Timestamp>().unwrap());
+    let end = "2030-01-01T12:00:00Z";
+    assert!(!is_due(end, ttl, at("2030-01-01T11:30:00Z")));
+    assert!(is_due(end, ttl, at("2030-01-01T11:30:01Z")));
+    assert!(is_due(end, ttl, at("2031-01-01T00:00:00Z")));
+    assert!(is_due("soon", ttl, at("2020-01-01T00:00:00Z")));
+}

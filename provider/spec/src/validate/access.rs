@@ -1,8 +1,8 @@
-//! What can be wrong with the settings of a way into a cluster.
+//! What can be wrong with the settings of a way into a cluster, or of a look at one.
 
 use std::time::Duration;
 
-use crate::{ClusterReference, FieldPath, Finding, KubeconfigSpec, Span};
+use crate::{ClusterReference, ClusterStatusSpec, FieldPath, Finding, KubeconfigSpec, Span};
 
 /// The clocks of hosts and clients differ by some seconds.
 const SHORTEST: Duration = Duration::from_mins(1);
@@ -41,6 +41,11 @@ pub fn validate_kubeconfig(spec: &KubeconfigSpec) -> Vec<Finding> {
     findings
 }
 
+/// All that is wrong with the settings of a look at a cluster.
+pub fn validate_cluster_status(spec: &ClusterStatusSpec) -> Vec<Finding> {
+    cluster(&spec.cluster).into_iter().collect()
+}
+
 /// What is wrong with how long a client certificate shall be valid.
 pub(super) fn lifetime(path: FieldPath, ttl: Span) -> Option<Finding> {
     (ttl.0 < SHORTEST || ttl.0 > LONGEST).then(|| {
@@ -52,7 +57,7 @@ pub(super) fn lifetime(path: FieldPath, ttl: Span) -> Option<Finding> {
     })
 }
 
-pub(super) fn cluster(cluster: &ClusterReference) -> Option<Finding> {
+fn cluster(cluster: &ClusterReference) -> Option<Finding> {
     cluster.control_plane.is_empty().then(|| {
         Finding::error(
             FieldPath::root("cluster").field("control_plane"),

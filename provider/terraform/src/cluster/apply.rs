@@ -8,6 +8,7 @@ use super::ClusterResource;
 use super::operation::Operation;
 use crate::decode::decode;
 use crate::diagnostics::from_findings;
+use crate::kubeconfig::in_state;
 use crate::model::CLUSTER;
 use crate::progress::{Progress, Watch};
 use crate::{encode, private};
@@ -37,6 +38,7 @@ async fn converge(resource: &ClusterResource, request: &ApplyRequest) -> Result<
     let mut status = encode::status(&spec, &done.observed, &prior);
     status.planned_steps = done.steps;
     let mut state = request.planned_state.clone();
+    in_state::fill(&state, &spec, &hosts, &mut status).await?;
     encode::fill_unknown(&mut state, &status)?;
     let private = private::encode(&done.observed)?;
     Ok(ApplyResponse { state, private, diagnostics: done.diagnostics, ..ApplyResponse::default() })

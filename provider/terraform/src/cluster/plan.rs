@@ -8,6 +8,7 @@ use tfplugin::{AttributePath, Diagnostic, Diagnostics, PlanRequest, PlanResponse
 use super::limits;
 use crate::decode::{Decoded, decode};
 use crate::diagnostics::from_findings;
+use crate::kubeconfig::in_state;
 use crate::model::CLUSTER;
 use crate::{encode, private};
 
@@ -51,6 +52,7 @@ fn create(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> PlanResponse 
         let plan = plan_create_or_update(&Wanted::new(wanted.settings.clone()), &Observed::default());
         planned.set(&"planned_steps".into(), Value::list(plan.lines()));
     }
+    in_state::plan(&mut planned, wanted, None);
     PlanResponse { planned_state: planned, ..PlanResponse::default() }
 }
 
@@ -63,10 +65,10 @@ fn update(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanRe
     // Terraform proposes the wanted settings with the computed values of the prior state. What is not touched here
     // stays as it was and shows no difference.
     let mut planned = request.proposed_state.clone();
+    let status = encode::read_status(&request.prior_state)?;
     match private::decode(&request.prior_private).filter(|_| steps_are_certain(wanted, Some(&prior))) {
         Some(observed) => {
-            let uid = encode::read_status(&request.prior_state)?.id;
-            let change = Wanted::after(&prior, Some(uid), wanted.settings.clone());
+            let change = Wanted::after(&prior, Some(status.id.clone()), wanted.settings.clone());
             let observed = observed.for_change(&change);
             let plan = plan_create_or_update(&change, &observed);
             diagnostics.extend(from_findings(check(&change, &plan, &observed)));
@@ -75,6 +77,8 @@ fn update(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanRe
         None if prior == wanted.settings && wanted.unknown.is_empty() => {}
         None => mark_unknown(&mut planned, ["nodes", "planned_steps"]),
     }
+    let observed_at = private::observed_at(&request.prior_private);
+    in_state::plan(&mut planned, wanted, Some(&in_state::Prior { spec: &prior, status: &status, observed_at }));
     Ok(PlanResponse {
         planned_state: planned,
         private: request.prior_private.clone(),
