@@ -4,6 +4,7 @@
 //! `KUBEONE_PROVIDER`, else from the folder of this very build.
 
 mod apt_locked;
+mod certificates;
 mod foreign_host;
 mod hosts;
 mod hosts_come_and_go;
@@ -35,6 +36,7 @@ const SCENARIOS: &[(&str, Story)] = &[
     ("ssh-cut", interrupted::ssh_cut),
     ("apt-locked", apt_locked::run),
     ("foreign-host", foreign_host::run),
+    ("certificates-renewed", certificates::renewed),
     ("opentofu", opentofu::run),
     ("kubeconfig", kubeconfig::run),
 ];

@@ -1,6 +1,7 @@
 //! Refuses what is not safe: says for a plan and an observation what must not be done, and what should be known first.
 //! The findings point at the settings they concern.
 
+mod certificates;
 mod cluster;
 mod hosts;
 mod order;
@@ -16,6 +17,7 @@ use crate::wanted::Wanted;
 pub fn check(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
     let mut findings = cluster::findings(wanted, observed);
     findings.extend(hosts::findings(&wanted.spec, plan, observed));
+    findings.extend(certificates::findings(observed));
     findings.extend(order::findings(plan));
     findings
 }

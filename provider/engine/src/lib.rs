@@ -21,6 +21,7 @@ mod observe;
 mod observed;
 mod plan;
 mod prepare;
+mod renewal;
 mod report;
 mod snapshots;
 mod standing;

@@ -30,14 +30,21 @@ impl Marker {
         Self {
             cluster: cluster.to_owned(),
             uid: None,
+            renew_trigger: None,
             provider_version: PROVIDER_VERSION.to_owned(),
             packages_kept: packages.named().iter().filter_map(present).collect(),
         }
     }
 
-    /// Of a host that became a node of the cluster with this uid.
-    pub(crate) fn finished(self, uid: &str) -> Self {
-        Self { uid: Some(uid.to_owned()), provider_version: PROVIDER_VERSION.to_owned(), ..self }
+    /// Of a host that became a node of the cluster with this uid. Its certificates are new.
+    pub(crate) fn finished(self, spec: &ClusterSpec, uid: &str) -> Self {
+        let uid = Some(uid.to_owned());
+        Self { uid, provider_version: PROVIDER_VERSION.to_owned(), ..self }.renewed(spec)
+    }
+
+    /// Of a host whose certificates were made as the present settings want them.
+    pub(crate) fn renewed(self, spec: &ClusterSpec) -> Self {
+        Self { renew_trigger: spec.certificates.renew_trigger.clone(), ..self }
     }
 
     pub(crate) fn file(&self) -> Result<RemoteFile, StepError> {

@@ -12,6 +12,7 @@ use std::time::Duration;
 pub(crate) use api::connect;
 use futures::future::{join, join_all};
 pub(crate) use host::observe_host;
+use jiff::Timestamp;
 use kubeone_hosts::Host;
 use tokio::time::timeout;
 
@@ -27,7 +28,8 @@ pub async fn observe(wanted: &Wanted, hosts: &Hosts) -> Observed {
     let (stay, mut leaving) = join(look(&hosts.wanted), look(&hosts.leaving)).await;
     let taken = wanted.leaving.iter().filter(|(_, leaving)| leaving.address_taken);
     leaving.extend(taken.map(|(name, _)| (name.clone(), address_taken())));
-    let mut observed = Observed { hosts: stay, leaving, api: ApiState::Absent };
+    let observed_at = now().to_string();
+    let mut observed = Observed { observed_at, hosts: stay, leaving, api: ApiState::Absent };
     observed.api = api::observe_api(wanted, hosts, &observed).await;
     observed
 }
@@ -42,6 +44,12 @@ async fn look(hosts: &BTreeMap<String, Arc<dyn Host>>) -> BTreeMap<String, HostS
         (name.clone(), state)
     });
     join_all(looks).await.into_iter().collect()
+}
+
+/// Now, to the second.
+pub(crate) fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 /// An error and its causes in one line.

@@ -10,6 +10,8 @@ use crate::snapshots::HeldSnapshot;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Observed {
+    /// When, in RFC 3339 and UTC; empty for what was never looked at. Certificates are judged by it.
+    pub observed_at: String,
     /// By the name of the host, which is the name of its node.
     pub hosts: BTreeMap<String, HostState>,
     /// Machines that are wanted no more, by the same names; see [`crate::Wanted::leaving`].
@@ -81,6 +83,12 @@ pub struct HostFacts {
     pub units: BTreeMap<String, UnitState>,
     /// When certificates on the host end, by path: RFC 3339 in UTC, so that text compares like time.
     pub certificates: BTreeMap<String, String>,
+    /// Certificates, by kubeadm's names, whose renewal has begun and not come to its end.
+    pub renewal_begun: Vec<String>,
+    /// Files of kubeadm that are not what they were when it had done its work, or gone.
+    pub changed_files: Vec<String>,
+    /// Services of ours that do not start by themselves when the host boots.
+    pub disabled_services: Vec<String>,
     /// Members of etcd as this host's own member sees them; empty when there is none or it does not answer.
     pub etcd_members: Vec<EtcdMember>,
     /// Snapshots of etcd that this host knows of.
@@ -117,6 +125,9 @@ pub struct Marker {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
     pub provider_version: String,
+    /// The value of `certificates.renew_trigger` for which certificates were made last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renew_trigger: Option<String>,
     /// Packages that were there before us; they stay when the cluster is removed.
     #[serde(default)]
     pub packages_kept: Vec<String>,

@@ -3,6 +3,7 @@
 mod action;
 mod install;
 mod remove;
+mod renew;
 
 use std::fmt;
 

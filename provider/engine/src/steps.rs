@@ -2,12 +2,14 @@
 
 pub(crate) mod apply_addon;
 pub(crate) mod await_nodes;
+mod control_plane;
 pub(crate) mod init_control_plane;
 pub(crate) mod join_control_plane;
 mod join_node;
 pub(crate) mod join_worker;
 mod peer;
 pub(crate) mod prepare_host;
+pub(crate) mod renew_certificates;
 pub(crate) mod reset_host;
 pub(crate) mod take_snapshot;
 
@@ -54,12 +56,20 @@ async fn clean_node(host: &dyn Host, os: &Os) -> Result<(), StepError> {
     Ok(())
 }
 
-/// The last part of becoming a node: labels, and the marker that says so.
+/// Remembers kubeadm's files as they are, so that it is seen when somebody edits them.
+pub(crate) async fn record_files(host: &dyn Host) -> Result<(), StepError> {
+    host.run(&Os::common().script("record_files")?).await?;
+    Ok(())
+}
+
+/// The last part of becoming a node: labels, the record of kubeadm's files, and the marker that says so.
 async fn finish_node(cx: &Cx<'_>, name: &str, spec: &HostSpec, marker: Marker, uid: &str) -> Result<(), StepError> {
     if !spec.labels.is_empty() {
         cx.cluster().await?.set_node_labels(name, &spec.labels).await?;
     }
-    cx.host(name)?.write(&marker.finished(uid).file()?).await?;
+    let host = cx.host(name)?;
+    record_files(host).await?;
+    host.write(&marker.finished(cx.spec, uid).file()?).await?;
     Ok(())
 }
 

@@ -4,6 +4,9 @@ mod backup;
 mod cases;
 mod laws;
 mod notation;
+mod repairs;
+
+use std::collections::BTreeMap;
 
 use kubeone_spec::{ClusterSpec, Cni, Role};
 
@@ -13,7 +16,14 @@ use crate::observed::{
 };
 use crate::plan::Action;
 use crate::prepare;
+use crate::renewal::{AUTHORITIES, COMPONENT_CERTIFICATES, KUBELET_CERTIFICATE, renewal};
 use crate::wanted::Wanted;
+
+/// When the world is looked at.
+const NOW: &str = "2026-03-01T12:00:00Z";
+/// When certificates end that are made now.
+const IN_A_YEAR: &str = "2027-03-01T12:00:00Z";
+const IN_TEN_YEARS: &str = "2036-03-01T12:00:00Z";
 
 const UID: &str = "11111111-1111-1111-1111-111111111111";
 
@@ -45,7 +55,11 @@ impl World {
         let hosts = spec.hosts().map(|(name, ..)| machine(name)).collect();
         let canal = WantedAddon { name: "canal", hash: Some("canal".to_owned()) };
         let addons = if spec.cluster_network.cni == Cni::Canal { vec![canal] } else { Vec::new() };
-        Self { wanted: Wanted::new(spec), observed: Observed { hosts, ..Observed::default() }, addons }
+        Self {
+            wanted: Wanted::new(spec),
+            observed: Observed { observed_at: NOW.to_owned(), hosts, ..Observed::default() },
+            addons,
+        }
     }
 
     /// The user changes the settings of a cluster that is there.
@@ -78,6 +92,7 @@ impl World {
             Action::ApplyAddon { addon } => self.apply_addon(addon, extent),
             Action::AwaitNodes { hosts } => self.await_nodes(hosts, extent),
             Action::TakeSnapshot { host, cause } => self.take_snapshot(host, cause, extent),
+            Action::RenewCertificates { host, .. } => self.renew(host, extent),
             Action::ResetHost { host, .. } => self.reset(host, extent),
         }
     }
@@ -135,6 +150,7 @@ impl World {
         assert!(facts.containerd_active && !facts.packages.kubeadm.is_empty(), "{host} is not prepared");
         facts.kubernetes.kubelet_conf = true;
         "ca".clone_into(&mut facts.kubernetes.ca_sha256);
+        facts.certificates = new_certificates(role);
         facts.kubernetes.admin_conf |= role == Role::ControlPlane;
         let mut state = UnitState::Failed;
         if extent >= Extent::Middle {
@@ -151,6 +167,26 @@ impl World {
         facts.units.insert(unit.to_owned(), state);
     }
 
+    fn renew(&mut self, host: &str, extent: Extent) {
+        let spec = self.wanted.spec.clone();
+        let now = self.observed.observed_at.clone();
+        let facts = self.facts(host);
+        let Some(renewal) = renewal(&spec, facts, &now) else { return };
+        facts.renewal_begun = renewal.certificates.iter().map(|certificate| certificate.name.to_owned()).collect();
+        let renewed = match extent {
+            Extent::Early => 0,
+            Extent::Middle => renewal.certificates.len() / 2,
+            Extent::Late | Extent::Whole => renewal.certificates.len(),
+        };
+        for certificate in &renewal.certificates[..renewed] {
+            facts.certificates.insert(certificate.path.to_owned(), IN_A_YEAR.to_owned());
+        }
+        if extent == Extent::Whole {
+            facts.renewal_begun.clear();
+            facts.marker = facts.marker.take().map(|marker| marker.renewed(&spec));
+        }
+    }
+
     fn become_node(&mut self, host: &str, role: Role, extent: Extent) {
         if extent >= Extent::Late {
             let kubelet_version = format!("v{}", self.wanted.spec.kubernetes_version);
@@ -158,10 +194,11 @@ impl World {
             let node = NodeFacts { control_plane, kubelet_version, ..NodeFacts::default() };
             self.api().nodes.entry(host.to_owned()).or_insert(node);
         }
-        if extent == Extent::Whole
-            && let Some(marker) = &mut self.facts(host).marker
-        {
-            marker.uid = Some(UID.to_owned());
+        if extent == Extent::Whole {
+            let spec = self.wanted.spec.clone();
+            let facts = self.facts(host);
+            facts.marker =
+                facts.marker.take().map(|marker| Marker { uid: Some(UID.to_owned()), ..marker.renewed(&spec) });
         }
     }
 
@@ -194,6 +231,8 @@ impl World {
         if extent >= Extent::Middle {
             facts.kubernetes = crate::observed::KubernetesFiles::default();
             facts.units.clear();
+            facts.certificates.clear();
+            facts.renewal_begun.clear();
         }
         if extent >= Extent::Late {
             facts.packages = PackageVersions::default();
@@ -213,6 +252,16 @@ impl World {
             self.observed.api = ApiState::Absent;
         }
     }
+}
+
+/// What kubeadm and the kubelet make.
+fn new_certificates(role: Role) -> BTreeMap<String, String> {
+    let kubelet = [(KUBELET_CERTIFICATE, IN_A_YEAR)];
+    let components = COMPONENT_CERTIFICATES.iter().map(|certificate| (certificate.path, IN_A_YEAR));
+    let authorities = AUTHORITIES.map(|path| (path, IN_TEN_YEARS));
+    let all = kubelet.into_iter().chain(components).chain(authorities);
+    let there = all.filter(|(path, _)| role == Role::ControlPlane || *path == KUBELET_CERTIFICATE);
+    there.map(|(path, end)| (path.to_owned(), end.to_owned())).collect()
 }
 
 fn fresh_machine(name: &str) -> HostFacts {

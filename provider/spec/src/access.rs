@@ -64,6 +64,7 @@ impl ClusterReference {
             upgrade: crate::Upgrade::default(),
             backup: crate::Backup::default(),
             kubeconfig: KubeconfigInState::default(),
+            certificates: crate::Certificates::default(),
             deletion: crate::Deletion::default(),
             timeouts: crate::Timeouts::default(),
         }

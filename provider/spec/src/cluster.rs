@@ -6,7 +6,9 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Backup, ClusterNetwork, Drain, HostSpec, KubeconfigInState, KubernetesVersion, Role, Upgrade};
+use crate::{
+    Backup, Certificates, ClusterNetwork, Drain, HostSpec, KubeconfigInState, KubernetesVersion, Role, Upgrade,
+};
 
 /// A Kubernetes cluster on hosts that exist already.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +42,9 @@ pub struct ClusterSpec {
     /// Whether the state keeps a kubeconfig. By default it does not.
     #[serde(default)]
     pub kubeconfig: KubeconfigInState,
+    /// When the certificates of the control plane are renewed.
+    #[serde(default)]
+    pub certificates: Certificates,
     /// What happens when the resource is destroyed.
     #[serde(default)]
     pub deletion: Deletion,

@@ -7,6 +7,7 @@
 
 mod access;
 mod backup;
+mod certificates;
 mod cluster;
 mod drain;
 mod finding;
@@ -22,6 +23,7 @@ mod version;
 
 pub use access::{ClientConfiguration, ClusterReference, Kubeconfig, KubeconfigInState, KubeconfigSpec};
 pub use backup::Backup;
+pub use certificates::Certificates;
 pub use cluster::{ApiEndpoint, ClusterSpec, Deletion, Span, Timeouts, UnreachableHosts};
 pub use drain::{Drain, OnDrainTimeout};
 pub use finding::{FieldPath, Finding, Severity, Step};

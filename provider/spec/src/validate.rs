@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 pub use access::{validate_cluster_status, validate_kubeconfig};
 
-use crate::{ClusterSpec, FieldPath, Finding, HostKeyPolicy, HostSpec, KubernetesVersion, ProviderSpec};
+use crate::{ClusterSpec, FieldPath, Finding, HostKeyPolicy, HostSpec, KubernetesVersion, ProviderSpec, certificates};
 
 /// The oldest and the newest minor release that can be run.
 pub const OLDEST_MINOR: (u16, u16) = (1, 34);
@@ -37,6 +37,7 @@ pub fn validate_cluster(spec: &ClusterSpec) -> Vec<Finding> {
     hosts(spec, &mut findings);
     subnets(spec, &mut findings);
     findings.extend(crate::backup::findings(spec));
+    findings.extend(certificates::findings(&spec.certificates));
     findings
 }
 

@@ -93,6 +93,7 @@ mod tests {
                     cluster: "prod",
                     uid: None,
                     provider_version: "0.1.0",
+                    renew_trigger: None,
                     packages_kept: [],
                 },
             )

@@ -43,6 +43,12 @@ pub enum Action {
         host: String,
         cause: SnapshotCause,
     },
+    /// `kubeadm certs renew` for what is due, and a restart of what uses it. `reason` is for the reader, the step looks
+    /// for itself.
+    RenewCertificates {
+        host: String,
+        reason: String,
+    },
     /// Removes the cluster from a host.
     ResetHost {
         host: String,
@@ -59,6 +65,7 @@ impl Action {
             | Self::JoinControlPlane { host, .. }
             | Self::JoinWorker { host, .. }
             | Self::TakeSnapshot { host, .. }
+            | Self::RenewCertificates { host, .. }
             | Self::ResetHost { host, .. } => Some(host),
             Self::ApplyAddon { .. } | Self::AwaitNodes { .. } => None,
         }
@@ -69,9 +76,9 @@ impl Action {
         matches!(self, Self::InitControlPlane { .. } | Self::JoinControlPlane { .. } | Self::JoinWorker { .. })
     }
 
-    /// Whether it adds a member to etcd.
+    /// Whether it adds a member to etcd, or restarts one.
     pub fn changes_etcd(&self) -> bool {
-        matches!(self, Self::InitControlPlane { .. } | Self::JoinControlPlane { .. })
+        matches!(self, Self::InitControlPlane { .. } | Self::JoinControlPlane { .. } | Self::RenewCertificates { .. })
     }
 }
 
@@ -93,6 +100,7 @@ impl fmt::Display for Action {
                 _ => write!(f, "cluster: wait until {} nodes are ready", hosts.len()),
             },
             Self::TakeSnapshot { host, cause } => write!(f, "{host}: take a snapshot of etcd ({cause})"),
+            Self::RenewCertificates { host, reason } => write!(f, "{host}: renew certificates ({reason})"),
             Self::ResetHost { host, role } => write!(f, "{host}: reset {role}"),
         }
     }

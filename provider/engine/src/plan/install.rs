@@ -2,7 +2,7 @@
 
 use kubeone_spec::{ClusterSpec, Cni, KubernetesVersion, Role};
 
-use super::{Action, Lane, Plan};
+use super::{Action, Lane, Plan, renew};
 use crate::addons::{self, WantedAddon};
 use crate::observed::{HostFacts, Observed};
 use crate::snapshots::snapshot_lane;
@@ -37,6 +37,9 @@ pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[W
         if init.is_some() { "prepare hosts and start the control plane" } else { "prepare hosts" },
         prepare_lanes(spec, observed, beginning),
     );
+    if init.is_none() {
+        plan.add("renew certificates", vec![renew::renewals(spec, observed)]);
+    }
     let joins = |role| joins(spec, observed, role, init);
     let mut lanes = addon_lanes(addons, observed);
     // A member that joins etcd must be a full one before the next may come, so control planes share a lane.

@@ -1,6 +1,8 @@
 //! What each step asks of hosts and of the API, in which order, and what it leaves alone.
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 
+mod repairs;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -156,7 +158,8 @@ async fn the_first_control_plane_is_initialised() {
     let spec = spec();
     let host = FakeHost::new("cp-1")
         .answers("os/linux/observe.sh", seen(json!({ "marker": marker(None) })))
-        .answers("os/linux/kubeadm_init.sh", "");
+        .answers("os/linux/kubeadm_init.sh", "")
+        .answers("os/linux/record_files.sh", "");
     let (hosts, fakes) = hosts([host]);
     let api = FakeApi::new();
     expect_namespace(&api);
@@ -167,11 +170,12 @@ async fn the_first_control_plane_is_initialised() {
     log(
         host,
         &expect![[r#"
-        attach kubeone-init
-        run os/linux/observe.sh
-        run os/linux/kubeadm_init.sh as kubeone-init
-        write /etc/kubeone/cluster.json 644
-    "#]],
+            attach kubeone-init
+            run os/linux/observe.sh
+            run os/linux/kubeadm_init.sh as kubeone-init
+            run os/linux/record_files.sh
+            write /etc/kubeone/cluster.json 644
+        "#]],
     );
     let marker: Marker = serde_json::from_slice(host.file(crate::marker::PATH).unwrap().content.expose()).unwrap();
     assert_eq!(marker.uid.as_deref(), Some(UID));
@@ -185,7 +189,8 @@ async fn a_half_done_init_is_cleaned_and_begun_anew() {
         .has_failed_unit("kubeone-init", "os/linux/kubeadm_init.sh", 1, "timed out")
         .answers("os/linux/observe.sh", seen(half_done))
         .answers("os/linux/reset_node.sh", "")
-        .answers("os/linux/kubeadm_init.sh", "");
+        .answers("os/linux/kubeadm_init.sh", "")
+        .answers("os/linux/record_files.sh", "");
     let (hosts, fakes) = hosts([host]);
     let api = FakeApi::new();
     expect_namespace(&api);
@@ -195,12 +200,13 @@ async fn a_half_done_init_is_cleaned_and_begun_anew() {
     log(
         &fakes["cp-1"],
         &expect![[r#"
-        attach kubeone-init
-        run os/linux/observe.sh
-        run os/linux/reset_node.sh as kubeone-reset
-        run os/linux/kubeadm_init.sh as kubeone-init
-        write /etc/kubeone/cluster.json 644
-    "#]],
+            attach kubeone-init
+            run os/linux/observe.sh
+            run os/linux/reset_node.sh as kubeone-reset
+            run os/linux/kubeadm_init.sh as kubeone-init
+            run os/linux/record_files.sh
+            write /etc/kubeone/cluster.json 644
+        "#]],
     );
 }
 
@@ -226,7 +232,8 @@ async fn a_finished_control_plane_that_is_silent_is_never_cleaned() {
 async fn a_worker_that_had_joined_only_gets_what_is_missing() {
     let spec = spec();
     let joined = json!({ "marker": marker(None), "kubelet_active": true, "kubernetes": { "kubelet_conf": true } });
-    let host = FakeHost::new("w-1").answers("os/linux/observe.sh", seen(joined));
+    let host =
+        FakeHost::new("w-1").answers("os/linux/observe.sh", seen(joined)).answers("os/linux/record_files.sh", "");
     let (hosts, fakes) = hosts([peer(), host]);
     let api = FakeApi::new();
     expect_namespace(&api);
@@ -239,10 +246,11 @@ async fn a_worker_that_had_joined_only_gets_what_is_missing() {
     log(
         &fakes["w-1"],
         &expect![[r#"
-        attach kubeone-join
-        run os/linux/observe.sh
-        write /etc/kubeone/cluster.json 644
-    "#]],
+            attach kubeone-join
+            run os/linux/observe.sh
+            run os/linux/record_files.sh
+            write /etc/kubeone/cluster.json 644
+        "#]],
     );
     assert_eq!(api.sent().last().unwrap().body["metadata"]["labels"], json!({ "tier": "blue" }));
 }

@@ -10,16 +10,16 @@ use crate::plan::{Action, Plan, plan_removal, plan_with_addons};
 use crate::standing::{Standing, standing};
 
 /// A fixed sequence of numbers without order, so that a case that fails once fails again.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % limit
     }
 }
 
-fn spec(control_planes: usize, workers: usize, cni: &str) -> ClusterSpec {
+pub(super) fn spec(control_planes: usize, workers: usize, cni: &str) -> ClusterSpec {
     let hosts = |prefix: &str, count: usize, net: u8| -> serde_json::Value {
         let host = |n: usize| (format!("{prefix}-{n}"), serde_json::json!({ "address": format!("10.0.{net}.{n}") }));
         (1..=count).map(host).collect::<serde_json::Map<_, _>>().into()
@@ -33,9 +33,9 @@ fn spec(control_planes: usize, workers: usize, cni: &str) -> ClusterSpec {
 }
 
 /// What is to be done with the world next.
-type Planner = fn(&World) -> Plan;
+pub(super) type Planner = fn(&World) -> Plan;
 
-fn create(world: &World) -> Plan {
+pub(super) fn create(world: &World) -> Plan {
     let plan = plan_with_addons(&world.wanted, &world.observed, &world.addons);
     let refused = check(&world.wanted, &plan, &world.observed);
     let refused: Vec<_> = refused.iter().filter(|finding| finding.severity == Severity::Error).collect();
@@ -60,7 +60,7 @@ pub(super) fn converge(world: &mut World, planner: Planner) {
 }
 
 /// Every world in which the first `stage` stages of a plan are done and one lane of the next stopped somewhere.
-fn interruptions(before: &World, plan: &Plan) -> Vec<(String, World)> {
+pub(super) fn interruptions(before: &World, plan: &Plan) -> Vec<(String, World)> {
     let mut worlds = Vec::new();
     let mut done = before.clone();
     for stage in &plan.stages {
@@ -92,7 +92,7 @@ fn worlds() -> Vec<World> {
     worlds.chain(with_snapshot).collect()
 }
 
-fn finished(mut world: World) -> World {
+pub(super) fn finished(mut world: World) -> World {
     converge(&mut world, create);
     world
 }
@@ -248,7 +248,7 @@ fn drift_is_repaired_where_it_is() {
 
 /// Units remember how they ended, and control planes may miss the news of a snapshot; two ways to the same cluster may
 /// differ in this and in nothing else.
-fn same_cluster(left: &World, right: &World, what: &str) {
+pub(super) fn same_cluster(left: &World, right: &World, what: &str) {
     let without_units = |world: &World| {
         let mut world = world.clone();
         let names: Vec<_> = world.wanted.spec.hosts().map(|(name, ..)| name.to_owned()).collect();

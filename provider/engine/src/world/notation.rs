@@ -7,6 +7,7 @@ use super::backup::snapshot;
 use super::{Extent, World, fresh_machine};
 use crate::observed::{ApiState, CgroupVersion, HostState, Marker};
 use crate::plan::Action;
+use crate::renewal::{AUTHORITIES, KUBELET_CERTIFICATE};
 use crate::snapshots::SnapshotCause;
 
 /// A case as it was read.
@@ -53,6 +54,7 @@ impl Settings {
                 "earlier workers" => settings.earlier_workers = names(),
                 "version" => _ = settings.more.insert("kubernetes_version".to_owned(), value.trim().into()),
                 "cni" => _ = settings.more.insert("cluster_network".to_owned(), json!({ "cni": value.trim() })),
+                "certificates" => _ = settings.more.insert("certificates".to_owned(), pairs(value)),
                 "unreachable hosts" => {
                     settings.more.insert("deletion".to_owned(), json!({ "unreachable_hosts": value.trim() }));
                 }
@@ -82,6 +84,12 @@ impl Settings {
         spec.as_object_mut().unwrap().extend(self.more.clone());
         serde_json::from_value(spec).unwrap()
     }
+}
+
+/// `name value, name value` as an object.
+fn pairs(text: &str) -> Value {
+    let pair = |pair: &str| pair.trim().split_once(' ').map(|(name, value)| (name.to_owned(), value.into()));
+    text.split(',').filter_map(pair).collect::<Map<_, _>>().into()
 }
 
 fn world(settings: &Settings, found: &str) -> World {
@@ -179,6 +187,19 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
         "architecture" => value.clone_into(&mut world.facts(name).architecture),
         "kernel" => value.clone_into(&mut world.facts(name).kernel),
         "memory" => world.facts(name).memory_mib = value.parse().unwrap(),
+        "certificates end" => {
+            let certificates = world.facts(name).certificates.iter_mut();
+            let authority = |path: &String| AUTHORITIES.contains(&path.as_str());
+            let certificates = certificates.filter(|(path, _)| !authority(path) && *path != KUBELET_CERTIFICATE);
+            certificates.for_each(|(_, end)| *end = format!("{value}T12:00:00Z"));
+        }
+        "authority ends" => {
+            world.facts(name).certificates.insert(AUTHORITIES[0].to_owned(), format!("{value}T12:00:00Z"));
+        }
+        "renewed for" => {
+            world.facts(name).marker.as_mut().unwrap().renew_trigger = (value != "nothing").then(|| value.to_owned());
+        }
+        "renewal interrupted" => world.facts(name).renewal_begun = vec![value.to_owned()],
         "cgroup v1" => world.facts(name).cgroup = CgroupVersion::V1,
         "snapshot" => {
             let cause = SnapshotCause::Trigger(value.to_owned());

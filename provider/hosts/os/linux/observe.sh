@@ -138,6 +138,35 @@ file_hashes() {
   done < <(sha256sum "${paths[@]}" 2>/dev/null || true) | object
 }
 
+# words: the lines on stdin as a JSON list.
+words() {
+  local line separator=
+  printf '['
+  while read -r line; do
+    printf '%s%s' "$separator" "$(quote "$line")"
+    separator=,
+  done
+  printf ']'
+}
+
+# changed_files: those of kubeadm's files that are not as record_files.sh found them, or gone.
+changed_files() {
+  local record=/etc/kubeone/recorded/files.sha256
+  if [[ -e $record ]]; then
+    { sha256sum --check --quiet "$record" 2>/dev/null || true; } | sed 's/: FAILED.*$//'
+  fi | words
+}
+
+# disabled_services: those of our services that are installed and do not start when the host boots.
+disabled_services() {
+  local service
+  for service in containerd kubelet; do
+    case $(systemctl is-enabled "$service.service" 2>/dev/null || true) in
+      disabled | masked*) printf '%s\n' "$service" ;;
+    esac
+  done | words
+}
+
 # certificate PATH: the first certificate in a PEM file, or of the client in a kubeconfig, as base64 without line breaks.
 certificate() {
   local line inside=
@@ -222,6 +251,9 @@ kubernetes $(kubernetes_files)
 files $(file_hashes)
 units $(unit_states)
 certificates $(certificates)
+renewal_begun $(cat /etc/kubeone/renewal 2>/dev/null | words)
+changed_files $(changed_files)
+disabled_services $(disabled_services)
 etcd_members $(quote "$(etcd_members)")
 snapshots $(snapshots)
 END

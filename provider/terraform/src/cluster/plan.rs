@@ -110,7 +110,8 @@ fn steps_are_certain(wanted: &Decoded<ClusterSpec>, prior: Option<&ClusterSpec>)
     wanted.unknown.iter().all(|path| match path.0.as_slice() {
         [Step::Field(map), Step::Key(name), ..] if is_host_map(map) => !is_member(name),
         [Step::Field(field), ..] => {
-            !is_host_map(field) && !["kubernetes_version", "cluster_network", "backup"].contains(&field.as_str())
+            !is_host_map(field)
+                && !["kubernetes_version", "cluster_network", "backup", "certificates"].contains(&field.as_str())
         }
         _ => false,
     })

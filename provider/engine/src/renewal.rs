@@ -1,0 +1,123 @@
+//! Which certificates of a control plane are due, and who uses them. Plan, check and the step decide by this alone.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use kubeone_spec::{ClusterSpec, Role};
+
+use crate::observed::{HostFacts, Observed};
+use crate::standing::{Standing, standing};
+
+/// A certificate that kubeadm renews.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ComponentCertificate {
+    /// As `kubeadm certs renew` calls it.
+    pub(crate) name: &'static str,
+    pub(crate) path: &'static str,
+    /// The static pod that reads it once, when it starts. Credentials of people have none.
+    pub(crate) user: Option<&'static str>,
+}
+
+const fn certificate(name: &'static str, path: &'static str, user: Option<&'static str>) -> ComponentCertificate {
+    ComponentCertificate { name, path, user }
+}
+
+pub(crate) const COMPONENT_CERTIFICATES: [ComponentCertificate; 11] = [
+    certificate("admin.conf", "/etc/kubernetes/admin.conf", None),
+    certificate("super-admin.conf", "/etc/kubernetes/super-admin.conf", None),
+    certificate("apiserver", "/etc/kubernetes/pki/apiserver.crt", Some("kube-apiserver")),
+    certificate("apiserver-etcd-client", "/etc/kubernetes/pki/apiserver-etcd-client.crt", Some("kube-apiserver")),
+    certificate("apiserver-kubelet-client", "/etc/kubernetes/pki/apiserver-kubelet-client.crt", Some("kube-apiserver")),
+    certificate("front-proxy-client", "/etc/kubernetes/pki/front-proxy-client.crt", Some("kube-apiserver")),
+    certificate("controller-manager.conf", "/etc/kubernetes/controller-manager.conf", Some("kube-controller-manager")),
+    certificate("scheduler.conf", "/etc/kubernetes/scheduler.conf", Some("kube-scheduler")),
+    certificate("etcd-healthcheck-client", "/etc/kubernetes/pki/etcd/healthcheck-client.crt", Some("etcd")),
+    certificate("etcd-peer", "/etc/kubernetes/pki/etcd/peer.crt", Some("etcd")),
+    certificate("etcd-server", "/etc/kubernetes/pki/etcd/server.crt", Some("etcd")),
+];
+
+/// Certificates that sign others. kubeadm does not renew them.
+pub(crate) const AUTHORITIES: [&str; 3] =
+    ["/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/pki/front-proxy-ca.crt", "/etc/kubernetes/pki/etcd/ca.crt"];
+
+/// The certificate by which a kubelet is known. It renews it by itself, as long as it has not ended.
+#[cfg(test)]
+pub(crate) const KUBELET_CERTIFICATE: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
+
+/// What is to be renewed on one host, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Renewal {
+    pub(crate) certificates: Vec<&'static ComponentCertificate>,
+    pub(crate) reason: Reason,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Interrupted,
+    Trigger,
+    /// The file whose certificate ends first, and when.
+    Ends {
+        file: &'static str,
+        end: String,
+        over: bool,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interrupted => f.write_str("completes a renewal that was interrupted"),
+            Self::Trigger => f.write_str("`renew_trigger` has a new value"),
+            Self::Ends { file, end, over } => {
+                let day = end.split('T').next().unwrap_or(end);
+                write!(f, "{file} {} on {day}", if *over { "ended" } else { "ends" })
+            }
+        }
+    }
+}
+
+impl Renewal {
+    /// The static pods that must start anew, each once.
+    pub(crate) fn components(&self) -> Vec<&'static str> {
+        let mut users: Vec<_> = self.certificates.iter().filter_map(|certificate| certificate.user).collect();
+        users.sort_unstable();
+        users.dedup();
+        users
+    }
+}
+
+/// What is to be renewed on a finished control plane. `now` is when the host was looked at.
+pub(crate) fn renewal(spec: &ClusterSpec, facts: &HostFacts, now: &str) -> Option<Renewal> {
+    let now: Timestamp = now.parse().ok()?;
+    let before = SignedDuration::try_from(spec.certificates.renew_before.0).unwrap_or(SignedDuration::MAX);
+    let limit = now.saturating_add(before).unwrap_or(Timestamp::MAX);
+    let present =
+        || COMPONENT_CERTIFICATES.iter().filter(|certificate| facts.certificates.contains_key(certificate.path));
+    let end = |certificate: &ComponentCertificate| facts.certificates.get(certificate.path)?.parse::<Timestamp>().ok();
+    let begun = |certificate: &&ComponentCertificate| facts.renewal_begun.iter().any(|name| name == certificate.name);
+    let due =
+        |certificate: &&ComponentCertificate| end(certificate).is_some_and(|end| end <= limit) || begun(certificate);
+
+    let wanted = spec.certificates.renew_trigger.as_ref();
+    let made_for = facts.marker.as_ref().and_then(|marker| marker.renew_trigger.as_ref());
+    if wanted.is_some() && wanted != made_for {
+        return Some(Renewal { certificates: present().collect(), reason: Reason::Trigger });
+    }
+    let certificates: Vec<_> = present().filter(due).collect();
+    if !facts.renewal_begun.is_empty() && !certificates.is_empty() {
+        return Some(Renewal { certificates, reason: Reason::Interrupted });
+    }
+    let first = certificates.iter().min_by_key(|certificate| end(certificate))?;
+    let (file, end) = (first.path, end(first)?);
+    let file = file.rsplit('/').next().unwrap_or(file);
+    let reason = Reason::Ends { file, end: end.to_string(), over: end <= now };
+    Some(Renewal { certificates, reason })
+}
+
+/// What is to be renewed on a host of the cluster as it was seen.
+pub(crate) fn renewal_of(spec: &ClusterSpec, observed: &Observed, host: &str, role: Role) -> Option<Renewal> {
+    if role != Role::ControlPlane || standing(spec, observed, host) != Standing::Finished {
+        return None;
+    }
+    renewal(spec, observed.facts(host)?, &observed.observed_at)
+}

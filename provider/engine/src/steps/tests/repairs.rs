@@ -1,0 +1,99 @@
+//! Renewal and repair: what is asked of which host, and what is refused.
+
+use super::*;
+
+/// A finished control plane whose certificates end as said, by path below `/etc/kubernetes`.
+fn finished(name: &str) -> FakeHost {
+    FakeHost::new(name).answers(
+        "os/linux/observe.sh",
+        seen(json!({ "marker": marker(Some(UID)), "renewal_begun": ["etcd-peer"], "certificates": certificates() })),
+    )
+}
+
+/// The only certificate at hand has ended long ago.
+fn certificates() -> Value {
+    let pem = include_str!("../../kubeadm/testdata/ca.crt");
+    let der: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    json!({ "/etc/kubernetes/pki/etcd/peer.crt": der })
+}
+
+fn three_control_planes() -> Wanted {
+    let mut spec = spec();
+    let third = serde_json::from_value(json!({ "address": "10.0.0.4" })).unwrap();
+    spec.control_plane.insert("cp-3".to_owned(), third);
+    spec.certificates.renew_trigger = Some("now".to_owned());
+    Wanted::new(spec)
+}
+
+fn well(name: &str) -> FakeHost {
+    FakeHost::new(name).answers("os/linux/etcd_health.sh", "")
+}
+
+fn ill(host: FakeHost) -> FakeHost {
+    host.fails("os/linux/etcd_health.sh", 1, "no answer")
+}
+
+#[tokio::test]
+async fn what_is_due_is_renewed_while_the_others_keep_the_quorum() {
+    let renewing = finished("cp-1")
+        .answers("os/linux/etcd_health.sh", "")
+        .answers("os/linux/renew_certificates.sh", "")
+        .answers("os/linux/restart_components.sh", "");
+    let (hosts, fakes) = hosts([renewing, well("cp-2"), well("cp-3")]);
+    let wanted = three_control_planes();
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
+    renew_certificates::run(&cx, "cp-1").await.unwrap();
+    let host = &fakes["cp-1"];
+    log(
+        host,
+        &expect![[r#"
+        attach kubeone-renew
+        run os/linux/observe.sh
+        run os/linux/etcd_health.sh
+        run os/linux/renew_certificates.sh as kubeone-renew
+        run os/linux/restart_components.sh as kubeone-restart
+        write /etc/kubeone/cluster.json 644
+    "#]],
+    );
+    assert_eq!(variable(host, "os/linux/renew_certificates.sh", "CERTIFICATES"), "etcd-peer");
+    let told = |name| variable(host, "os/linux/restart_components.sh", name);
+    assert_eq!([told("COMPONENTS"), told("AWAIT_HEALTH"), told("RENEWED")], ["etcd", "true", "true"]);
+    let marker: Marker = serde_json::from_slice(host.file(crate::marker::PATH).unwrap().content.expose()).unwrap();
+    assert_eq!((marker.uid.as_deref(), marker.renew_trigger.as_deref()), (Some(UID), Some("now")));
+}
+
+#[tokio::test]
+async fn a_quorum_is_not_given_up_for_new_certificates() {
+    let renewing = finished("cp-1").answers("os/linux/etcd_health.sh", "");
+    let (hosts, fakes) =
+        hosts([renewing, ill(ill(FakeHost::new("cp-2"))), well("cp-3").answers("os/linux/etcd_health.sh", "")]);
+    let wanted = three_control_planes();
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
+    let error = renew_certificates::run(&cx, "cp-1").await.unwrap_err();
+    assert!(error.to_string().contains("only 1 of the 2 other members are well"), "{error}");
+    assert!(fakes["cp-1"].log().iter().all(|call| !call.contains("renew_certificates")));
+}
+
+/// All certificates have ended: no member answers, and none is waited for.
+#[tokio::test]
+async fn without_a_quorum_certificates_are_renewed_all_the_same() {
+    let renewing = ill(finished("cp-1"))
+        .answers("os/linux/renew_certificates.sh", "")
+        .answers("os/linux/restart_components.sh", "");
+    let (hosts, fakes) = hosts([renewing, ill(FakeHost::new("cp-2")), FakeHost::new("cp-3").unreachable()]);
+    let wanted = three_control_planes();
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
+    renew_certificates::run(&cx, "cp-1").await.unwrap();
+    assert_eq!(variable(&fakes["cp-1"], "os/linux/restart_components.sh", "AWAIT_HEALTH"), "false");
+}
+
+#[tokio::test]
+async fn a_host_with_new_certificates_is_left_alone() {
+    let host = FakeHost::new("cp-1").answers("os/linux/observe.sh", seen(json!({ "marker": marker(Some(UID)) })));
+    let (hosts, fakes) = hosts([host]);
+    let wanted = Wanted::new(spec());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
+    let outcome = renew_certificates::run(&cx, "cp-1").await.unwrap();
+    assert!(matches!(outcome, Outcome::Skipped(_)));
+    assert_eq!(fakes["cp-1"].log(), ["attach kubeone-renew", "run os/linux/observe.sh"]);
+}
