@@ -16,6 +16,7 @@ mod execute;
 mod health;
 mod kubeadm;
 mod kubeconfig;
+mod lock;
 mod marker;
 mod observe;
 mod observed;
@@ -36,6 +37,7 @@ pub use error::{ActionFailure, ExecuteError, StepError};
 pub use execute::execute;
 pub use health::look_after;
 pub use kubeconfig::{is_due as kubeconfig_is_due, mint_kubeconfig};
+pub use lock::{Held, Holder, Lock, LockError};
 pub use observe::observe;
 pub use observed::{
     AddonState, ApiFacts, ApiState, CgroupVersion, DeprecatedApi, EtcdMember, HostFacts, HostState, KubernetesFiles,

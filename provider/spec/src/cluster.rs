@@ -138,12 +138,14 @@ pub struct Timeouts {
     pub delete: Span,
     /// Time to look at the cluster before a plan.
     pub read: Span,
+    /// Time to wait for another apply that works on the same cluster, before this one fails and says who that is.
+    pub lock: Span,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
         let minutes = |n: u64| Span(Duration::from_secs(n * 60));
-        Self { create: minutes(60), update: minutes(120), delete: minutes(30), read: minutes(1) }
+        Self { create: minutes(60), update: minutes(120), delete: minutes(30), read: minutes(1), lock: minutes(10) }
     }
 }
 

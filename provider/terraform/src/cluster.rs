@@ -1,7 +1,9 @@
 //! `resource "kubeone_cluster"`.
 
 mod apply;
+mod holder;
 mod limits;
+mod locked;
 mod operation;
 mod plan;
 mod read;
@@ -14,7 +16,6 @@ use tfplugin::{
     ValidateRequest,
 };
 
-use crate::cluster_lock::ClusterLocks;
 use crate::connection::Connection;
 use crate::decode::decode;
 use crate::diagnostics::from_findings;
@@ -24,12 +25,13 @@ use crate::progress::Progress;
 pub(crate) struct ClusterResource {
     connection: Connection,
     progress: Progress,
-    locks: ClusterLocks,
+    /// Who runs Terraform, as others are told who find the cluster's lock.
+    user: Option<String>,
 }
 
 impl ClusterResource {
-    pub(crate) fn new(connection: Connection, progress: Progress) -> Self {
-        Self { connection, progress, locks: ClusterLocks::default() }
+    pub(crate) fn new(connection: Connection, progress: Progress, user: Option<String>) -> Self {
+        Self { connection, progress, user }
     }
 }
 

@@ -4,7 +4,6 @@
 //! observations into values, and leaves everything that happens on hosts to `kubeone-engine`.
 
 mod cluster;
-mod cluster_lock;
 mod cluster_status;
 mod connection;
 mod decode;
@@ -21,4 +20,4 @@ mod testing;
 
 pub use kubeone_hosts::LocalEnvironment;
 pub use progress::ProgressEnvironment;
-pub use provider::KubeoneProvider;
+pub use provider::{KubeoneProvider, Surroundings};

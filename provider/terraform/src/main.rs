@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use terraform_provider_kubeone::{KubeoneProvider, LocalEnvironment, ProgressEnvironment};
+use terraform_provider_kubeone::{KubeoneProvider, LocalEnvironment, ProgressEnvironment, Surroundings};
 use tfplugin::Options;
 
 fn main() -> ExitCode {
@@ -12,9 +12,13 @@ fn main() -> ExitCode {
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let home = path("HOME").or_else(|| path("USERPROFILE"));
-    let environment = LocalEnvironment { home: home.clone(), agent_socket: path("SSH_AUTH_SOCK") };
-    let progress = ProgressEnvironment { wish: path("KUBEONE_PROGRESS"), home };
-    tfplugin::serve(KubeoneProvider::new(environment, progress), options)
+    let user = path("USER").or_else(|| path("LOGNAME")).or_else(|| path("USERNAME"));
+    let surroundings = Surroundings {
+        ssh: LocalEnvironment { home: home.clone(), agent_socket: path("SSH_AUTH_SOCK") },
+        progress: ProgressEnvironment { wish: path("KUBEONE_PROGRESS"), home },
+        user: user.map(|user| user.to_string_lossy().into_owned()),
+    };
+    tfplugin::serve(KubeoneProvider::new(surroundings), options)
 }
 
 fn path(name: &str) -> Option<PathBuf> {

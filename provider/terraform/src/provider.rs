@@ -23,11 +23,22 @@ use crate::progress::{Progress, ProgressEnvironment};
 pub struct KubeoneProvider {
     connection: Connection,
     progress: Progress,
+    user: Option<String>,
+}
+
+/// What the provider needs to know about where it runs. The environment is read by the caller.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    pub ssh: LocalEnvironment,
+    pub progress: ProgressEnvironment,
+    /// Who runs Terraform.
+    pub user: Option<String>,
 }
 
 impl KubeoneProvider {
-    pub fn new(environment: LocalEnvironment, progress: ProgressEnvironment) -> Self {
-        Self { connection: Connection::new(environment), progress: Progress::new(progress) }
+    pub fn new(surroundings: Surroundings) -> Self {
+        let Surroundings { ssh, progress, user } = surroundings;
+        Self { connection: Connection::new(ssh), progress: Progress::new(progress), user }
     }
 }
 
@@ -55,7 +66,7 @@ impl Provider for KubeoneProvider {
     }
 
     fn resources(&self) -> Vec<Arc<dyn Resource>> {
-        vec![Arc::new(ClusterResource::new(self.connection.clone(), self.progress.clone()))]
+        vec![Arc::new(ClusterResource::new(self.connection.clone(), self.progress.clone(), self.user.clone()))]
     }
 
     fn data_sources(&self) -> Vec<Arc<dyn DataSource>> {

@@ -30,7 +30,7 @@ pub(crate) fn config() -> Value {
         },
         "kubeconfig": { "store_in_state": false, "ttl": "8760h" },
         "deletion": { "protection": true, "unreachable_hosts": "skip", "remove_packages": true },
-        "timeouts": { "create": "1h", "update": "2h", "delete": "30m", "read": "1m" },
+        "timeouts": { "create": "1h", "update": "2h", "delete": "30m", "read": "1m", "lock": "5m" },
     });
     complete(Value::from(settings), &CLUSTER.schema().ty())
 }

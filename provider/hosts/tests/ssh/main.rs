@@ -4,6 +4,7 @@
 
 mod files;
 mod host_keys;
+mod lock;
 mod login;
 mod scripts;
 mod server;

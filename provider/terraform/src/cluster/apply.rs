@@ -5,6 +5,7 @@ use kubeone_spec::{ClusterSpec, ClusterStatus};
 use tfplugin::{ApplyRequest, ApplyResponse, CancellationToken, Diagnostic, Diagnostics};
 
 use super::ClusterResource;
+use super::locked::locked;
 use super::operation::Operation;
 use crate::decode::decode;
 use crate::diagnostics::from_findings;
@@ -29,9 +30,9 @@ async fn converge(resource: &ClusterResource, request: &ApplyRequest) -> Result<
     let operation = if is_create { Operation::create(&spec) } else { Operation::update(&spec) };
     let wanted = wanted(request, spec.clone())?;
     let hosts = resource.connection.require_hosts(&wanted)?;
-    let _lock = resource.locks.lock(encode::endpoint(&spec.api_endpoint)).await;
     let cancel = request.context.cancel.child_token();
     let work = carry_out(&wanted, &hosts, &operation, &resource.progress, cancel.clone());
+    let work = locked(resource.user.as_deref(), &wanted, &hosts, &operation, &cancel, work);
     let done = operation.run(&cancel, work).await?;
 
     let prior = if is_create { ClusterStatus::default() } else { encode::read_status(&request.prior_state)? };

@@ -86,7 +86,7 @@ impl<'a> Operation<'a> {
         Diagnostic::error(self.summary(), detail)
     }
 
-    fn summary(&self) -> String {
+    pub(super) fn summary(&self) -> String {
         format!("cluster `{}` was not {}", self.cluster, self.participle)
     }
 }

@@ -4,11 +4,11 @@ use kubeone_engine::{Cx, Hosts, Plan, Wanted, check_removal, execute, observe, p
 use kubeone_spec::ClusterSpec;
 use tfplugin::{ApplyRequest, ApplyResponse, CancellationToken, Diagnostics};
 
+use super::locked::locked;
 use super::operation::Operation;
 use super::{ClusterResource, plan};
 use crate::decode::decode;
 use crate::diagnostics::from_findings;
-use crate::encode;
 use crate::model::CLUSTER;
 use crate::progress::{Progress, Watch};
 
@@ -26,9 +26,9 @@ async fn tear_down(resource: &ClusterResource, request: &ApplyRequest) -> Result
     let operation = Operation::delete(&spec);
     let wanted = Wanted::new(spec.clone());
     let hosts = resource.connection.require_hosts(&wanted)?;
-    let _lock = resource.locks.lock(encode::endpoint(&spec.api_endpoint)).await;
     let cancel = request.context.cancel.child_token();
     let work = carry_out(&wanted, &hosts, &operation, &resource.progress, cancel.clone());
+    let work = locked(resource.user.as_deref(), &wanted, &hosts, &operation, &cancel, work);
     operation.run(&cancel, work).await
 }
 

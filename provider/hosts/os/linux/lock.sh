@@ -1,0 +1,54 @@
+# Takes, renews or gives back the lock that keeps two applies from working on one cluster at the same time.
+# Variables: ACTION (`take`, also to renew; or `release`), HOLDER (who takes it, unlike any other), PROCESS (what tells
+#   whether the holder's process lives, to those on its machine), WHO (the holder in words), DEAD (a holder that is known to
+#   be dead; may be empty), LIFETIME (seconds until a lock that nobody renews is void), CLUSTER (name), UID_KNOWN (uid of
+#   the cluster; may be empty).
+# Prints `taken`, `foreign` (the host is somebody else's and was left alone) or `held` with five lines: who holds it, the
+#   holder's process, its words, for how many seconds, and since how many seconds nobody renewed it.
+# Leaves behind: /run/kubeone.lock (memory) while it is held. Safe to run twice.
+
+lock=/run/kubeone.lock
+
+# The host's own clock, which nobody sets.
+read -r now _ </proc/uptime
+now=${now%.*}
+
+is_foreign() {
+  local marker=/etc/kubeone/cluster.json uid
+  if [[ ! -e $marker ]]; then
+    [[ -e /etc/kubernetes/admin.conf || -e /etc/kubernetes/kubelet.conf || -e /etc/kubernetes/pki/ca.crt ||
+      -e /var/lib/etcd/member ]] || compgen -G '/etc/kubernetes/manifests/*.yaml' >/dev/null ||
+      systemctl --quiet is-active kubelet
+    return
+  fi
+  if ! grep --quiet --fixed-strings "\"cluster\": \"$CLUSTER\"" "$marker"; then return 0; fi
+  uid=$(sed -n 's/^ *"uid": "\([^"]*\)".*/\1/p' "$marker")
+  [[ -n $uid && -n $UID_KNOWN && $uid != "$UID_KNOWN" ]]
+}
+
+# Whoever reads the lock and writes it does so alone. The folder is always there; the file comes and goes.
+exec {guard}</run
+flock --wait 20 "$guard"
+
+holder='' process='' who='' since=$now renewed=0
+if [[ -e $lock ]]; then
+  { read -r holder && read -r process && read -r who && read -r since && read -r renewed; } <"$lock" || true
+fi
+
+if [[ $ACTION == release ]]; then
+  if [[ $holder == "$HOLDER" ]]; then rm -f "$lock"; fi
+  exit 0
+fi
+if [[ -n $holder && $holder != "$HOLDER" && $holder != "$DEAD" ]] && ((now - renewed < LIFETIME)); then
+  printf 'held\n%s\n%s\n%s\n%d\n%d\n' "$holder" "$process" "$who" "$((now - since))" "$((now - renewed))"
+  exit 0
+fi
+if is_foreign; then
+  echo foreign
+  exit 0
+fi
+if [[ $holder != "$HOLDER" ]]; then since=$now; fi
+umask 077
+printf '%s\n' "$HOLDER" "$PROCESS" "$WHO" "$since" "$now" >"$lock.new"
+mv "$lock.new" "$lock"
+echo taken
