@@ -20,7 +20,8 @@ pub(crate) fn provider_killed_during_init(programs: &Programs) -> Result<()> {
     ensure!(init.trim() != "0", "kubeadm init does not run");
     die(apply)?;
     scenario.state()?.must_not_have(CLUSTER)?;
-    scenario.apply()?;
+    let again = scenario.apply()?;
+    ensure!(again.trace()?.contains("the lock's holder is dead"), "the dead provider's lock was not noticed");
     kubernetes::nodes_are_ready(&scenario, &["control-plane-1", "worker-1"])?;
     kubernetes::pods_reach_each_other(&scenario, 2)
 }
@@ -59,7 +60,7 @@ pub(crate) fn ssh_cut(programs: &Programs) -> Result<()> {
     kubernetes::nodes_are_ready(&scenario, &["control-plane-1", "worker-1"])
 }
 
-fn wait_for_unit(scenario: &Scenario, host: &str, unit: &str) -> Result<()> {
+pub(crate) fn wait_for_unit(scenario: &Scenario, host: &str, unit: &str) -> Result<()> {
     let script = format!("systemctl --quiet is-active {unit}");
     wait_for_host(scenario, host)?;
     scenario.machine(host).wait_until(&format!("{unit} runs"), PATIENCE, &script)

@@ -5,6 +5,7 @@
 
 mod apt_locked;
 mod certificates;
+mod ctrl_c;
 mod foreign_host;
 mod hosts;
 mod hosts_come_and_go;
@@ -15,7 +16,9 @@ mod kubernetes;
 mod one_and_one;
 mod opentofu;
 mod process_watch;
+mod progress_files;
 mod three_and_two;
+mod two_applies;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -34,6 +37,8 @@ const SCENARIOS: &[(&str, Story)] = &[
     ("provider-killed-during-init", interrupted::provider_killed_during_init),
     ("provider-killed-during-join", interrupted::provider_killed_during_join),
     ("ssh-cut", interrupted::ssh_cut),
+    ("two-applies", two_applies::run),
+    ("ctrl-c", ctrl_c::run),
     ("apt-locked", apt_locked::run),
     ("foreign-host", foreign_host::run),
     ("certificates-renewed", certificates::renewed),

@@ -5,13 +5,15 @@ use acceptance_tests::terraform::Attribute;
 use anyhow::{Result, ensure};
 
 use crate::hosts::leave_no_trace;
-use crate::kubernetes;
+use crate::{kubernetes, progress_files};
 
 const CLUSTER: &str = "kubeone_cluster.this";
 const NODES: [&str; 2] = ["control-plane-1", "worker-1"];
 
 pub(crate) fn run(programs: &Programs) -> Result<()> {
     let mut scenario = Scenario::of_local_example("one-and-one", programs)?;
+    let progress = scenario.terraform.folder().join("progress");
+    scenario.terraform.set_environment("KUBEONE_PROGRESS", &progress);
 
     // Nobody knows an address yet, and still the plan says what will be done to whom.
     let plan = scenario.plan()?;
@@ -25,6 +27,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     }
 
     scenario.apply()?;
+    progress_files::tell_of(&progress, "create")?;
     kubernetes::nodes_are_ready(&scenario, &NODES)?;
     kubernetes::pods_reach_each_other(&scenario, NODES.len())?;
     kubernetes::policies_are_enforced(&scenario)?;
@@ -36,6 +39,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     ensure!(after.iter().zip(&before).all(|(after, before)| after - before <= 1), "{before:?} logins became {after:?}");
 
     scenario.terraform.destroy(&["-target=kubeone_cluster.this"])?.must_succeed()?;
+    progress_files::tell_of(&progress, "delete")?;
     for host in NODES {
         leave_no_trace(&scenario, host)?;
     }

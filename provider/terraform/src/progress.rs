@@ -1,20 +1,29 @@
 //! What people can watch while a cluster changes, and look at afterwards: a log, a report, lines on the terminal. Nothing
 //! of it can hold up or fail the change itself.
 
+mod course;
 mod log;
 mod record;
+mod report;
+#[cfg(test)]
+mod samples;
 mod settings;
+mod terminal;
+mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
+use course::Course;
 use jiff::{Timestamp, Unit};
 use kubeone_engine::{Event, Observed, Plan, Wanted};
 use kubeone_spec::ProgressSettings;
 use log::Log;
 use record::{Line, Record, RunOutcome};
 pub use settings::ProgressEnvironment;
+use terminal::Terminal;
 use tfplugin::Diagnostics;
+use writer::Writer;
 
 /// Whether somebody watches: what the environment and the provider block ask for.
 #[derive(Clone)]
@@ -44,14 +53,24 @@ impl Progress {
     ) -> Watch {
         let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner).clone();
         let destination = self.environment.with(&settings);
-        let mut watch = Watch { began: Instant::now(), log: None, problem: Mutex::default(), ended: false };
+        let mut watch =
+            Watch { began: Instant::now(), log: None, writers: Vec::new(), problem: Arc::default(), ended: false };
+        let line = watch.line(record::run_began(operation, wanted, observed, plan, texts(warnings)));
+        let Some(course) = Course::begin(&line) else { return watch };
         if let Some(folder) = destination.folder {
             match Log::create(&folder, &wanted.spec.name, operation) {
-                Ok(log) => watch.log = Some(log),
+                Ok(log) => {
+                    let report = log.path().with_extension("html");
+                    watch.writers.push(Writer::of_report(course.clone(), report, Arc::clone(&watch.problem)));
+                    watch.log = Some(log);
+                }
                 Err(error) => watch.note(format!("`{}`: {error}", folder.display())),
             }
         }
-        watch.tell(&watch.line(record::run_began(operation, wanted, observed, plan, texts(warnings))));
+        if destination.terminal {
+            watch.writers.extend(Terminal::open(&course).map(Writer::of_terminal));
+        }
+        watch.tell(&line);
         watch
     }
 }
@@ -60,8 +79,9 @@ impl Progress {
 pub(crate) struct Watch {
     began: Instant,
     log: Option<Log>,
+    writers: Vec<Writer>,
     /// The first thing that could not be written.
-    problem: Mutex<Option<String>>,
+    problem: Arc<Mutex<Option<String>>>,
     ended: bool,
 }
 
@@ -80,6 +100,7 @@ impl Watch {
             false => RunOutcome::Succeeded,
         };
         self.tell(&self.line(Record::run_ended(outcome, texts(diagnostics))));
+        self.writers.clear();
         if let Some(problem) = self.problem.lock().unwrap_or_else(PoisonError::into_inner).take() {
             diagnostics.warning(
                 "the progress of this apply could not be written",
@@ -96,6 +117,7 @@ impl Watch {
         if let Some(Err(error)) = self.log.as_ref().map(|log| log.write(line)) {
             self.note(format!("the log: {error}"));
         }
+        self.writers.iter().for_each(|writer| writer.tell(line));
     }
 
     fn note(&self, problem: String) {

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -14,6 +14,7 @@ const MOST_IN_ONE_SECOND: u32 = 100;
 
 pub(super) struct Log {
     file: Mutex<File>,
+    path: PathBuf,
 }
 
 impl Log {
@@ -29,9 +30,13 @@ impl Log {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < MOST_IN_ONE_SECOND => {
                     number += 1;
                 }
-                opened => return Ok(Self { file: Mutex::new(opened?) }),
+                opened => return Ok(Self { file: Mutex::new(opened?), path }),
             }
         }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// One write for each line, so that nobody who follows the file reads half of one.

@@ -114,6 +114,8 @@ fn programs_can_follow_the_log() {
 fn a_change_that_nobody_waited_for_was_interrupted() {
     let folder = TempDir::new().unwrap();
     drop(half_a_run(folder.path()));
+    let report = std::fs::read_to_string(file(folder.path(), "html")).unwrap();
+    assert!(report.contains("Cluster prod was not created: interrupted after"), "{report}");
     let log = log(folder.path());
     check(log.lines().last().unwrap(), &expect![[r#"{"event":"run_ended","outcome":"interrupted","messages":[]}"#]]);
 }

@@ -1,0 +1,75 @@
+//! What the page says of changes that succeed, fail, or are cut off.
+
+use super::*;
+use crate::progress::record::Line;
+use crate::progress::samples;
+
+/// The course after these lines.
+fn course(lines: &[Line]) -> Course {
+    let mut course = Course::begin(&lines[0]).unwrap();
+    for line in lines {
+        course.tell(line);
+    }
+    course
+}
+
+fn page(lines: &[Line]) -> String {
+    render(&course(lines), lines.last().unwrap().time).unwrap()
+}
+
+#[test]
+fn a_success_says_how_long_it_took() {
+    let page = page(&samples::succeeded(3, 2));
+    assert!(page.contains("<h1>Cluster prod was created in 1 min 25 s</h1>"), "{page}");
+    assert!(page.contains("<dd>12 of 12</dd>"));
+    assert!(!page.contains("What remains"));
+    assert!(!page.contains("http-equiv=\"refresh\""));
+}
+
+#[test]
+fn a_failure_is_told_with_its_output_and_what_remains() {
+    let page = page(&samples::failed(3, 2));
+    assert!(page.contains("w-2: join worker <span class=\"badge failed\">failed after"));
+    assert!(page.contains("&lt;not a tag&gt;"), "output is escaped");
+    assert!(page.contains("is the load balancer reachable from this host?"));
+    assert!(page.contains("not begun</span> <span>cluster: wait until 5 nodes are ready"));
+    assert!(!page.contains("<span>w-1: join worker</span>"), "what is done does not remain");
+}
+
+#[test]
+fn a_change_under_way_reloads_itself() {
+    let page = page(&samples::cut(3, 2));
+    assert!(page.contains("http-equiv=\"refresh\""));
+    assert!(page.contains("id=\"state\" data-written=\""));
+    assert!(page.contains("running</span> <span>cp-2: join control plane"));
+}
+
+#[test]
+fn the_page_needs_nothing_beside_itself() {
+    for lines in [samples::succeeded(3, 2), samples::failed(3, 47), samples::cut(1, 0)] {
+        let page = page(&lines);
+        for word in ["<link", "<img", "src=", "url(", "@import", "<a "] {
+            assert!(!page.contains(word), "{word}");
+        }
+        // minijinja says nothing about braces in CSS or in the script.
+        assert!(!page.contains("{{") && !page.contains("{%"));
+    }
+}
+
+/// The log alone is enough to make the page again.
+#[test]
+fn a_page_can_be_made_from_the_log() {
+    let lines = samples::failed(3, 2);
+    let log: Vec<String> = lines.iter().map(|line| serde_json::to_string(line).unwrap()).collect();
+    let read: Vec<Line> = log.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(page(&read), page(&lines));
+}
+
+#[test]
+fn a_thousand_hosts_are_no_burden() {
+    let course = course(&samples::succeeded(5, 995));
+    let began = std::time::Instant::now();
+    let page = render(&course, course.began_at).unwrap();
+    assert!(page.len() < 3_000_000, "{} bytes", page.len());
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+}
