@@ -27,7 +27,7 @@ pub(crate) fn renewed(programs: &Programs) -> Result<()> {
     let steps = steps.to_string();
     ensure!(steps.contains("control-plane-1: renew certificates (") && !steps.contains("control-plane-2"), "{steps}");
 
-    let quorum = scenario.probe_quorum();
+    let quorum = scenario.probe_quorum()?;
     let api = scenario.probe_api(Request::Administrator("/api/v1/namespaces/kube-system"))?;
     let started = Instant::now();
     scenario.apply()?;
