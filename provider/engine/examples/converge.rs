@@ -36,8 +36,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let observed = observe(&wanted, &hosts).await;
     println!("observed in {:.2} s", began.elapsed().as_secs_f64());
     let (plan, findings) = if removes {
-        let plan = plan_removal(&wanted.spec, &observed);
-        let findings = check_removal(&wanted.spec, &observed);
+        let plan = plan_removal(&wanted, &observed);
+        let findings = check_removal(&wanted, &observed);
         (plan, findings)
     } else {
         let plan = plan_create_or_update(&wanted, &observed);

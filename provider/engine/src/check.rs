@@ -1,12 +1,13 @@
 //! Refuses what is not safe: says for a plan and an observation what must not be done, and what should be known first.
 //! The findings point at the settings they concern.
 
+mod adoption;
 mod certificates;
 mod cluster;
 mod hosts;
 mod order;
 
-use kubeone_spec::{ClusterSpec, FieldPath, Finding, Role, UnreachableHosts};
+use kubeone_spec::{FieldPath, Finding, Role, UnreachableHosts};
 
 use crate::observed::Observed;
 use crate::plan::Plan;
@@ -16,18 +17,20 @@ use crate::wanted::Wanted;
 /// Findings about a plan that makes or changes a cluster. With an error among them it must not be carried out.
 pub fn check(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
     let mut findings = cluster::findings(wanted, observed);
-    findings.extend(hosts::findings(&wanted.spec, plan, observed));
+    findings.extend(hosts::findings(wanted, plan, observed));
+    findings.extend(adoption::findings(wanted, observed));
     findings.extend(certificates::findings(observed));
     findings.extend(order::findings(plan));
     findings
 }
 
 /// Findings about a plan that removes a cluster.
-pub fn check_removal(spec: &ClusterSpec, observed: &Observed) -> Vec<Finding> {
+pub fn check_removal(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
+    let spec = &wanted.spec;
     let mut findings = Vec::new();
     for (name, role, _) in spec.hosts() {
         let path = host_path(role, name);
-        match standing(spec, observed, name) {
+        match standing(wanted, observed, name) {
             Standing::Unreachable { reason } => {
                 let summary = format!("{name} cannot be reached: {reason}");
                 findings.push(match spec.deletion.unreachable_hosts {
@@ -45,6 +48,11 @@ pub fn check_removal(spec: &ClusterSpec, observed: &Observed) -> Vec<Finding> {
                 path,
                 format!("{name} is left alone: {}", foreign_reason(&foreign)),
                 "Only hosts that carry this cluster's marker are reset.",
+            )),
+            Standing::Adoptable => findings.push(Finding::warning(
+                path,
+                format!("{name} is left alone: it was imported and never adopted"),
+                "Only hosts that carry this cluster's marker are reset. `terraform apply` writes the markers.",
             )),
             _ => {}
         }

@@ -20,6 +20,7 @@ async fn run(action: &Action, cx: &Cx<'_>) -> Result<Outcome, StepError> {
         Action::InitControlPlane { host, kubernetes_version, .. } => {
             steps::init_control_plane::run(cx, host, *kubernetes_version).await
         }
+        Action::AdoptHost { host } => steps::adopt_host::run(cx, host).await,
         Action::JoinControlPlane { host, .. } => steps::join_control_plane::run(cx, host).await,
         Action::JoinWorker { host, .. } => steps::join_worker::run(cx, host).await,
         Action::ApplyAddon { addon } => steps::apply_addon::run(cx, addon).await,

@@ -33,7 +33,13 @@ impl Marker {
             renew_trigger: None,
             provider_version: PROVIDER_VERSION.to_owned(),
             packages_kept: packages.named().iter().filter_map(present).collect(),
+            adopted: false,
         }
+    }
+
+    /// Of a host that was a node of this cluster before it was ours. All that is on it was there before us.
+    pub(crate) fn adopted(spec: &ClusterSpec, uid: &str, packages: &PackageVersions) -> Self {
+        Self { adopted: true, ..Self::begun(&spec.name, packages).finished(spec, uid) }
     }
 
     /// Of a host that became a node of the cluster with this uid. Its certificates are new.

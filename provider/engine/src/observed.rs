@@ -131,6 +131,10 @@ pub struct Marker {
     /// Packages that were there before us; they stay when the cluster is removed.
     #[serde(default)]
     pub packages_kept: Vec<String>,
+    /// The host was a node before it was ours. How its system is set up is its owner's business: our files are not
+    /// expected on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
 }
 
 /// Installed versions, without the packaging suffix; empty when not installed.
@@ -154,7 +158,7 @@ pub struct KubernetesFiles {
     /// Image of each of them, by the same names.
     pub images: BTreeMap<String, String>,
     pub etcd_data: bool,
-    /// SHA-256 of `/etc/kubernetes/pki/ca.crt`; empty when absent.
+    /// SHA-256 of the certificate in `/etc/kubernetes/pki/ca.crt`; empty when absent.
     pub ca_sha256: String,
     /// `server` of kubelet.conf; empty when absent.
     pub api_server: String,
@@ -209,6 +213,8 @@ pub struct ApiFacts {
     pub cluster_uid: String,
     /// PEM.
     pub ca_certificate: String,
+    /// SHA-256 of the same certificate.
+    pub ca_sha256: String,
     pub version: String,
     pub nodes: BTreeMap<String, NodeFacts>,
     pub addons: BTreeMap<String, AddonState>,

@@ -1,6 +1,7 @@
 //! A plan: data that says what to do, in which order and what may happen at the same time.
 
 mod action;
+mod adopt;
 mod install;
 mod remove;
 mod renew;

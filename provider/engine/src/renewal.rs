@@ -7,6 +7,7 @@ use kubeone_spec::{ClusterSpec, Role};
 
 use crate::observed::{HostFacts, Observed};
 use crate::standing::{Standing, standing};
+use crate::wanted::Wanted;
 
 /// A certificate that kubeadm renews.
 #[derive(Debug, PartialEq, Eq)]
@@ -99,8 +100,9 @@ pub(crate) fn renewal(spec: &ClusterSpec, facts: &HostFacts, now: &str) -> Optio
         |certificate: &&ComponentCertificate| end(certificate).is_some_and(|end| end <= limit) || begun(certificate);
 
     let wanted = spec.certificates.renew_trigger.as_ref();
-    let made_for = facts.marker.as_ref().and_then(|marker| marker.renew_trigger.as_ref());
-    if wanted.is_some() && wanted != made_for {
+    // A host that is to be adopted gets a marker that says the present one.
+    let is_new = facts.marker.as_ref().is_some_and(|marker| marker.renew_trigger.as_ref() != wanted);
+    if wanted.is_some() && is_new {
         return Some(Renewal { certificates: present().collect(), reason: Reason::Trigger });
     }
     let certificates: Vec<_> = present().filter(due).collect();
@@ -115,9 +117,10 @@ pub(crate) fn renewal(spec: &ClusterSpec, facts: &HostFacts, now: &str) -> Optio
 }
 
 /// What is to be renewed on a host of the cluster as it was seen.
-pub(crate) fn renewal_of(spec: &ClusterSpec, observed: &Observed, host: &str, role: Role) -> Option<Renewal> {
-    if role != Role::ControlPlane || standing(spec, observed, host) != Standing::Finished {
+pub(crate) fn renewal_of(wanted: &Wanted, observed: &Observed, host: &str, role: Role) -> Option<Renewal> {
+    let standing = standing(wanted, observed, host);
+    if role != Role::ControlPlane || !matches!(standing, Standing::Finished | Standing::Adoptable) {
         return None;
     }
-    renewal(spec, observed.facts(host)?, &observed.observed_at)
+    renewal(&wanted.spec, observed.facts(host)?, &observed.observed_at)
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::observed::Observed;
 use crate::plan::{Action, Lane};
 use crate::standing::{Standing, standing};
+use crate::wanted::Wanted;
 
 /// Where they are on a host: `NAME.db`, and beside it `NAME.json`, which describes it.
 pub(crate) const FOLDER: &str = "/var/backups/kubeone";
@@ -87,14 +88,9 @@ pub(crate) fn wanted_by_trigger(spec: &ClusterSpec, observed: &Observed, is_new:
 
 /// The lane that takes a snapshot on one control plane: the first one whose member of etcd votes, or else the first that
 /// is finished, which then tells what is wrong with it. `begins` is the host of the first control plane of a new cluster.
-pub(crate) fn snapshot_lane(
-    spec: &ClusterSpec,
-    observed: &Observed,
-    cause: SnapshotCause,
-    begins: Option<&str>,
-) -> Lane {
-    let names = || spec.control_plane.keys().map(String::as_str);
-    let finished = |name: &&str| standing(spec, observed, name) == Standing::Finished;
+pub(crate) fn snapshot_lane(wanted: &Wanted, observed: &Observed, cause: SnapshotCause, begins: Option<&str>) -> Lane {
+    let names = || wanted.spec.control_plane.keys().map(String::as_str);
+    let finished = |name: &&str| matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable);
     let votes = |name: &&str| {
         let members = observed.facts(name).map(|facts| facts.etcd_members.as_slice()).unwrap_or_default();
         members.iter().any(|member| member.name == *name && !member.learner)

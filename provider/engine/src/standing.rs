@@ -1,8 +1,7 @@
 //! Where a host stands: whose it is, and how far it got on its way to a node. Plan and check decide by this alone.
 
-use kubeone_spec::ClusterSpec;
-
 use crate::observed::{HostFacts, HostState, Observed, UnitState};
+use crate::wanted::Wanted;
 
 /// How a host stands to the cluster that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +19,8 @@ pub(crate) enum Standing<'a> {
     Begun,
     /// Ours, and it was a finished node once.
     Finished,
+    /// A node of the cluster that Terraform's state names, made by somebody else: nothing says yet that it is ours.
+    Adoptable,
 }
 
 /// Why a host is not ours.
@@ -36,17 +37,21 @@ pub(crate) enum Foreign<'a> {
     Unmarked,
 }
 
-pub(crate) fn standing<'a>(spec: &ClusterSpec, observed: &'a Observed, host: &str) -> Standing<'a> {
+pub(crate) fn standing<'a>(wanted: &Wanted, observed: &'a Observed, host: &str) -> Standing<'a> {
     let facts = match observed.hosts.get(host) {
+        None if wanted.imported && has_node(observed, host) => return Standing::Adoptable,
         None => return Standing::Unseen,
         Some(HostState::Unreachable { reason }) => return Standing::Unreachable { reason },
         Some(HostState::Reached(facts)) => facts,
     };
     let Some(marker) = &facts.marker else {
+        if is_adoptable(wanted, observed, host, facts) {
+            return Standing::Adoptable;
+        }
         let foreign = facts.kubernetes.any() || facts.kubelet_active;
         return if foreign { Standing::Foreign(Foreign::Unmarked) } else { Standing::Bare };
     };
-    if marker.cluster != spec.name {
+    if marker.cluster != wanted.spec.name {
         return Standing::Foreign(Foreign::OtherName { cluster: &marker.cluster });
     }
     match (&marker.uid, observed.api_facts()) {
@@ -54,6 +59,16 @@ pub(crate) fn standing<'a>(spec: &ClusterSpec, observed: &'a Observed, host: &st
         (Some(uid), Some(api)) if *uid != api.cluster_uid => Standing::Foreign(Foreign::OtherUid { uid }),
         (Some(_), _) => Standing::Finished,
     }
+}
+
+/// Whether this is the very machine behind a Node of the cluster in Terraform's state, although no marker says so. For a
+/// cluster that is to be made there is no such thing: what is on a host then stays refused.
+fn is_adoptable(wanted: &Wanted, observed: &Observed, host: &str, facts: &HostFacts) -> bool {
+    let Some(api) = observed.api_facts().filter(|api| wanted.uid.as_ref() == Some(&api.cluster_uid)) else {
+        return false;
+    };
+    let same_ca = !api.ca_sha256.is_empty() && facts.kubernetes.ca_sha256 == api.ca_sha256;
+    same_ca && api.nodes.get(host).is_some_and(|node| node.machine_id == facts.machine_id)
 }
 
 /// Whether the cluster has a Node of this name.
@@ -64,7 +79,8 @@ pub(crate) fn has_node(observed: &Observed, host: &str) -> bool {
 /// Whether this host is a node of the cluster and nothing has to be done to make it one. A host that cannot be
 /// reached, but has its Node, is left as it is.
 pub(crate) fn is_node(standing: &Standing, observed: &Observed, host: &str) -> bool {
-    matches!(standing, Standing::Finished | Standing::Unreachable { .. }) && has_node(observed, host)
+    matches!(standing, Standing::Finished | Standing::Adoptable | Standing::Unreachable { .. })
+        && has_node(observed, host)
 }
 
 /// The unit under which kubeadm works on a host.

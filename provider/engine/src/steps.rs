@@ -1,5 +1,6 @@
 //! What each action does, one file each, and the little they share.
 
+pub(crate) mod adopt_host;
 pub(crate) mod apply_addon;
 pub(crate) mod await_nodes;
 mod control_plane;

@@ -15,6 +15,9 @@ pub struct Wanted {
     pub leaving: BTreeMap<String, LeavingHost>,
     /// The identity of the cluster as Terraform's state knows it; `None` for a cluster that is to be made.
     pub uid: Option<String>,
+    /// The cluster was imported, and nothing was applied since. Its hosts are the machines behind its Nodes, under
+    /// whatever address the settings have for them.
+    pub imported: bool,
 }
 
 /// A machine that leaves the cluster.
@@ -29,7 +32,7 @@ pub struct LeavingHost {
 impl Wanted {
     /// Settings that nothing came before.
     pub fn new(spec: ClusterSpec) -> Self {
-        Self { spec, leaving: BTreeMap::new(), uid: None }
+        Self { spec, leaving: BTreeMap::new(), uid: None, imported: false }
     }
 
     /// Settings that take the place of earlier ones.
@@ -40,15 +43,23 @@ impl Wanted {
             let address_taken = taken(&host.address);
             (name.to_owned(), LeavingHost { role, host: host.clone(), address_taken })
         });
-        Self { leaving: leaving.collect(), uid: uid.filter(|uid| !uid.is_empty()), spec }
+        Self { leaving: leaving.collect(), uid: uid.filter(|uid| !uid.is_empty()), imported: false, spec }
+    }
+
+    /// The first settings after an import.
+    pub fn after_import(prior: &ClusterSpec, uid: Option<String>, spec: ClusterSpec) -> Self {
+        Self { imported: true, ..Self::after(&imported_prior(prior, &spec), uid, spec) }
     }
 }
 
 impl Observed {
     /// What was seen under earlier settings, seen with these: what is known of a machine says nothing about the one that
-    /// takes its place.
+    /// takes its place. A host of an imported cluster that could not be reached may have a better address now.
     #[must_use]
     pub fn for_change(mut self, wanted: &Wanted) -> Self {
+        if wanted.imported {
+            self.hosts.retain(|_, state| matches!(state, HostState::Reached(_)));
+        }
         for (name, leaving) in &wanted.leaving {
             if let Some(state) = self.hosts.remove(name) {
                 let state = if leaving.address_taken { address_taken() } else { state };
@@ -57,6 +68,22 @@ impl Observed {
         }
         self
     }
+}
+
+/// The settings before the first ones after an import. An import knows only the addresses and the name that the cluster
+/// has for itself: whatever the settings have instead, the machines are the same. Workers that the settings do not name
+/// stay as they are.
+pub fn imported_prior(prior: &ClusterSpec, spec: &ClusterSpec) -> ClusterSpec {
+    let mut prior = ClusterSpec { name: spec.name.clone(), ..prior.clone() };
+    prior.static_workers.retain(|name, _| spec.static_workers.contains_key(name));
+    for (name, host) in prior.control_plane.iter_mut().chain(&mut prior.static_workers) {
+        if let Some(wanted) = spec.host(name) {
+            host.address.clone_from(&wanted.address);
+            host.private_address.clone_from(&wanted.private_address);
+            host.instance_id.clone_from(&wanted.instance_id);
+        }
+    }
+    prior
 }
 
 /// How a machine is seen whose address belongs to another one.
@@ -76,6 +103,16 @@ mod tests {
             "control_plane": { "cp-1": { "address": "10.0.0.1" } }, "static_workers": workers,
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn after_an_import_addresses_may_be_others() {
+        let prior = spec(&json!({ "stays": { "address": "10.0.0.3" }, "unnamed": { "address": "10.0.0.4" } }));
+        let mut settings = spec(&json!({ "stays": { "address": "192.0.2.3", "instance_id": "a" } }));
+        settings.control_plane.values_mut().for_each(|host| "192.0.2.1".clone_into(&mut host.address));
+        assert_eq!(Wanted::after_import(&prior, None, settings.clone()).leaving, BTreeMap::new());
+        settings.control_plane.clear();
+        assert_eq!(Wanted::after_import(&prior, None, settings).leaving.keys().collect::<Vec<_>>(), ["cp-1"]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::observed::{
 use crate::plan::Action;
 use crate::prepare;
 use crate::renewal::{AUTHORITIES, COMPONENT_CERTIFICATES, KUBELET_CERTIFICATE, renewal};
-use crate::wanted::Wanted;
+use crate::wanted::{LeavingHost, Wanted};
 
 /// When the world is looked at.
 const NOW: &str = "2026-03-01T12:00:00Z";
@@ -26,6 +26,7 @@ const IN_A_YEAR: &str = "2027-03-01T12:00:00Z";
 const IN_TEN_YEARS: &str = "2036-03-01T12:00:00Z";
 
 const UID: &str = "11111111-1111-1111-1111-111111111111";
+const CA: &str = "ca";
 
 /// How far an action gets before something kills it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +70,22 @@ impl World {
         self.observed = std::mem::take(&mut self.observed).for_change(&self.wanted);
     }
 
+    /// The cluster was imported, and these are the first settings for it.
+    pub(crate) fn imported(&mut self) {
+        let control_plane = |leaving: &LeavingHost| leaving.role == Role::ControlPlane;
+        self.wanted.leaving.retain(|_, leaving| control_plane(leaving));
+        self.wanted.imported = true;
+        self.observed = std::mem::take(&mut self.observed).for_change(&self.wanted);
+    }
+
+    /// As if somebody else had made this node: nothing of ours is on it, and its system is set up in another way.
+    pub(crate) fn made_by_hand(&mut self, host: &str) {
+        let facts = self.facts(host);
+        facts.marker = None;
+        facts.files.clear();
+        facts.units.clear();
+    }
+
     pub(crate) fn facts(&mut self, host: &str) -> &mut HostFacts {
         match self.observed.hosts.get_mut(host) {
             Some(HostState::Reached(facts)) => facts,
@@ -87,6 +104,7 @@ impl World {
         match action {
             Action::PrepareHost { host, .. } => self.prepare(host, extent),
             Action::InitControlPlane { host, .. } => self.init(host, extent),
+            Action::AdoptHost { host } => self.adopt(host, extent),
             Action::JoinControlPlane { host, .. } => self.join(host, Role::ControlPlane, extent),
             Action::JoinWorker { host, .. } => self.join(host, Role::Worker, extent),
             Action::ApplyAddon { addon } => self.apply_addon(addon, extent),
@@ -125,13 +143,27 @@ impl World {
         }
         self.kubeadm(host, Role::ControlPlane, "kubeone-init", extent);
         if extent >= Extent::Middle && self.observed.api_facts().is_none() {
-            let facts = ApiFacts { cluster_uid: UID.to_owned(), version: format!("v{version}"), ..ApiFacts::default() };
+            let facts = ApiFacts {
+                cluster_uid: UID.to_owned(),
+                ca_sha256: CA.to_owned(),
+                version: format!("v{version}"),
+                ..ApiFacts::default()
+            };
             self.observed.api = ApiState::Answered(Box::new(facts));
         }
         if extent >= Extent::Late {
             self.api().init_complete = true;
         }
         self.become_node(host, Role::ControlPlane, extent);
+    }
+
+    /// The marker is all it writes.
+    fn adopt(&mut self, host: &str, extent: Extent) {
+        let (spec, uid) = (self.wanted.spec.clone(), self.wanted.uid.clone().unwrap_or_default());
+        let facts = self.facts(host);
+        if extent == Extent::Whole && facts.marker.is_none() {
+            facts.marker = Some(Marker::adopted(&spec, &uid, &facts.packages));
+        }
     }
 
     fn join(&mut self, host: &str, role: Role, extent: Extent) {
@@ -149,7 +181,7 @@ impl World {
         let facts = self.facts(host);
         assert!(facts.containerd_active && !facts.packages.kubeadm.is_empty(), "{host} is not prepared");
         facts.kubernetes.kubelet_conf = true;
-        "ca".clone_into(&mut facts.kubernetes.ca_sha256);
+        CA.clone_into(&mut facts.kubernetes.ca_sha256);
         facts.certificates = new_certificates(role);
         facts.kubernetes.admin_conf |= role == Role::ControlPlane;
         let mut state = UnitState::Failed;
@@ -191,7 +223,8 @@ impl World {
         if extent >= Extent::Late {
             let kubelet_version = format!("v{}", self.wanted.spec.kubernetes_version);
             let control_plane = role == Role::ControlPlane;
-            let node = NodeFacts { control_plane, kubelet_version, ..NodeFacts::default() };
+            let machine_id = self.facts(host).machine_id.clone();
+            let node = NodeFacts { control_plane, kubelet_version, machine_id, ..NodeFacts::default() };
             self.api().nodes.entry(host.to_owned()).or_insert(node);
         }
         if extent == Extent::Whole {

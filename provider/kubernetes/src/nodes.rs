@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Taints that Kubernetes' own controllers set and remove.
-const CONTROLLED_TAINTS: [&str; 2] = ["node.kubernetes.io/", "node.cloudprovider.kubernetes.io/"];
+pub(crate) const CONTROLLED_TAINTS: [&str; 2] = ["node.kubernetes.io/", "node.cloudprovider.kubernetes.io/"];
 
 impl Cluster {
     /// Waits until all these nodes are Ready.

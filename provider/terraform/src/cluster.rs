@@ -2,6 +2,7 @@
 
 mod apply;
 mod holder;
+mod import;
 mod limits;
 mod locked;
 mod operation;
@@ -12,8 +13,8 @@ mod remove;
 use async_trait::async_trait;
 use kubeone_spec::{ClusterSpec, validate_cluster};
 use tfplugin::{
-    ApplyRequest, ApplyResponse, Diagnostics, PlanRequest, PlanResponse, ReadRequest, ReadResponse, Resource, Schema,
-    ValidateRequest,
+    ApplyRequest, ApplyResponse, Diagnostics, ImportRequest, ImportResponse, PlanRequest, PlanResponse, ReadRequest,
+    ReadResponse, Resource, Schema, ValidateRequest,
 };
 
 use crate::connection::Connection;
@@ -58,6 +59,10 @@ impl Resource for ClusterResource {
 
     async fn plan(&self, request: PlanRequest) -> PlanResponse {
         plan::plan(&request).unwrap_or_else(PlanResponse::from)
+    }
+
+    async fn import(&self, request: ImportRequest) -> ImportResponse {
+        import::import(&self.connection, request).await.unwrap_or_else(ImportResponse::from)
     }
 
     async fn create(&self, request: ApplyRequest) -> ApplyResponse {

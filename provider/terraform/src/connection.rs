@@ -48,6 +48,14 @@ impl Connection {
         Ok(Some(Hosts { wanted, ..Hosts::default() }))
     }
 
+    /// One host whose cluster is not known yet.
+    pub(crate) fn host(&self, name: &str, host: &HostSpec) -> Result<Option<Arc<dyn Host>>, Diagnostic> {
+        let Some(connector) = self.connector()? else { return Ok(None) };
+        let host = connector.connect(name, host);
+        let host = host.map_err(|error| Diagnostic::error(format!("`{name}` cannot be used"), chain(&error.source)))?;
+        Ok(Some(Arc::new(host)))
+    }
+
     fn connector(&self) -> Result<Option<SshConnector>, Diagnostic> {
         let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner).clone();
         let connector = settings.map(|settings| SshConnector::new(&settings, &self.environment)).transpose();

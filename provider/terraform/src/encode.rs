@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kubeone_engine::{ApiFacts, HostFacts, NodeFacts, Observed};
 use kubeone_spec::{ApiEndpoint, ClusterSpec, ClusterStatus, NodeStatus, Role};
-use tfplugin::{Diagnostic, Value};
+use tfplugin::{Diagnostic, Type, Value};
 
 use crate::diagnostics::chain;
 
@@ -28,6 +28,24 @@ pub(crate) fn status(spec: &ClusterSpec, observed: &Observed, prior: &ClusterSta
 /// The computed attributes of a state.
 pub(crate) fn read_status(state: &Value) -> Result<ClusterStatus, Diagnostic> {
     state.decode().map_err(|error| Diagnostic::bug("the state cannot be read", chain(&error)))
+}
+
+/// Adds what Terraform expects in a state: each attribute of each object, null where nothing is written.
+pub(crate) fn complete(value: Value, ty: &Type) -> Value {
+    match (value, ty) {
+        (Value::Map(mut members), Type::Object(types)) => {
+            let member =
+                |(name, ty): (&String, &Type)| (name.clone(), complete(members.remove(name).unwrap_or_default(), ty));
+            Value::Map(types.iter().map(member).collect::<BTreeMap<_, _>>())
+        }
+        (Value::Map(members), Type::Map(element)) => {
+            Value::Map(members.into_iter().map(|(key, value)| (key, complete(value, element))).collect())
+        }
+        (Value::List(elements), Type::List(element) | Type::Set(element)) => {
+            Value::List(elements.into_iter().map(|value| complete(value, element)).collect())
+        }
+        (other, _) => other,
+    }
 }
 
 /// Brings the computed attributes of a state up to date.

@@ -1,12 +1,10 @@
 //! Material for this crate's tests.
 
-use std::collections::BTreeMap;
-
 use kubeone_spec::{ClusterStatus, NodeStatus};
 use serde_json::json;
-use tfplugin::{AttributePath, Type, Value};
+use tfplugin::{AttributePath, Value};
 
-use crate::encode;
+use crate::encode::{self, complete};
 use crate::model::CLUSTER;
 
 /// A configuration with one control plane and one worker in which every nested attribute is written, so that tests can
@@ -33,24 +31,6 @@ pub(crate) fn config() -> Value {
         "timeouts": { "create": "1h", "update": "2h", "delete": "30m", "read": "1m", "lock": "5m" },
     });
     complete(Value::from(settings), &CLUSTER.schema().ty())
-}
-
-/// Adds what Terraform always sends: each attribute of each object, null where nothing is written.
-pub(crate) fn complete(value: Value, ty: &Type) -> Value {
-    match (value, ty) {
-        (Value::Map(mut members), Type::Object(types)) => {
-            let member =
-                |(name, ty): (&String, &Type)| (name.clone(), complete(members.remove(name).unwrap_or_default(), ty));
-            Value::Map(types.iter().map(member).collect::<BTreeMap<_, _>>())
-        }
-        (Value::Map(members), Type::Map(element)) => {
-            Value::Map(members.into_iter().map(|(key, value)| (key, complete(value, element))).collect())
-        }
-        (Value::List(elements), Type::List(element) | Type::Set(element)) => {
-            Value::List(elements.into_iter().map(|value| complete(value, element)).collect())
-        }
-        (other, _) => other,
-    }
 }
 
 /// The state after the cluster of [`config`] was made. It brings its own CNI, so that no addon shows in plans.

@@ -15,13 +15,13 @@ pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
     let spec = &wanted.spec;
     let mut findings = Vec::new();
     findings.extend(unknown_version(spec));
-    findings.extend(silent_api(spec, observed));
+    findings.extend(silent_api(wanted, observed));
     if let Some(api) = observed.api_facts() {
         findings.extend(version_change(spec, api));
         findings.extend(kubelet_skew(api));
         findings.extend(removed_hosts(wanted, api));
         findings.extend(changed_roles(spec, api));
-        findings.extend(lost_nodes(spec, observed, api));
+        findings.extend(lost_nodes(wanted, observed, api));
     }
     findings
 }
@@ -38,13 +38,14 @@ fn unknown_version(spec: &ClusterSpec) -> Option<Finding> {
 }
 
 /// The API does not answer although there are finished nodes. Making a new cluster would destroy the one that is there.
-fn silent_api(spec: &ClusterSpec, observed: &Observed) -> Option<Finding> {
+fn silent_api(wanted: &Wanted, observed: &Observed) -> Option<Finding> {
     let reason = match &observed.api {
         ApiState::Answered(_) => return None,
         ApiState::Silent { reason } => reason.as_str(),
         ApiState::Absent => "no control plane was found",
     };
-    let nodes = spec.hosts().filter(|(name, ..)| standing(spec, observed, name) == Standing::Finished);
+    let spec = &wanted.spec;
+    let nodes = spec.hosts().filter(|(name, ..)| standing(wanted, observed, name) == Standing::Finished);
     let nodes: Vec<_> = nodes.map(|(name, ..)| name).collect();
     if nodes.is_empty() {
         return None;
@@ -127,8 +128,9 @@ fn changed_roles(spec: &ClusterSpec, api: &ApiFacts) -> Vec<Finding> {
 }
 
 /// A finished control plane without its Node may still be a member of etcd, so it is not reset and joined anew.
-fn lost_nodes(spec: &ClusterSpec, observed: &Observed, api: &ApiFacts) -> Vec<Finding> {
-    let finished = spec.control_plane.keys().filter(|name| standing(spec, observed, name) == Standing::Finished);
+fn lost_nodes(wanted: &Wanted, observed: &Observed, api: &ApiFacts) -> Vec<Finding> {
+    let control_planes = wanted.spec.control_plane.keys();
+    let finished = control_planes.filter(|name| standing(wanted, observed, name) == Standing::Finished);
     let lost = finished.filter(|name| !api.nodes.contains_key(*name));
     lost.map(|name| {
         Finding::error(

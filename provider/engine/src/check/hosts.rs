@@ -8,7 +8,8 @@ use super::{foreign_reason, host_path};
 use crate::catalog::{self, MinorRelease};
 use crate::observed::{CgroupVersion, HostFacts, Observed};
 use crate::plan::Plan;
-use crate::standing::{Standing, standing};
+use crate::standing::{Foreign, Standing, standing};
+use crate::wanted::Wanted;
 
 /// The architectures for which Kubernetes and all images of ours are built.
 const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
@@ -18,18 +19,28 @@ const CONTROL_PLANE_NEEDS: (u32, u64) = (2, 1700);
 /// A worker's own services fit into less; this leaves room for a few pods.
 const WORKER_NEEDS: (u32, u64) = (1, 900);
 
-pub(super) fn findings(spec: &ClusterSpec, plan: &Plan, observed: &Observed) -> Vec<Finding> {
+pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
+    let spec = &wanted.spec;
     let mut findings = Vec::new();
     for (name, role, _) in spec.hosts() {
         let path = host_path(role, name);
         let works_on_it = plan.actions().any(|action| action.host() == Some(name));
-        match standing(spec, observed, name) {
+        match standing(wanted, observed, name) {
             Standing::Unreachable { reason } => findings.push(unreachable(&path, name, reason, works_on_it)),
             Standing::Foreign(foreign) => findings.push(Finding::error(
                 path.clone(),
                 format!("{name} is refused: {}", foreign_reason(&foreign)),
-                "Nothing was changed on it. Use a fresh machine, or remove what is on it first (`kubeadm reset`, then \
-                 delete /etc/kubeone).",
+                match foreign {
+                    Foreign::Unmarked => {
+                        "Nothing was changed on it. Use a fresh machine, or remove what is on it first (`kubeadm reset`). To \
+                         go on with the cluster that it is part of, import that: `terraform import ADDRESS HOST`, with the \
+                         address of one of its control planes."
+                    }
+                    Foreign::OtherName { .. } | Foreign::OtherUid { .. } => {
+                        "Nothing was changed on it. Use a fresh machine, or remove what is on it first (`kubeadm reset`, then \
+                         delete /etc/kubeone)."
+                    }
+                },
             )),
             _ => {}
         }

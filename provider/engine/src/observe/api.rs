@@ -12,7 +12,7 @@ use kubeone_kubernetes::{ApiConnector, ApiStream, Cluster, ClusterFacts};
 use kubeone_spec::{Role, Secret};
 use serde::Deserialize;
 
-use super::causes;
+use super::{causes, certificates};
 use crate::cx::Hosts;
 use crate::error::StepError;
 use crate::kubeadm::api_server_port;
@@ -84,6 +84,30 @@ pub(crate) async fn connect(wanted: &Wanted, hosts: &Hosts) -> Result<Cluster, S
     }
 }
 
+/// An API that was reached through one certain control plane.
+pub(crate) struct Reached {
+    pub(crate) cluster: Cluster,
+    pub(crate) facts: ApiFacts,
+    /// `server` of the administrator's kubeconfig.
+    pub(crate) server: String,
+}
+
+/// Connects through this very control plane, and reads the API once.
+pub(crate) async fn connect_through(host: Arc<dyn Host>, port: u16) -> Result<Reached, StepError> {
+    let kubeconfig = read_kubeconfig(host.as_ref()).await?;
+    let ClusterEntry { server, .. } = cluster_entry(&kubeconfig)?;
+    let cluster = Cluster::connect(&kubeconfig, connector(vec![Server { host, port }])).await?;
+    let facts = Box::pin(cluster.facts(API_PATIENCE)).await?;
+    Ok(Reached { cluster, facts: api_facts(facts, ca_certificate(&kubeconfig)?), server })
+}
+
+/// The SHA-256 of the CA that control planes trust.
+pub(crate) async fn ca_sha256(wanted: &Wanted, hosts: &Hosts) -> Result<String, StepError> {
+    let servers: Vec<_> = servers(wanted, hosts).map(|(_, server)| server).collect();
+    let certificate = ca_certificate(&first_kubeconfig(&servers).await?)?;
+    Ok(certificates::sha256_of_pem(&certificate).unwrap_or_default())
+}
+
 fn no_control_plane() -> StepError {
     StepError::NoApi { reason: "no control plane can be reached".to_owned() }
 }
@@ -137,17 +161,26 @@ struct NamedCluster {
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct ClusterEntry {
+    #[serde(default)]
+    server: String,
     certificate_authority_data: String,
 }
 
-fn ca_certificate(kubeconfig: &Secret<Vec<u8>>) -> Result<String, StepError> {
-    // The reason does not quote the file: it is a secret.
-    let unreadable = |reason: &str| StepError::Unreadable { what: ADMIN_CONF.to_owned(), reason: reason.to_owned() };
+/// The reason does not quote the file: it is a secret.
+fn unreadable(reason: &str) -> StepError {
+    StepError::Unreadable { what: ADMIN_CONF.to_owned(), reason: reason.to_owned() }
+}
+
+fn cluster_entry(kubeconfig: &Secret<Vec<u8>>) -> Result<ClusterEntry, StepError> {
     let text = std::str::from_utf8(kubeconfig.expose()).map_err(|_| unreadable("it is not text"))?;
     let parsed: Kubeconfig = serde_saphyr::from_str(text).map_err(|_| unreadable("it is not a kubeconfig"))?;
     let entry = parsed.clusters.into_iter().next().ok_or_else(|| unreadable("it names no cluster"))?;
-    let pem =
-        STANDARD.decode(entry.cluster.certificate_authority_data).map_err(|_| unreadable("its CA is not base64"))?;
+    Ok(entry.cluster)
+}
+
+fn ca_certificate(kubeconfig: &Secret<Vec<u8>>) -> Result<String, StepError> {
+    let certificate = cluster_entry(kubeconfig)?.certificate_authority_data;
+    let pem = STANDARD.decode(certificate).map_err(|_| unreadable("its CA is not base64"))?;
     String::from_utf8(pem).map_err(|_| unreadable("its CA is not PEM"))
 }
 
@@ -166,6 +199,7 @@ fn api_facts(facts: ClusterFacts, ca_certificate: String) -> ApiFacts {
     let addon = |addon: kubeone_kubernetes::AddonStatus| AddonState { hash: addon.hash, ready: addon.ready };
     ApiFacts {
         cluster_uid: facts.uid,
+        ca_sha256: certificates::sha256_of_pem(&ca_certificate).unwrap_or_default(),
         ca_certificate,
         version: facts.version,
         nodes: facts.nodes.into_iter().map(|(name, it)| (name, node(it))).collect(),

@@ -5,12 +5,27 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 use x509_parser::parse_x509_certificate;
+use x509_parser::pem::parse_x509_pem;
 
 /// The ends of certificates that can be read; the others are as good as absent.
 pub(super) fn ends(der_as_base64: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let end = |(path, text): (&String, &String)| Some((path.clone(), end(text)?));
     der_as_base64.iter().filter_map(end).collect()
+}
+
+/// Of a certificate itself: its file may hold comments, or be written in another way.
+pub(super) fn sha256(base64: &str) -> Option<String> {
+    let der = STANDARD.decode(base64).ok()?;
+    parse_x509_certificate(&der).ok()?;
+    Some(hex::encode(Sha256::digest(&der)))
+}
+
+/// The same, of the first certificate in a PEM file.
+pub(super) fn sha256_of_pem(pem: &str) -> Option<String> {
+    let (_, pem) = parse_x509_pem(pem.as_bytes()).ok()?;
+    Some(hex::encode(Sha256::digest(&pem.contents)))
 }
 
 fn end(base64: &str) -> Option<String> {
@@ -31,5 +46,16 @@ mod tests {
         let ends = ends(&seen);
         assert_eq!(ends.len(), 1);
         assert!(ends["ca.crt"].ends_with('Z'), "{ends:?}");
+    }
+
+    #[test]
+    fn a_certificate_is_the_same_however_it_is_written() {
+        let pem = include_str!("../kubeadm/testdata/ca.crt");
+        let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+        let hash = sha256(&base64);
+        assert!(hash.is_some());
+        assert_eq!(sha256_of_pem(pem), hash);
+        assert_eq!(sha256_of_pem(&format!("Certificate:\n    Data:\n{pem}")), hash);
+        assert_eq!((sha256("AAAA"), sha256_of_pem("nothing")), (None, None));
     }
 }

@@ -12,6 +12,9 @@ use crate::observed::{HostFacts, Marker};
 use crate::prepare;
 use crate::snapshots::HeldSnapshot;
 
+/// On every node.
+const CA_CERTIFICATE: &str = "/etc/kubernetes/pki/ca.crt";
+
 /// What the script prints: the facts, and the answers of others as the text they are.
 #[derive(Deserialize)]
 struct Printed {
@@ -63,7 +66,11 @@ fn parse(printed: &str) -> Result<HostFacts, StepError> {
         Some(HeldSnapshot { snapshot, held: it.held })
     };
     let snapshots = printed.descriptions.iter().filter_map(snapshot).collect();
-    Ok(HostFacts { marker, certificates, etcd_members, snapshots, ..printed.facts })
+    let mut facts = HostFacts { marker, certificates, etcd_members, snapshots, ..printed.facts };
+    if let Some(certificate) = printed.certificates.get(CA_CERTIFICATE).and_then(|text| certificates::sha256(text)) {
+        facts.kubernetes.ca_sha256 = certificate;
+    }
+    Ok(facts)
 }
 
 #[cfg(test)]
@@ -95,6 +102,7 @@ mod tests {
                     provider_version: "0.1.0",
                     renew_trigger: None,
                     packages_kept: [],
+                    adopted: false,
                 },
             )
         "#]]

@@ -23,6 +23,10 @@ pub enum Action {
         kubernetes_version: KubernetesVersion,
         resume: Option<String>,
     },
+    /// Writes the marker on a node that somebody else made.
+    AdoptHost {
+        host: String,
+    },
     JoinControlPlane {
         host: String,
         resume: Option<String>,
@@ -62,6 +66,7 @@ impl Action {
         match self {
             Self::PrepareHost { host, .. }
             | Self::InitControlPlane { host, .. }
+            | Self::AdoptHost { host }
             | Self::JoinControlPlane { host, .. }
             | Self::JoinWorker { host, .. }
             | Self::TakeSnapshot { host, .. }
@@ -92,6 +97,7 @@ impl fmt::Display for Action {
             Self::InitControlPlane { host, kubernetes_version, resume } => {
                 write!(f, "{host}: initialise control plane with Kubernetes {kubernetes_version}{}", after(resume))
             }
+            Self::AdoptHost { host } => write!(f, "{host}: adopt (write the marker)"),
             Self::JoinControlPlane { host, resume } => write!(f, "{host}: join control plane{}", after(resume)),
             Self::JoinWorker { host, resume } => write!(f, "{host}: join worker{}", after(resume)),
             Self::ApplyAddon { addon } => write!(f, "cluster: apply addon {addon}"),

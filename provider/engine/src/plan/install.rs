@@ -2,7 +2,7 @@
 
 use kubeone_spec::{ClusterSpec, Cni, KubernetesVersion, Role};
 
-use super::{Action, Lane, Plan, renew};
+use super::{Action, Lane, Plan, adopt, renew};
 use crate::addons::{self, WantedAddon};
 use crate::observed::{HostFacts, Observed};
 use crate::snapshots::snapshot_lane;
@@ -20,27 +20,28 @@ pub fn plan_create_or_update(wanted: &Wanted, observed: &Observed) -> Plan {
 
 pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[WantedAddon]) -> Plan {
     let spec = &wanted.spec;
-    let Some(beginning) = beginning(spec, observed) else { return Plan::default() };
+    let Some(beginning) = beginning(wanted, observed) else { return Plan::default() };
     let init = match &beginning {
         Beginning::Init { host, .. } => Some(*host),
         Beginning::Running => None,
     };
     let cause = snapshots::wanted_by_trigger(spec, observed, init.is_some());
-    let mut snapshot = cause.map(|cause| snapshot_lane(spec, observed, cause, init)).unwrap_or_default();
+    let mut snapshot = cause.map(|cause| snapshot_lane(wanted, observed, cause, init)).unwrap_or_default();
 
     let mut plan = Plan::default();
+    plan.add("adopt hosts", adopt::lanes(wanted, observed));
     // Before anything changes; of a new cluster when there is something to save.
     if init.is_none() {
         plan.add("save etcd", vec![std::mem::take(&mut snapshot)]);
     }
     plan.add(
         if init.is_some() { "prepare hosts and start the control plane" } else { "prepare hosts" },
-        prepare_lanes(spec, observed, beginning),
+        prepare_lanes(wanted, observed, beginning),
     );
     if init.is_none() {
-        plan.add("renew certificates", vec![renew::renewals(spec, observed)]);
+        plan.add("renew certificates", vec![renew::renewals(wanted, observed)]);
     }
-    let joins = |role| joins(spec, observed, role, init);
+    let joins = |role| joins(wanted, observed, role, init);
     let mut lanes = addon_lanes(addons, observed);
     // A member that joins etcd must be a full one before the next may come, so control planes share a lane.
     lanes.push(joins(Role::ControlPlane));
@@ -64,24 +65,25 @@ enum Beginning<'a> {
 }
 
 /// `None` where nothing can be planned: the cluster exists and its API is silent, or runs another version.
-fn beginning<'a>(spec: &'a ClusterSpec, observed: &Observed) -> Option<Beginning<'a>> {
-    let mut standings = spec.hosts().map(|(name, ..)| (name, standing(spec, observed, name)));
+fn beginning<'a>(wanted: &'a Wanted, observed: &Observed) -> Option<Beginning<'a>> {
+    let spec = &wanted.spec;
+    let mut standings = spec.hosts().map(|(name, ..)| (name, standing(wanted, observed, name)));
     match observed.api_facts() {
         Some(api) if !api.version.is_empty() && api.version.parse() != Ok(spec.kubernetes_version) => None,
         Some(_) if standings.any(|(name, standing)| is_node(&standing, observed, name)) => Some(Beginning::Running),
         None if standings.any(|(_, standing)| standing == Standing::Finished) => None,
-        _ => first_control_plane(spec, observed),
+        _ => first_control_plane(wanted, observed),
     }
 }
 
 /// The host on which an earlier run began, or else the first by name.
-fn first_control_plane<'a>(spec: &'a ClusterSpec, observed: &Observed) -> Option<Beginning<'a>> {
-    let ours = |name: &&str| !matches!(standing(spec, observed, name), Standing::Foreign(_));
+fn first_control_plane<'a>(wanted: &'a Wanted, observed: &Observed) -> Option<Beginning<'a>> {
+    let ours = |name: &&str| !matches!(standing(wanted, observed, name), Standing::Foreign(_));
     let begun = |name: &&str| {
-        standing(spec, observed, name) == Standing::Begun
+        standing(wanted, observed, name) == Standing::Begun
             && observed.facts(name).is_some_and(|facts| leftover(facts, INIT_UNIT).is_some())
     };
-    let names = || spec.control_plane.keys().map(String::as_str);
+    let names = || wanted.spec.control_plane.keys().map(String::as_str);
     let host = names().find(begun).or_else(|| names().find(ours))?;
     let resume = observed.facts(host).and_then(|facts| leftover(facts, INIT_UNIT));
     Some(Beginning::Init { host, resume })
@@ -89,7 +91,8 @@ fn first_control_plane<'a>(spec: &'a ClusterSpec, observed: &Observed) -> Option
 
 /// One lane for each host that needs it; the first control plane starts as soon as its own host is prepared. Control
 /// planes that work already share a lane, so that at most one of them restarts its container runtime at a time.
-fn prepare_lanes(spec: &ClusterSpec, observed: &Observed, beginning: Beginning) -> Vec<Lane> {
+fn prepare_lanes(wanted: &Wanted, observed: &Observed, beginning: Beginning) -> Vec<Lane> {
+    let spec = &wanted.spec;
     let kubernetes_version = spec.kubernetes_version;
     let (first, resume) = match beginning {
         Beginning::Init { host, resume } => (Some(host), resume),
@@ -100,11 +103,11 @@ fn prepare_lanes(spec: &ClusterSpec, observed: &Observed, beginning: Beginning) 
     for (name, role, _) in spec.hosts() {
         let host = name.to_owned();
         let prepare = Action::PrepareHost { host: host.clone(), role, kubernetes_version };
-        let mut lane: Lane = needs_preparation(spec, observed, name).then_some(prepare).into_iter().collect();
+        let mut lane: Lane = needs_preparation(wanted, observed, name).then_some(prepare).into_iter().collect();
         if first == Some(name) {
             lane.push(Action::InitControlPlane { host, kubernetes_version, resume: resume.clone() });
         }
-        if role == Role::ControlPlane && standing(spec, observed, name) == Standing::Finished {
+        if role == Role::ControlPlane && standing(wanted, observed, name) == Standing::Finished {
             working.extend(lane);
         } else {
             lanes.push(lane);
@@ -114,17 +117,23 @@ fn prepare_lanes(spec: &ClusterSpec, observed: &Observed, beginning: Beginning) 
     lanes
 }
 
-fn needs_preparation(spec: &ClusterSpec, observed: &Observed, host: &str) -> bool {
-    match standing(spec, observed, host) {
-        Standing::Foreign(_) => false,
+fn needs_preparation(wanted: &Wanted, observed: &Observed, host: &str) -> bool {
+    match standing(wanted, observed, host) {
+        Standing::Foreign(_) | Standing::Adoptable => false,
         Standing::Unseen | Standing::Bare => true,
         Standing::Unreachable { .. } => !has_node(observed, host),
-        Standing::Begun | Standing::Finished => observed.facts(host).is_some_and(|facts| !is_prepared(spec, facts)),
+        Standing::Begun | Standing::Finished => {
+            observed.facts(host).is_some_and(|facts| !is_prepared(&wanted.spec, facts))
+        }
     }
 }
 
-/// Whether packages, container runtime, kernel settings and our files are as they should be.
+/// Whether packages, container runtime, kernel settings and our files are as they should be. What an adopted host was
+/// set up with is not ours to judge.
 fn is_prepared(spec: &ClusterSpec, facts: &HostFacts) -> bool {
+    if facts.marker.as_ref().is_some_and(|marker| marker.adopted) {
+        return true;
+    }
     let packages = &facts.packages;
     let wanted = spec.kubernetes_version.to_string();
     let kubernetes =
@@ -142,13 +151,13 @@ fn has_container_runtime(version: KubernetesVersion, facts: &HostFacts) -> bool 
     fits && facts.containerd_active
 }
 
-fn joins(spec: &ClusterSpec, observed: &Observed, role: Role, init: Option<&str>) -> Lane {
-    let joins = spec.hosts().filter(|(name, its_role, _)| *its_role == role && init != Some(*name));
-    joins.filter_map(|(name, ..)| join(spec, observed, name, role)).collect()
+fn joins(wanted: &Wanted, observed: &Observed, role: Role, init: Option<&str>) -> Lane {
+    let joins = wanted.spec.hosts().filter(|(name, its_role, _)| *its_role == role && init != Some(*name));
+    joins.filter_map(|(name, ..)| join(wanted, observed, name, role)).collect()
 }
 
-fn join(spec: &ClusterSpec, observed: &Observed, name: &str, role: Role) -> Option<Action> {
-    let standing = standing(spec, observed, name);
+fn join(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Option<Action> {
+    let standing = standing(wanted, observed, name);
     if is_node(&standing, observed, name) || matches!(standing, Standing::Foreign(_)) {
         return None;
     }

@@ -1,19 +1,20 @@
 //! The plan that removes a cluster from its hosts.
 
-use kubeone_spec::{ClusterSpec, Role};
+use kubeone_spec::Role;
 
 use super::{Action, Lane, Plan};
 use crate::observed::Observed;
 use crate::standing::{Standing, standing};
+use crate::wanted::Wanted;
 
 /// Workers first, so that they can still be told apart from strangers while the API lives; then all control planes at
 /// once, because nothing of the cluster is left to keep. Hosts that are not ours are not touched; hosts that cannot be
 /// reached are [`crate::check_removal`]'s business.
-pub fn plan_removal(spec: &ClusterSpec, observed: &Observed) -> Plan {
+pub fn plan_removal(wanted: &Wanted, observed: &Observed) -> Plan {
     let resets = |role| -> Vec<Lane> {
-        let hosts = spec.hosts().filter(|(_, its_role, _)| *its_role == role);
+        let hosts = wanted.spec.hosts().filter(|(_, its_role, _)| *its_role == role);
         let ours = hosts.filter(|(name, ..)| {
-            matches!(standing(spec, observed, name), Standing::Unseen | Standing::Begun | Standing::Finished)
+            matches!(standing(wanted, observed, name), Standing::Unseen | Standing::Begun | Standing::Finished)
         });
         ours.map(|(name, ..)| vec![Action::ResetHost { host: name.to_owned(), role }]).collect()
     };

@@ -27,7 +27,7 @@ fn check_case(file: &str) {
 fn write(case: &Case) -> String {
     let (wanted, observed) = (&case.world.wanted, &case.world.observed);
     let (plan, findings) = if case.remove {
-        (plan_removal(&wanted.spec, observed), check_removal(&wanted.spec, observed))
+        (plan_removal(wanted, observed), check_removal(wanted, observed))
     } else {
         let plan = plan_with_addons(wanted, observed, &case.world.addons);
         let findings = check(wanted, &plan, observed);

@@ -44,8 +44,8 @@ pub(super) fn create(world: &World) -> Plan {
 }
 
 fn remove(world: &World) -> Plan {
-    assert_eq!(check_removal(&world.wanted.spec, &world.observed), []);
-    plan_removal(&world.wanted.spec, &world.observed)
+    assert_eq!(check_removal(&world.wanted, &world.observed), []);
+    plan_removal(&world.wanted, &world.observed)
 }
 
 fn run(world: &mut World, plan: &Plan) {
@@ -214,7 +214,7 @@ fn no_observation_makes_a_plan_dangerous() {
         assert!(refused || foreign.is_empty());
         assert!(refused || plan.actions().all(|action| !out_of_reach.iter().any(|name| action.host() == Some(name))));
         let begins = plan.actions().any(|action| matches!(action, Action::InitControlPlane { .. }));
-        let exists = names.iter().any(|name| standing(&world.wanted.spec, &world.observed, name) == Standing::Finished);
+        let exists = names.iter().any(|name| standing(&world.wanted, &world.observed, name) == Standing::Finished);
         assert!(!(begins && exists), "{plan}");
         assert!(
             findings.iter().all(|finding| !finding.path.0.is_empty()),

@@ -9,6 +9,7 @@ use crate::observed::{ApiState, CgroupVersion, HostState, Marker};
 use crate::plan::Action;
 use crate::renewal::{AUTHORITIES, KUBELET_CERTIFICATE};
 use crate::snapshots::SnapshotCause;
+use crate::wanted::Wanted;
 
 /// A case as it was read.
 pub(super) struct Case {
@@ -40,6 +41,8 @@ struct Settings {
     earlier_workers: Vec<String>,
     more: Map<String, Value>,
     remove: bool,
+    /// What Terraform's state says of the cluster: `imported`, `lost`, or what was applied last.
+    state: String,
 }
 
 impl Settings {
@@ -61,6 +64,7 @@ impl Settings {
                 "snapshot trigger" => {
                     settings.more.insert("backup".to_owned(), json!({ "trigger": value.trim() }));
                 }
+                "state" => value.trim().clone_into(&mut settings.state),
                 "nothing" => settings.remove = true,
                 _ => panic!("what is `{line}`?"),
             }
@@ -111,6 +115,12 @@ fn world(settings: &Settings, found: &str) -> World {
         then_happened_to_cluster(&mut world, word);
     }
     world.change_to(settings.spec(false));
+    match settings.state.as_str() {
+        "" => {}
+        "imported" => world.imported(),
+        "lost" => world.wanted = Wanted::new(settings.spec(false)),
+        state => panic!("what is the state `{state}`?"),
+    }
     world
 }
 
@@ -169,6 +179,7 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
         }
         "not ready" => world.api().nodes.get_mut(name).unwrap().ready = false,
         "its Node deleted" => _ = world.api().nodes.remove(name),
+        "made by hand" => world.made_by_hand(name),
         "machine replaced" => *world.facts(name) = fresh_machine(name),
         "files edited" => world.facts(name).files.values_mut().for_each(|hash| "edited".clone_into(hash)),
         "swap on" => world.facts(name).swap_active = true,
@@ -206,6 +217,12 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
             let held = snapshot(&world.wanted.spec.name, name, cause);
             world.knows(name, held);
         }
+        "address" => {
+            let spec = &mut world.wanted.spec;
+            let host = spec.control_plane.get_mut(name).or_else(|| spec.static_workers.get_mut(name));
+            value.clone_into(&mut host.unwrap().address);
+        }
+        "node address" => value.clone_into(&mut world.api().nodes.get_mut(name).unwrap().internal_address),
         "machine id" => value.clone_into(&mut world.facts(name).machine_id),
         _ => panic!("{name}: what is `{event}`?"),
     }

@@ -51,7 +51,9 @@ fn wanted(request: &ApplyRequest, spec: ClusterSpec) -> Result<Wanted, Diagnosti
         return Ok(Wanted::new(spec));
     }
     let prior = decode::<ClusterSpec>(&CLUSTER, &request.prior_state)?.settings;
-    Ok(Wanted::after(&prior, Some(encode::read_status(&request.prior_state)?.id), spec))
+    let uid = Some(encode::read_status(&request.prior_state)?.id);
+    let is_imported = private::is_imported(&request.planned_private);
+    Ok(if is_imported { Wanted::after_import(&prior, uid, spec) } else { Wanted::after(&prior, uid, spec) })
 }
 
 /// What came of a run that reached its end.

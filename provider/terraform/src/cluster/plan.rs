@@ -1,6 +1,6 @@
 //! What Terraform's plan shows. Pure: it works from the settings and the last observation and reaches no host.
 
-use kubeone_engine::{Action, Observed, Plan, Wanted, check, plan_create_or_update};
+use kubeone_engine::{Action, Observed, Plan, Wanted, check, imported_prior, plan_create_or_update};
 use kubeone_spec::{ClusterSpec, FieldPath, Step, validate_cluster};
 use tfplugin::plan::mark_unknown;
 use tfplugin::{AttributePath, Diagnostic, Diagnostics, PlanRequest, PlanResponse, Value};
@@ -57,7 +57,11 @@ fn create(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> PlanResponse 
 }
 
 fn update(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanResponse, Diagnostics> {
-    let prior = decode::<ClusterSpec>(&CLUSTER, &request.prior_state)?.settings;
+    let mut prior = decode::<ClusterSpec>(&CLUSTER, &request.prior_state)?.settings;
+    let is_imported = private::is_imported(&request.prior_private);
+    if is_imported {
+        prior = imported_prior(&prior, &wanted.settings);
+    }
     let mut diagnostics = from_findings(wanted.keep_certain(limits::findings(&prior, &wanted.settings)));
     if diagnostics.has_errors() {
         return Err(diagnostics);
@@ -68,7 +72,8 @@ fn update(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanRe
     let status = encode::read_status(&request.prior_state)?;
     match private::decode(&request.prior_private).filter(|_| steps_are_certain(wanted, Some(&prior))) {
         Some(observed) => {
-            let change = Wanted::after(&prior, Some(status.id.clone()), wanted.settings.clone());
+            let prior_uid = Some(status.id.clone());
+            let change = Wanted { imported: is_imported, ..Wanted::after(&prior, prior_uid, wanted.settings.clone()) };
             let observed = observed.for_change(&change);
             let plan = plan_create_or_update(&change, &observed);
             diagnostics.extend(from_findings(check(&change, &plan, &observed)));

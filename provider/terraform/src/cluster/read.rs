@@ -12,7 +12,7 @@ use crate::{encode, private};
 
 pub(super) async fn read(connection: &Connection, request: ReadRequest) -> ReadResponse {
     let cancel = request.context.cancel.clone();
-    match cancel.run_until_cancelled(look(connection, &request.state)).await {
+    match cancel.run_until_cancelled(look(connection, &request.state, private::is_imported(&request.private))).await {
         Some(Ok(Some((wanted, observed)))) => answer(request, &wanted, &observed),
         Some(Err(diagnostic)) => request.unchanged(diagnostic.into()),
         Some(Ok(None)) | None => request.unchanged(Diagnostics::new()),
@@ -20,9 +20,13 @@ pub(super) async fn read(connection: &Connection, request: ReadRequest) -> ReadR
 }
 
 /// `None` when credentials are known only at apply; the plan is then made from the last observation.
-async fn look(connection: &Connection, state: &Value) -> Result<Option<(Wanted, Observed)>, Diagnostic> {
+async fn look(
+    connection: &Connection,
+    state: &Value,
+    imported: bool,
+) -> Result<Option<(Wanted, Observed)>, Diagnostic> {
     let spec = decode::<ClusterSpec>(&CLUSTER, state)?.settings;
-    let wanted = Wanted { uid: Some(encode::read_status(state)?.id), ..Wanted::new(spec) };
+    let wanted = Wanted { uid: Some(encode::read_status(state)?.id), imported, ..Wanted::new(spec) };
     let Some(hosts) = connection.hosts(&wanted)? else { return Ok(None) };
     let Ok(observed) = timeout(wanted.spec.timeouts.read.0, observe(&wanted, &hosts)).await else {
         let reason = format!("Its hosts did not answer within {}.", wanted.spec.timeouts.read);
@@ -88,7 +92,7 @@ fn update(state: &mut Value, wanted: &Wanted, observed: &Observed) -> Result<Vec
         status.planned_steps.clear();
     }
     encode::write(state, &status)?;
-    private::encode(observed)
+    if wanted.imported { private::encode_imported(observed) } else { private::encode(observed) }
 }
 
 #[cfg(test)]

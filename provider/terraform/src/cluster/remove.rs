@@ -9,6 +9,7 @@ use super::operation::Operation;
 use super::{ClusterResource, plan};
 use crate::decode::decode;
 use crate::diagnostics::from_findings;
+use crate::encode;
 use crate::model::CLUSTER;
 use crate::progress::{Progress, Watch};
 
@@ -24,7 +25,8 @@ async fn tear_down(resource: &ClusterResource, request: &ApplyRequest) -> Result
     // `terraform apply -replace` gets here without a plan for the destruction.
     plan::refuse_if_protected(&spec)?;
     let operation = Operation::delete(&spec);
-    let wanted = Wanted::new(spec.clone());
+    let uid = encode::read_status(&request.prior_state)?.id;
+    let wanted = Wanted { uid: Some(uid), ..Wanted::new(spec.clone()) };
     let hosts = resource.connection.require_hosts(&wanted)?;
     let cancel = request.context.cancel.child_token();
     let work = carry_out(&wanted, &hosts, &operation, &resource.progress, cancel.clone());
@@ -39,10 +41,9 @@ async fn carry_out(
     progress: &Progress,
     cancel: CancellationToken,
 ) -> Result<Diagnostics, Diagnostics> {
-    let spec = &wanted.spec;
     let observed = observe(wanted, hosts).await;
-    let plan = plan_removal(spec, &observed);
-    let diagnostics = from_findings(check_removal(spec, &observed));
+    let plan = plan_removal(wanted, &observed);
+    let diagnostics = from_findings(check_removal(wanted, &observed));
     if diagnostics.has_errors() {
         return Err(diagnostics);
     }

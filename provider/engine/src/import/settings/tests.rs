@@ -1,0 +1,194 @@
+//! Which settings follow from what a cluster says of itself.
+
+use expect_test::{Expect, expect};
+
+use super::*;
+use crate::observed::{AddonState, Marker};
+
+const CONFIGURATION: &str = "
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+apiServer: {}
+clusterName: kubernetes
+controlPlaneEndpoint: 10.0.0.100:6443
+encryptionAlgorithm: RSA-2048
+etcd: { local: { dataDir: /var/lib/etcd } }
+kubernetesVersion: v1.36.3
+networking: { dnsDomain: cluster.local, podSubnet: 10.244.0.0/16, serviceSubnet: 10.96.0.0/12 }
+";
+
+/// A cluster of three machines whose names are not those of their nodes.
+struct Cluster {
+    entrance: Entrance,
+    facts: HostFacts,
+    api: ApiFacts,
+    nodes: BTreeMap<String, NodeSettings>,
+    port: u16,
+}
+
+impl Cluster {
+    fn new() -> Self {
+        let node = |number: u8| NodeFacts {
+            control_plane: number < 3,
+            machine_id: format!("machine-{number}"),
+            internal_address: format!("10.0.0.{number}"),
+            ..NodeFacts::default()
+        };
+        let names = ["alpha", "beta", "gamma"];
+        let nodes: BTreeMap<_, _> = names.into_iter().zip(1..).map(|(name, n)| (name.to_owned(), node(n))).collect();
+        let settings = |node: &NodeFacts| NodeSettings { taints: default_taints(node), ..NodeSettings::default() };
+        Self {
+            entrance: Entrance { address: "10.0.0.1".to_owned(), ..Entrance::default() },
+            facts: HostFacts { machine_id: "machine-1".to_owned(), ..HostFacts::default() },
+            nodes: nodes.iter().map(|(name, node)| (name.clone(), settings(node))).collect(),
+            api: ApiFacts { version: "v1.36.3".to_owned(), nodes, ..ApiFacts::default() },
+            port: 6443,
+        }
+    }
+
+    fn settings(&self, configuration: &str) -> Result<(String, Value), ImportError> {
+        let Self { entrance, facts, api, nodes, port } = self;
+        let server = "https://10.0.0.1:6443";
+        Found { entrance, facts, api, nodes, server, port: *port }.settings(configuration)
+    }
+
+    #[track_caller]
+    fn is(&self, configuration: &str, expected: &Expect) {
+        let (_, settings) = self.settings(configuration).unwrap();
+        expected.assert_eq(&serde_json::to_string_pretty(&settings).unwrap());
+    }
+
+    #[track_caller]
+    fn is_refused(&self, configuration: &str, because: &str) {
+        let error = self.settings(configuration).unwrap_err().to_string();
+        assert!(error.contains(because), "{error}");
+    }
+}
+
+#[test]
+fn what_has_its_default_is_left_away() {
+    assert_eq!(Cluster::new().settings(CONFIGURATION).unwrap().0, "alpha");
+    Cluster::new().is(
+        CONFIGURATION,
+        &expect![[r#"
+        {
+          "name": "kubernetes",
+          "kubernetes_version": "1.36.3",
+          "api_endpoint": {
+            "host": "10.0.0.100"
+          },
+          "control_plane": {
+            "alpha": {
+              "address": "10.0.0.1"
+            },
+            "beta": {
+              "address": "10.0.0.2"
+            }
+          },
+          "static_workers": {
+            "gamma": {
+              "address": "10.0.0.3"
+            }
+          },
+          "cluster_network": {
+            "cni": "none"
+          }
+        }"#]],
+    );
+}
+
+#[test]
+fn whatever_differs_is_said() {
+    let mut cluster = Cluster::new();
+    cluster.entrance =
+        Entrance { address: "cp.example.com".to_owned(), user: Some("admin".to_owned()), port: Some(2222) };
+    cluster.nodes.get_mut("alpha").unwrap().taints.clear();
+    cluster.nodes.get_mut("gamma").unwrap().labels.insert("zone".to_owned(), "a".to_owned());
+    cluster.api.addons.insert("canal".to_owned(), AddonState::default());
+    cluster.facts.marker = Some(Marker { cluster: "prod".to_owned(), ..Marker::default() });
+    let configuration = CONFIGURATION
+        .replace("apiServer: {}", "apiServer: { certSANs: [api.example.com] }")
+        .replace("10.0.0.100:6443", "api.example.com:8443")
+        .replace("10.244.0.0/16", "10.32.0.0/16")
+        .replace("cluster.local", "k8s.example.com");
+    cluster.is(
+        &configuration,
+        &expect![[r#"
+        {
+          "name": "prod",
+          "kubernetes_version": "1.36.3",
+          "api_endpoint": {
+            "host": "api.example.com",
+            "port": 8443,
+            "alternative_names": [
+              "api.example.com"
+            ]
+          },
+          "control_plane": {
+            "alpha": {
+              "address": "cp.example.com",
+              "private_address": "10.0.0.1",
+              "ssh_user": "admin",
+              "ssh_port": 2222,
+              "taints": []
+            },
+            "beta": {
+              "address": "10.0.0.2"
+            }
+          },
+          "static_workers": {
+            "gamma": {
+              "address": "10.0.0.3",
+              "labels": {
+                "zone": "a"
+              }
+            }
+          },
+          "cluster_network": {
+            "pod_subnet": "10.32.0.0/16",
+            "cluster_domain": "k8s.example.com"
+          }
+        }"#]],
+    );
+}
+
+#[test]
+fn without_an_endpoint_the_only_control_plane_is_it() {
+    let configuration = CONFIGURATION.replace("controlPlaneEndpoint: 10.0.0.100:6443\n", "");
+    let (_, settings) = Cluster::new().settings(&configuration).unwrap();
+    assert_eq!(settings["api_endpoint"], json!({ "host": "10.0.0.1" }));
+}
+
+#[test]
+fn what_cannot_be_run_is_refused() {
+    let external =
+        CONFIGURATION.replace("local: { dataDir: /var/lib/etcd }", "external: { endpoints: [https://e:2379] }");
+    Cluster::new().is_refused(&external, "etcd runs outside of the control planes (https://e:2379)");
+    let dual_stack = CONFIGURATION.replace("10.244.0.0/16", "\"10.244.0.0/16,fd00::/56\"");
+    Cluster::new().is_refused(&dual_stack, "`cluster_network.pod_subnet` cannot be as it is there");
+    let mut old = Cluster::new();
+    old.api.version = "v1.30.1".to_owned();
+    old.is_refused(CONFIGURATION, "it runs Kubernetes v1.30.1; supported are");
+    let other_port = Cluster { port: 7443, ..Cluster::new() };
+    other_port.is_refused(CONFIGURATION, "its API servers listen on port 7443");
+    let mut stranger = Cluster::new();
+    stranger.facts.machine_id = "machine-9".to_owned();
+    stranger.is_refused(CONFIGURATION, "the host itself is none of its nodes");
+    Cluster::new().is_refused("networking: 7", "kubeadm-config cannot be read");
+}
+
+#[test]
+fn endpoints_are_read_in_every_form() {
+    let cases = [
+        ("10.0.0.1:6443", Some(("10.0.0.1", Some(6443)))),
+        ("api.example.com", Some(("api.example.com", None))),
+        ("[fd00::1]:6443", Some(("fd00::1", Some(6443)))),
+        ("", None),
+        ("host:port", None),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(host_and_port(text), expected.map(|(host, port)| (host.to_owned(), port)), "{text}");
+    }
+    assert_eq!(secure_port("    - --secure-port=7443\n"), 7443);
+    assert_eq!(secure_port("spec: {}"), 6443);
+}

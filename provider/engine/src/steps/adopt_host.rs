@@ -1,0 +1,43 @@
+//! Makes a node that somebody else made one of ours: from now on everybody can see whose host it is, and kubeadm's files
+//! are watched. Nothing else on it changes.
+
+use std::time::Duration;
+
+use super::{record_files, unless_cancelled};
+use crate::cx::Cx;
+use crate::error::StepError;
+use crate::observe::{self, observe_host};
+use crate::observed::Marker;
+use crate::report::Outcome;
+
+/// An API server answers within seconds.
+const API_DEADLINE: Duration = Duration::from_mins(1);
+
+pub(crate) async fn run(cx: &Cx<'_>, name: &str) -> Result<Outcome, StepError> {
+    let host = cx.host(name)?;
+    let facts = observe_host(host).await?;
+    if facts.marker.is_some() {
+        Marker::claim(cx.spec, &facts)?;
+        return Ok(Outcome::Skipped("it was adopted already".to_owned()));
+    }
+    let refused = |reason: String| StepError::Refused { reason };
+    let cluster = cx.cluster().await?;
+    let uid = unless_cancelled(cx, cluster.await_api(API_DEADLINE)).await?;
+    if cx.wanted.uid.as_ref() != Some(&uid) {
+        return Err(refused(format!("the cluster that answers has the uid {uid}, not the one in Terraform's state")));
+    }
+    let nodes = cluster.nodes(API_DEADLINE).await?;
+    let node = nodes.get(name).ok_or_else(|| refused(format!("the cluster has no Node `{name}`")))?;
+    if node.machine_id != facts.machine_id {
+        return Err(refused(format!(
+            "this is not the machine behind the Node `{name}`: its machine id is {}, that of the Node {}",
+            facts.machine_id, node.machine_id
+        )));
+    }
+    if facts.kubernetes.ca_sha256 != observe::ca_sha256(cx.wanted, cx.hosts).await? {
+        return Err(refused("its /etc/kubernetes/pki/ca.crt is not the CA of the cluster".to_owned()));
+    }
+    record_files(host).await?;
+    host.write(&Marker::adopted(cx.spec, &uid, &facts.packages).file()?).await?;
+    Ok(Outcome::Done)
+}
