@@ -5,10 +5,13 @@ mod adoption;
 mod certificates;
 mod cluster;
 mod hosts;
+mod leaving;
 mod order;
+mod quorum;
 
 use kubeone_spec::{FieldPath, Finding, Role, UnreachableHosts};
 
+use crate::leaving::without_leavers;
 use crate::observed::Observed;
 use crate::plan::Plan;
 use crate::standing::{Foreign, Standing, standing};
@@ -16,10 +19,14 @@ use crate::wanted::Wanted;
 
 /// Findings about a plan that makes or changes a cluster. With an error among them it must not be carried out.
 pub fn check(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
+    let everybody = observed;
+    let observed = &*without_leavers(wanted, everybody);
     let mut findings = cluster::findings(wanted, observed);
     findings.extend(hosts::findings(wanted, plan, observed));
     findings.extend(adoption::findings(wanted, observed));
     findings.extend(certificates::findings(observed));
+    findings.extend(leaving::findings(wanted, everybody));
+    findings.extend(quorum::findings(wanted, plan, everybody));
     findings.extend(order::findings(plan));
     findings
 }

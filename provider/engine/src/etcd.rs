@@ -50,12 +50,21 @@ pub(crate) async fn members(host: &dyn Host) -> Result<Vec<EtcdMember>, StepErro
 
 /// Removes a member, through the one on `host`.
 pub(crate) async fn remove_member(host: &dyn Host, member: &EtcdMember) -> Result<(), StepError> {
-    let id = u64::from_str_radix(&member.id, 16).map_err(|error| StepError::Unreadable {
+    host.run(&Os::common().script("remove_etcd_member")?.var("MEMBER_ID", decimal_id(member)?)).await?;
+    Ok(())
+}
+
+/// The id of a member as the gateway takes it.
+pub(crate) fn decimal_id(member: &EtcdMember) -> Result<u64, StepError> {
+    u64::from_str_radix(&member.id, 16).map_err(|error| StepError::Unreadable {
         what: format!("etcd member id {}", member.id),
         reason: error.to_string(),
-    })?;
-    host.run(&Os::common().script("remove_etcd_member")?.var("MEMBER_ID", id)).await?;
-    Ok(())
+    })
+}
+
+/// Whether so many members that answer are a quorum of these.
+pub(crate) fn is_quorum(answering: usize, voting: usize) -> bool {
+    answering * 2 > voting
 }
 
 /// Whether this is the member that kubeadm makes on this host: it has the name of the node, or, before it started for

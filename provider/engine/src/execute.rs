@@ -27,6 +27,7 @@ async fn run(action: &Action, cx: &Cx<'_>) -> Result<Outcome, StepError> {
         Action::AwaitNodes { hosts } => steps::await_nodes::run(cx, hosts).await,
         Action::TakeSnapshot { host, cause } => steps::take_snapshot::run(cx, host, cause).await,
         Action::RenewCertificates { host, .. } => steps::renew_certificates::run(cx, host).await,
+        Action::RemoveNode { host, role, .. } => steps::remove_node::run(cx, host, *role).await,
         Action::ResetHost { host, role } => steps::reset_host::run(cx, host, *role).await,
     }
 }

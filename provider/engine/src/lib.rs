@@ -17,6 +17,7 @@ mod health;
 mod import;
 mod kubeadm;
 mod kubeconfig;
+mod leaving;
 mod lock;
 mod marker;
 mod observe;

@@ -21,7 +21,7 @@ use crate::observed::{ApiState, HostState, Observed};
 use crate::wanted::{Wanted, address_taken};
 
 /// A host that says nothing for so long is not waited for; the script itself takes less than a second.
-const HOST_PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const HOST_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Looks at all hosts and at the API. What cannot be seen is part of the answer.
 pub async fn observe(wanted: &Wanted, hosts: &Hosts) -> Observed {

@@ -3,6 +3,7 @@
 mod action;
 mod adopt;
 mod install;
+mod leave;
 mod remove;
 mod renew;
 

@@ -38,8 +38,20 @@ pub(crate) enum Foreign<'a> {
 }
 
 pub(crate) fn standing<'a>(wanted: &Wanted, observed: &'a Observed, host: &str) -> Standing<'a> {
-    let facts = match observed.hosts.get(host) {
-        None if wanted.imported && has_node(observed, host) => return Standing::Adoptable,
+    if wanted.imported && !observed.hosts.contains_key(host) && has_node(observed, host) {
+        return Standing::Adoptable;
+    }
+    standing_of(wanted, observed, host, observed.hosts.get(host))
+}
+
+/// The same of a machine that was seen so.
+pub(crate) fn standing_of<'a>(
+    wanted: &Wanted,
+    observed: &Observed,
+    host: &str,
+    state: Option<&'a HostState>,
+) -> Standing<'a> {
+    let facts = match state {
         None => return Standing::Unseen,
         Some(HostState::Unreachable { reason }) => return Standing::Unreachable { reason },
         Some(HostState::Reached(facts)) => facts,

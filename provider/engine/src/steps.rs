@@ -10,6 +10,7 @@ mod join_node;
 pub(crate) mod join_worker;
 mod peer;
 pub(crate) mod prepare_host;
+pub(crate) mod remove_node;
 pub(crate) mod renew_certificates;
 pub(crate) mod reset_host;
 pub(crate) mod take_snapshot;

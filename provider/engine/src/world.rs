@@ -2,7 +2,9 @@
 
 mod backup;
 mod cases;
+mod change;
 mod laws;
+mod leave;
 mod notation;
 mod repairs;
 
@@ -12,7 +14,8 @@ use kubeone_spec::{ClusterSpec, Cni, Role};
 
 use crate::addons::WantedAddon;
 use crate::observed::{
-    AddonState, ApiFacts, ApiState, HostFacts, HostState, Marker, NodeFacts, Observed, PackageVersions, UnitState,
+    AddonState, ApiFacts, ApiState, EtcdMember, HostFacts, HostState, Marker, NodeFacts, Observed, PackageVersions,
+    UnitState,
 };
 use crate::plan::Action;
 use crate::prepare;
@@ -47,6 +50,8 @@ pub(crate) struct World {
     pub(crate) observed: Observed,
     /// Stand-ins: what is in an addon makes no difference here.
     pub(crate) addons: Vec<WantedAddon>,
+    /// What etcd knows of itself.
+    pub(crate) members: Vec<EtcdMember>,
 }
 
 impl World {
@@ -60,6 +65,7 @@ impl World {
             wanted: Wanted::new(spec),
             observed: Observed { observed_at: NOW.to_owned(), hosts, ..Observed::default() },
             addons,
+            members: Vec::new(),
         }
     }
 
@@ -68,6 +74,7 @@ impl World {
         let uid = self.observed.api_facts().map(|api| api.cluster_uid.clone());
         self.wanted = Wanted::after(&self.wanted.spec, uid, spec);
         self.observed = std::mem::take(&mut self.observed).for_change(&self.wanted);
+        self.arrive();
     }
 
     /// The cluster was imported, and these are the first settings for it.
@@ -111,8 +118,10 @@ impl World {
             Action::AwaitNodes { hosts } => self.await_nodes(hosts, extent),
             Action::TakeSnapshot { host, cause } => self.take_snapshot(host, cause, extent),
             Action::RenewCertificates { host, .. } => self.renew(host, extent),
+            Action::RemoveNode { host, role, .. } => self.leave(host, *role, extent),
             Action::ResetHost { host, .. } => self.reset(host, extent),
         }
+        self.tell_members();
     }
 
     fn prepare(&mut self, host: &str, extent: Extent) {
@@ -154,6 +163,7 @@ impl World {
         if extent >= Extent::Late {
             self.api().init_complete = true;
         }
+        self.begin_etcd(host, extent);
         self.become_node(host, Role::ControlPlane, extent);
     }
 
@@ -173,6 +183,9 @@ impl World {
             return;
         }
         self.kubeadm(host, role, "kubeone-join", extent);
+        if role == Role::ControlPlane {
+            self.join_etcd(host, extent);
+        }
         self.become_node(host, role, extent);
     }
 
@@ -225,7 +238,10 @@ impl World {
             let control_plane = role == Role::ControlPlane;
             let machine_id = self.facts(host).machine_id.clone();
             let node = NodeFacts { control_plane, kubelet_version, machine_id, ..NodeFacts::default() };
-            self.api().nodes.entry(host.to_owned()).or_insert(node);
+            let nodes = &mut self.api().nodes;
+            if nodes.get(host).is_none_or(|present| present.machine_id != node.machine_id) {
+                nodes.insert(host.to_owned(), node);
+            }
         }
         if extent == Extent::Whole {
             let spec = self.wanted.spec.clone();
@@ -283,6 +299,7 @@ impl World {
             states.filter(|state| matches!(state, HostState::Reached(f) if f.kubelet_active && f.kubernetes.etcd_data));
         if alive.count() == 0 {
             self.observed.api = ApiState::Absent;
+            self.members.clear();
         }
     }
 }

@@ -6,7 +6,10 @@ use std::{
 };
 
 use futures::{StreamExt, future::try_join_all, stream};
-use k8s_openapi::api::core::v1::{Node as KubernetesNode, Pod};
+use k8s_openapi::api::{
+    coordination::v1::Lease,
+    core::v1::{Node as KubernetesNode, Pod},
+};
 use kube::{
     Api, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
@@ -28,6 +31,10 @@ const ASK_AGAIN: Duration = Duration::from_secs(2);
 const AT_ONCE: usize = 10;
 /// Pods that are deleted by force may end in order for so long, and then are forgotten.
 const FORCED_END: Duration = Duration::from_mins(1);
+
+/// Longer than a kubelet takes from one heartbeat to the next.
+const HEARTBEAT_WITHIN: Duration = Duration::from_secs(15);
+const HEARTBEAT_LOOK: Duration = Duration::from_secs(1);
 
 /// What became of the pods of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,6 +90,27 @@ impl Cluster {
             gone_is_fine(self.nodes_api().patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await)
         })
         .await
+    }
+
+    /// Whether the kubelet of a node lives: it renews its lease every ten seconds, and that is awaited. The Node itself
+    /// says only after most of a minute that its kubelet is gone.
+    pub async fn is_heartbeating(&self, name: &str) -> Result<bool, ClusterError> {
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), "kube-node-lease");
+        let renewed = || async {
+            let lease = ask(format!("read Lease {name}"), PATIENCE, || async { leases.get_opt(name).await }).await?;
+            Ok::<_, ClusterError>(lease.and_then(|lease| lease.spec).and_then(|spec| spec.renew_time))
+        };
+        let Some(before) = renewed().await? else { return Ok(false) };
+        let beats = async {
+            let mut ticks = interval(HEARTBEAT_LOOK);
+            loop {
+                ticks.tick().await;
+                if renewed().await?.is_some_and(|time| time != before) {
+                    return Ok(true);
+                }
+            }
+        };
+        timeout(HEARTBEAT_WITHIN, beats).await.unwrap_or(Ok(false))
     }
 
     /// Evicts the pods of a node and waits until they are gone. The caller cordons the node before, and uncordons it

@@ -60,6 +60,7 @@ impl ClusterReference {
             control_plane: self.control_plane.clone(),
             static_workers: self.static_workers.clone(),
             cluster_network: crate::ClusterNetwork::default(),
+            roll_control_plane: false,
             drain: crate::Drain::default(),
             upgrade: crate::Upgrade::default(),
             backup: crate::Backup::default(),

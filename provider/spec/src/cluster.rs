@@ -30,6 +30,11 @@ pub struct ClusterSpec {
     /// Network inside the cluster.
     #[serde(default)]
     pub cluster_network: ClusterNetwork,
+    /// Let one apply replace or remove more control planes than etcd could lose at once: one after the other, each only
+    /// while etcd is healthy without it. It needs the machines to run until they have left, so give them
+    /// `create_before_destroy`.
+    #[serde(default)]
+    pub roll_control_plane: bool,
     /// How pods leave a node that is removed or worked on.
     #[serde(default)]
     pub drain: Drain,

@@ -4,6 +4,7 @@ use kubeone_spec::{ClusterSpec, FieldPath, Finding, KubernetesVersion, Role};
 
 use super::host_path;
 use crate::catalog;
+use crate::leaving::leavers;
 use crate::observed::{ApiFacts, ApiState, Observed};
 use crate::standing::{Standing, standing};
 use crate::wanted::Wanted;
@@ -19,7 +20,6 @@ pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
     if let Some(api) = observed.api_facts() {
         findings.extend(version_change(spec, api));
         findings.extend(kubelet_skew(api));
-        findings.extend(removed_hosts(wanted, api));
         findings.extend(changed_roles(spec, api));
         findings.extend(lost_nodes(wanted, observed, api));
     }
@@ -39,14 +39,15 @@ fn unknown_version(spec: &ClusterSpec) -> Option<Finding> {
 
 /// The API does not answer although there are finished nodes. Making a new cluster would destroy the one that is there.
 fn silent_api(wanted: &Wanted, observed: &Observed) -> Option<Finding> {
+    let spec = &wanted.spec;
     let reason = match &observed.api {
         ApiState::Answered(_) => return None,
         ApiState::Silent { reason } => reason.as_str(),
         ApiState::Absent => "no control plane was found",
     };
-    let spec = &wanted.spec;
     let nodes = spec.hosts().filter(|(name, ..)| standing(wanted, observed, name) == Standing::Finished);
-    let nodes: Vec<_> = nodes.map(|(name, ..)| name).collect();
+    let leave = leavers(wanted, observed).filter(|leaver| leaver.standing == Standing::Finished);
+    let nodes: Vec<_> = nodes.map(|(name, ..)| name).chain(leave.map(|leaver| leaver.name)).collect();
     if nodes.is_empty() {
         return None;
     }
@@ -96,22 +97,6 @@ fn kubelet_skew(api: &ApiFacts) -> Vec<Finding> {
         .collect()
 }
 
-/// Hosts that earlier settings named and that are still nodes.
-fn removed_hosts(wanted: &Wanted, api: &ApiFacts) -> Vec<Finding> {
-    let removed = wanted.leaving.keys().filter(|name| wanted.spec.host(name).is_none());
-    let nodes = removed.filter_map(|name| Some((name, api.nodes.get(name)?)));
-    nodes
-        .map(|(name, node)| {
-            let role = if node.control_plane { Role::ControlPlane } else { Role::Worker };
-            Finding::error(
-                host_path(role, name),
-                format!("{name} is still a node of the cluster"),
-                "This version of the provider does not remove single hosts. Put it back into the map.",
-            )
-        })
-        .collect()
-}
-
 fn changed_roles(spec: &ClusterSpec, api: &ApiFacts) -> Vec<Finding> {
     let hosts = spec.hosts().filter_map(|(name, role, _)| Some((name, role, api.nodes.get(name)?)));
     let changed = hosts.filter(|(_, role, node)| node.control_plane != (*role == Role::ControlPlane));
@@ -129,9 +114,11 @@ fn changed_roles(spec: &ClusterSpec, api: &ApiFacts) -> Vec<Finding> {
 
 /// A finished control plane without its Node may still be a member of etcd, so it is not reset and joined anew.
 fn lost_nodes(wanted: &Wanted, observed: &Observed, api: &ApiFacts) -> Vec<Finding> {
+    // One that gets another name has no Node of that name yet.
+    let renamed = |name: &str| leavers(wanted, observed).any(|leaver| leaver.successor == Some(name));
     let control_planes = wanted.spec.control_plane.keys();
     let finished = control_planes.filter(|name| standing(wanted, observed, name) == Standing::Finished);
-    let lost = finished.filter(|name| !api.nodes.contains_key(*name));
+    let lost = finished.filter(|name| !api.nodes.contains_key(*name) && !renamed(name));
     lost.map(|name| {
         Finding::error(
             host_path(Role::ControlPlane, name),

@@ -69,17 +69,24 @@ pub(super) async fn observe_api(wanted: &Wanted, hosts: &Hosts, observed: &Obser
 /// Connects through any control plane that carries an administrator's kubeconfig.
 pub(crate) async fn connect(wanted: &Wanted, hosts: &Hosts) -> Result<Cluster, StepError> {
     let asked = servers(wanted, hosts).map(async |(_, server)| (read_kubeconfig(server.host.as_ref()).await, server));
-    let mut answers = Vec::new();
+    let (mut kubeconfig, mut servers) = (None, Vec::new());
     let mut error = no_control_plane();
-    for (kubeconfig, server) in join_all(asked).await {
-        match kubeconfig {
-            Ok(kubeconfig) => answers.push((kubeconfig, server)),
+    for (answer, server) in join_all(asked).await {
+        match answer {
+            Ok(answer) => {
+                kubeconfig.get_or_insert(answer);
+                servers.push(server);
+            }
+            // It may become a control plane during this run, and outlive those that are there now.
+            Err(reason @ StepError::MissingFile { .. }) => {
+                error = reason;
+                servers.push(server);
+            }
             Err(reason) => error = reason,
         }
     }
-    let (kubeconfigs, servers): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
-    match kubeconfigs.first() {
-        Some(kubeconfig) => Ok(Cluster::connect(kubeconfig, connector(servers)).await?),
+    match kubeconfig {
+        Some(kubeconfig) => Ok(Cluster::connect(&kubeconfig, connector(servers)).await?),
         None => Err(error),
     }
 }

@@ -53,6 +53,12 @@ pub enum Action {
         host: String,
         reason: String,
     },
+    /// Takes a machine out of the cluster that is wanted no more. `replaced` says that another one takes its name.
+    RemoveNode {
+        host: String,
+        role: Role,
+        replaced: bool,
+    },
     /// Removes the cluster from a host.
     ResetHost {
         host: String,
@@ -71,6 +77,7 @@ impl Action {
             | Self::JoinWorker { host, .. }
             | Self::TakeSnapshot { host, .. }
             | Self::RenewCertificates { host, .. }
+            | Self::RemoveNode { host, .. }
             | Self::ResetHost { host, .. } => Some(host),
             Self::ApplyAddon { .. } | Self::AwaitNodes { .. } => None,
         }
@@ -81,9 +88,15 @@ impl Action {
         matches!(self, Self::InitControlPlane { .. } | Self::JoinControlPlane { .. } | Self::JoinWorker { .. })
     }
 
-    /// Whether it adds a member to etcd, or restarts one.
+    /// Whether it adds a member to etcd, removes one, or restarts one.
     pub fn changes_etcd(&self) -> bool {
-        matches!(self, Self::InitControlPlane { .. } | Self::JoinControlPlane { .. } | Self::RenewCertificates { .. })
+        matches!(
+            self,
+            Self::InitControlPlane { .. }
+                | Self::JoinControlPlane { .. }
+                | Self::RemoveNode { role: Role::ControlPlane, .. }
+                | Self::RenewCertificates { .. }
+        )
     }
 }
 
@@ -107,6 +120,11 @@ impl fmt::Display for Action {
             },
             Self::TakeSnapshot { host, cause } => write!(f, "{host}: take a snapshot of etcd ({cause})"),
             Self::RenewCertificates { host, reason } => write!(f, "{host}: renew certificates ({reason})"),
+            Self::RemoveNode { host, role, replaced } => {
+                let earlier = if *replaced { "the earlier " } else { "" };
+                let etcd = if *role == Role::ControlPlane { "leave etcd, " } else { "" };
+                write!(f, "{host}: remove {earlier}{role} (drain, {etcd}delete its Node, reset the host)")
+            }
             Self::ResetHost { host, role } => write!(f, "{host}: reset {role}"),
         }
     }

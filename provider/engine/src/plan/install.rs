@@ -2,8 +2,10 @@
 
 use kubeone_spec::{ClusterSpec, Cni, KubernetesVersion, Role};
 
+use super::leave::Leave;
 use super::{Action, Lane, Plan, adopt, renew};
 use crate::addons::{self, WantedAddon};
+use crate::leaving::{has_finished, without_leavers};
 use crate::observed::{HostFacts, Observed};
 use crate::snapshots::snapshot_lane;
 use crate::standing::{INIT_UNIT, JOIN_UNIT, Standing, has_node, is_node, leftover, standing};
@@ -19,7 +21,8 @@ pub fn plan_create_or_update(wanted: &Wanted, observed: &Observed) -> Plan {
 }
 
 pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[WantedAddon]) -> Plan {
-    let spec = &wanted.spec;
+    let (spec, everybody) = (&wanted.spec, observed);
+    let observed = &*without_leavers(wanted, everybody);
     let Some(beginning) = beginning(wanted, observed) else { return Plan::default() };
     let init = match &beginning {
         Beginning::Init { host, .. } => Some(*host),
@@ -42,15 +45,16 @@ pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[W
         plan.add("renew certificates", vec![renew::renewals(wanted, observed)]);
     }
     let joins = |role| joins(wanted, observed, role, init);
+    let leave = Leave::new(wanted, everybody);
     let mut lanes = addon_lanes(addons, observed);
-    // A member that joins etcd must be a full one before the next may come, so control planes share a lane.
-    lanes.push(joins(Role::ControlPlane));
-    lanes.extend(joins(Role::Worker).into_iter().map(|join| vec![join]));
+    lanes.extend(leave.make_way(joins(Role::ControlPlane), joins(Role::Worker)));
     plan.add("join nodes and apply addons", lanes);
     let joining = |host: &str| plan.actions().any(|action| action.makes_node() && action.host() == Some(host));
     let await_nodes = await_nodes(spec, observed, joining);
     plan.add("wait for the nodes", vec![await_nodes.into_iter().collect()]);
     plan.add("save etcd", vec![snapshot]);
+    // Last, so that what runs on them has somewhere to go.
+    plan.add("remove nodes", leave.away());
     plan
 }
 
@@ -71,7 +75,10 @@ fn beginning<'a>(wanted: &'a Wanted, observed: &Observed) -> Option<Beginning<'a
     match observed.api_facts() {
         Some(api) if !api.version.is_empty() && api.version.parse() != Ok(spec.kubernetes_version) => None,
         Some(_) if standings.any(|(name, standing)| is_node(&standing, observed, name)) => Some(Beginning::Running),
+        // A whole set of new machines takes over from those that leave.
+        Some(_) if has_finished(wanted, observed) => Some(Beginning::Running),
         None if standings.any(|(_, standing)| standing == Standing::Finished) => None,
+        None if has_finished(wanted, observed) => None,
         _ => first_control_plane(wanted, observed),
     }
 }

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use futures::future::join_all;
 use kubeone_hosts::{Host, RemoteFile};
 use kubeone_spec::{Role, Secret};
 
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::marker;
-use crate::observed::Marker;
+use crate::observed::{EtcdMember, Marker};
+use crate::{etcd, marker};
 
 const CA_CERTIFICATE: &str = "/etc/kubernetes/pki/ca.crt";
 /// What all control planes share. From these, kubeadm makes the rest on each host.
@@ -56,6 +57,30 @@ pub(super) async fn finished_control_plane<'a>(
     Err(StepError::NoApi { reason })
 }
 
+/// A control plane whose own member of etcd answers and sees a quorum.
+pub(super) struct Voter<'a> {
+    pub host: &'a dyn Host,
+    /// All members, as the quorum knows them.
+    pub members: Vec<EtcdMember>,
+}
+
+/// All other control planes of this very cluster whose members of etcd answer, those that stay first.
+pub(super) async fn voters<'a>(cx: &'a Cx<'_>, leaver: &str, uid: &str) -> Vec<Voter<'a>> {
+    let stay = cx.spec.control_plane.keys().filter_map(|name| cx.host(name).ok());
+    let leaving = cx.wanted.leaving.iter().filter(|(name, it)| it.role == Role::ControlPlane && *name != leaver);
+    let leaving = leaving.filter_map(|(name, _)| cx.leaving(name));
+    let asked = stay.chain(leaving).map(async |host| {
+        let marker = host.read(Path::new(marker::PATH)).await.ok().flatten()?;
+        let members = if is_of_cluster(&marker, uid) { etcd::members(host).await.ok()? } else { return None };
+        Some(Voter { host, members })
+    });
+    join_all(asked).await.into_iter().flatten().collect()
+}
+
+fn is_of_cluster(marker: &Secret<Vec<u8>>, uid: &str) -> bool {
+    serde_json::from_slice::<Marker>(marker.expose()).is_ok_and(|marker| marker.uid.as_deref() == Some(uid))
+}
+
 /// The CA certificate and the files; `None` when the host is not a finished node of this cluster, or lacks one of them.
 async fn read(
     host: &dyn Host,
@@ -65,10 +90,7 @@ async fn read(
     let mut paths = vec![Path::new(marker::PATH)];
     paths.extend(wanted.iter().map(Path::new));
     let mut contents = host.read_all(&paths).await?.into_iter();
-    let is_of_cluster = |content: &Secret<Vec<u8>>| {
-        serde_json::from_slice::<Marker>(content.expose()).is_ok_and(|marker| marker.uid.as_deref() == Some(uid))
-    };
-    if !contents.next().flatten().is_some_and(|content| is_of_cluster(&content)) {
+    if !contents.next().flatten().is_some_and(|content| is_of_cluster(&content, uid)) {
         return Ok(None);
     }
     let Some(contents) = contents.collect::<Option<Vec<_>>>() else { return Ok(None) };

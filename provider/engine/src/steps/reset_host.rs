@@ -1,12 +1,13 @@
 //! Takes the cluster off a host, down to what was there before us.
 
+use kubeone_hosts::Host;
 use kubeone_spec::{Role, UnreachableHosts};
 
 use super::{PACKAGES_UNIT, RESET_UNIT, await_earlier, clean_node, lock_seconds, os_of};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::observe::observe_host;
-use crate::observed::Marker;
+use crate::observed::{HostFacts, Marker};
 use crate::report::Outcome;
 use crate::standing::{INIT_UNIT, JOIN_UNIT};
 use crate::{marker, prepare};
@@ -24,10 +25,16 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, _role: Role) -> Result<Outcome,
     };
     let Some(marker) = &facts.marker else { return Ok(Outcome::Skipped("nothing of ours is on it".to_owned())) };
     Marker::claim(cx.spec, &facts)?;
+    reset(cx, host, &facts, marker).await?;
+    Ok(Outcome::Done)
+}
+
+/// Resets a host that is ours.
+pub(super) async fn reset(cx: &Cx<'_>, host: &dyn Host, facts: &HostFacts, marker: &Marker) -> Result<(), StepError> {
     for unit in [PACKAGES_UNIT, INIT_UNIT, JOIN_UNIT] {
         await_earlier(host, unit).await?;
     }
-    let os = os_of(&facts)?;
+    let os = os_of(facts)?;
     clean_node(host, &os).await?;
 
     let ours = |name: &&str| cx.spec.deletion.remove_packages && !marker.packages_kept.iter().any(|kept| kept == name);
@@ -51,5 +58,5 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, _role: Role) -> Result<Outcome,
         .var("CONTAINERD_REMOVED", containerd_removed)
         .var("CNI_REMOVED", packages.contains(&"kubelet"));
     host.run(&restore).await?;
-    Ok(Outcome::Done)
+    Ok(())
 }

@@ -398,3 +398,6 @@ async fn an_unreachable_host_is_left_behind_with_a_warning() {
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
     reset_host::run(&cx, "w-1", Role::Worker).await.unwrap_err();
 }
+
+#[path = "tests/remove_node.rs"]
+mod remove_a_node;

@@ -37,8 +37,13 @@ pub(super) fn read(text: &str) -> Case {
 struct Settings {
     control_planes: Vec<String>,
     workers: Vec<String>,
-    /// Workers that earlier settings named.
+    /// Hosts that earlier settings named.
+    earlier_control_planes: Vec<String>,
     earlier_workers: Vec<String>,
+    /// Hosts behind whose names the settings put another machine.
+    new_machines: Vec<String>,
+    /// Those of them that have the address of the old one.
+    same_address: Vec<String>,
     more: Map<String, Value>,
     remove: bool,
     /// What Terraform's state says of the cluster: `imported`, `lost`, or what was applied last.
@@ -54,6 +59,9 @@ impl Settings {
             match key {
                 "control plane" => settings.control_planes = names(),
                 "workers" => settings.workers = names(),
+                "earlier control plane" => settings.earlier_control_planes = names(),
+                "new machines" => settings.new_machines = names(),
+                "at the same address" => settings.same_address = names(),
                 "earlier workers" => settings.earlier_workers = names(),
                 "version" => _ = settings.more.insert("kubernetes_version".to_owned(), value.trim().into()),
                 "cni" => _ = settings.more.insert("cluster_network".to_owned(), json!({ "cni": value.trim() })),
@@ -74,16 +82,22 @@ impl Settings {
 
     fn spec(&self, with_earlier: bool) -> ClusterSpec {
         let hosts = |names: &[String], net: u8| -> Value {
-            let host = |(n, name): (usize, &String)| (name.clone(), json!({ "address": format!("10.0.{net}.{n}") }));
+            let host = |(n, name): (usize, &String)| {
+                let is_new = !with_earlier && self.new_machines.contains(name);
+                let moved = if is_new && !self.same_address.contains(name) { 100 } else { 0 };
+                let id = if is_new { "new" } else { "old" };
+                (name.clone(), json!({ "address": format!("10.0.{net}.{}", n + moved), "instance_id": id }))
+            };
             names.iter().enumerate().map(host).collect::<Map<_, _>>().into()
         };
-        let mut workers = self.workers.clone();
+        let (mut control_planes, mut workers) = (self.control_planes.clone(), self.workers.clone());
         if with_earlier {
+            control_planes.extend(self.earlier_control_planes.clone());
             workers.extend(self.earlier_workers.clone());
         }
         let mut spec = json!({
             "name": "prod", "kubernetes_version": "1.36.3", "api_endpoint": { "host": "10.0.0.1" },
-            "control_plane": hosts(&self.control_planes, 1), "static_workers": hosts(&workers, 2),
+            "control_plane": hosts(&control_planes, 1), "static_workers": hosts(&workers, 2),
         });
         spec.as_object_mut().unwrap().extend(self.more.clone());
         serde_json::from_value(spec).unwrap()
@@ -108,12 +122,14 @@ fn world(settings: &Settings, found: &str) -> World {
     }
     let cluster: Vec<_> = cluster.iter().flat_map(|(_, how)| words(how)).collect();
     finish(&mut world, &cluster);
+    world.tell_members();
     for (name, how) in &hosts {
         words(how)[1..].iter().for_each(|word| then_happened(&mut world, name, word));
     }
     for word in &cluster {
         then_happened_to_cluster(&mut world, word);
     }
+    world.tell_members();
     world.change_to(settings.spec(false));
     match settings.state.as_str() {
         "" => {}

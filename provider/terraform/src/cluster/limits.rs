@@ -4,12 +4,12 @@
 
 use kubeone_spec::{ClusterSpec, FieldPath, Finding, HostSpec};
 
+use crate::decode::Decoded;
 use crate::model::CLUSTER;
 
 /// What stands against going from one set of settings to the other.
 pub(super) fn findings(prior: &ClusterSpec, wanted: &ClusterSpec) -> Vec<Finding> {
     let mut findings = immutable(prior, wanted);
-    findings.extend(lost_quorum(prior, wanted));
     let names = FieldPath::root("api_endpoint").field("alternative_names");
     if prior.api_endpoint.alternative_names != wanted.api_endpoint.alternative_names {
         findings.push(refused(names, "the names in the API server's certificate"));
@@ -47,25 +47,32 @@ fn immutable(prior: &ClusterSpec, wanted: &ClusterSpec) -> Vec<Finding> {
         .collect()
 }
 
-/// etcd loses its data when most of its members are replaced at once.
-fn lost_quorum(prior: &ClusterSpec, wanted: &ClusterSpec) -> Option<Finding> {
-    let is_replaced = |(name, prior): &(&String, &HostSpec)| {
-        wanted.control_plane.get(*name).is_some_and(|wanted| wanted.is_new_machine(prior))
+/// etcd loses its data when most of its members are gone. Whether Terraform destroys the machines of those that leave
+/// before they have left, or after that, cannot be seen here. A machine whose identity is not known yet is taken for a new
+/// one: a warning that comes during apply comes too late.
+pub(super) fn lost_quorum(prior: &ClusterSpec, wanted: &Decoded<ClusterSpec>) -> Option<Finding> {
+    let path = FieldPath::root("control_plane");
+    let settings = &wanted.settings;
+    let known = wanted.unknown.iter().all(|unknown| unknown.0.len() > 2 || !unknown.touches(&path));
+    let stays = |(name, prior): &(&String, &HostSpec)| {
+        settings.control_plane.get(*name).is_some_and(|wanted| !wanted.is_new_machine(prior))
     };
     let members = prior.control_plane.len();
-    let replaced = prior.control_plane.iter().filter(is_replaced).count();
+    let leave = members - prior.control_plane.iter().filter(stays).count();
     let bearable = members.saturating_sub(1) / 2;
-    (replaced > bearable).then(|| {
-        Finding::error(
-            FieldPath::root("control_plane"),
-            format!("{replaced} of {members} control planes would be replaced at once"),
-            format!(
-                "etcd keeps the cluster's data as long as more than half of its members live: of {members} it bears the \
-                 loss of {bearable}. Replace one machine, apply, and then the next; with less than 3 control planes, add \
-                 some first."
-            ),
-        )
-    })
+    if !known || leave <= bearable || settings.roll_control_plane {
+        return None;
+    }
+    Some(Finding::error(
+        path,
+        format!("{leave} of {members} control planes would leave at once"),
+        format!(
+            "etcd keeps the cluster's data as long as more than half of its members live: of {members} it bears the loss of \
+             {bearable}. Replace or remove fewer at once, apply, and then the next. Or let each leave in good order, one \
+             after the other: give the machines `lifecycle {{ create_before_destroy = true }}`, so that they live until \
+             then, and set `roll_control_plane = true`."
+        ),
+    ))
 }
 
 fn host(path: &FieldPath, prior: &HostSpec, wanted: &HostSpec, findings: &mut Vec<Finding>) {

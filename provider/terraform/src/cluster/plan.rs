@@ -63,6 +63,7 @@ fn update(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanRe
         prior = imported_prior(&prior, &wanted.settings);
     }
     let mut diagnostics = from_findings(wanted.keep_certain(limits::findings(&prior, &wanted.settings)));
+    diagnostics.extend(from_findings(limits::lost_quorum(&prior, wanted)));
     if diagnostics.has_errors() {
         return Err(diagnostics);
     }
@@ -70,6 +71,7 @@ fn update(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanRe
     // stays as it was and shows no difference.
     let mut planned = request.proposed_state.clone();
     let status = encode::read_status(&request.prior_state)?;
+    forget_dropped(&wanted.settings, &mut planned);
     match private::decode(&request.prior_private).filter(|_| steps_are_certain(wanted, Some(&prior))) {
         Some(observed) => {
             let prior_uid = Some(status.id.clone());
@@ -77,7 +79,7 @@ fn update(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanRe
             let observed = observed.for_change(&change);
             let plan = plan_create_or_update(&change, &observed);
             diagnostics.extend(from_findings(check(&change, &plan, &observed)));
-            show_steps(&plan, &mut planned);
+            show_steps(&wanted.settings, &plan, &mut planned);
         }
         None if prior == wanted.settings && wanted.unknown.is_empty() => {}
         None => mark_unknown(&mut planned, ["nodes", "planned_steps"]),
@@ -92,12 +94,22 @@ fn update(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanRe
     })
 }
 
-fn show_steps(plan: &Plan, planned: &mut Value) {
+/// Hosts that are wanted no more are no nodes afterwards.
+fn forget_dropped(wanted: &ClusterSpec, planned: &mut Value) {
+    let Some(nodes) = planned.attribute("nodes").as_map() else { return };
+    let mut stay = nodes.clone();
+    stay.retain(|name, _| wanted.host(name).is_some());
+    if stay.len() < nodes.len() {
+        planned.set(&"nodes".into(), Value::Map(stay));
+    }
+}
+
+fn show_steps(wanted: &ClusterSpec, plan: &Plan, planned: &mut Value) {
     if plan.is_empty() {
         return;
     }
     planned.set(&"planned_steps".into(), Value::list(plan.lines()));
-    for host in plan.actions().filter_map(Action::host) {
+    for host in plan.actions().filter_map(Action::host).filter(|host| wanted.host(host).is_some()) {
         planned.set(&AttributePath::new("nodes").key(host), Value::unknown());
     }
     if plan.actions().any(|action| matches!(action, Action::InitControlPlane { .. })) {
@@ -107,8 +119,14 @@ fn show_steps(plan: &Plan, planned: &mut Value) {
 }
 
 /// Whether the steps can be told before everything is known. They depend on the names of the hosts, not on the
-/// addresses of hosts that are not in the cluster yet.
+/// addresses of hosts that are not in the cluster yet; unless machines leave: one of the new ones may get the address of
+/// one of the old, and then their order is another.
 fn steps_are_certain(wanted: &Decoded<ClusterSpec>, prior: Option<&ClusterSpec>) -> bool {
+    let is_of_host = |path: &FieldPath| matches!(path.0.first(), Some(Step::Field(field)) if is_host_map(field));
+    let leave = |prior: &ClusterSpec| !Wanted::after(prior, None, wanted.settings.clone()).leaving.is_empty();
+    if wanted.unknown.iter().any(is_of_host) && prior.is_some_and(leave) {
+        return false;
+    }
     let is_member = |name: &str| {
         prior.is_some_and(|prior| prior.control_plane.contains_key(name) || prior.static_workers.contains_key(name))
     };

@@ -153,11 +153,42 @@ fn a_new_host_joins_even_before_its_address_is_known() {
 fn a_new_machine_takes_the_place_of_an_old_one() {
     let id = host("static_workers", "w-1").attribute("instance_id");
     let response = update(&settled(), |config| assert!(config.set(&id, "2"))).unwrap();
-    let expected = ["w-1: prepare worker for Kubernetes 1.35.4", "w-1: join worker (in place of an earlier machine)"];
-    assert_eq!(steps(&response)[..2], expected);
+    let expected = [
+        "w-1: prepare worker for Kubernetes 1.35.4",
+        "w-1: remove the earlier worker (drain, delete its Node, reset the host)",
+        "w-1: join worker",
+    ];
+    assert_eq!(steps(&response)[..3], expected);
+    assert!(response.planned_state.attribute("nodes").attribute("w-1").is_unknown());
 
     let response = update(&settled(), |config| assert!(config.set(&id, Value::unknown()))).unwrap();
     assert_unknown(&response, &["nodes", "planned_steps"]);
+}
+
+#[test]
+fn a_dropped_host_leaves_the_nodes_with_the_plan() {
+    let response = update(&settled(), |config| assert!(config.set(&"static_workers".into(), Value::Null))).unwrap();
+    assert_eq!(steps(&response), ["w-1: remove worker (drain, delete its Node, reset the host)"]);
+    let nodes: Vec<_> = response.planned_state.attribute("nodes").as_map().unwrap().keys().cloned().collect();
+    assert_eq!(nodes, ["cp-1"]);
+
+    // Its Node is gone, and the machine does not answer: nothing is left to do.
+    let mut observed = settled();
+    if let ApiState::Answered(api) = &mut observed.api {
+        api.nodes.remove("w-1");
+    }
+    let response = update(&observed, |config| assert!(config.set(&"static_workers".into(), Value::Null))).unwrap();
+    assert_eq!(response.planned_state.attribute("nodes").as_map().unwrap().len(), 1);
+    assert_eq!(response.planned_state.attribute("planned_steps"), state().attribute("planned_steps"));
+}
+
+#[test]
+fn control_planes_that_may_be_new_machines_count_as_lost() {
+    let id = host("control_plane", "cp-1").attribute("instance_id");
+    let refused = update(&settled(), |config| assert!(config.set(&id, Value::unknown()))).err().unwrap();
+    assert_eq!(refused, ["control_plane: 1 of 1 control planes would leave at once"]);
+    let whole = update(&settled(), |config| assert!(config.set(&"control_plane".into(), Value::unknown()))).unwrap();
+    assert_unknown(&whole, &["control_plane", "nodes", "planned_steps"]);
 }
 
 #[test]
@@ -182,7 +213,7 @@ fn changes_that_cannot_be_made_are_refused_where_they_are() {
         (
             host("control_plane", "cp-1").attribute("instance_id"),
             Value::from("2"),
-            "control_plane: 1 of 1 control planes would be replaced at once",
+            "control_plane: 1 of 1 control planes would leave at once",
         ),
         (
             host("control_plane", "cp-1").attribute("labels"),

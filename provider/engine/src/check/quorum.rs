@@ -1,0 +1,82 @@
+//! Findings about etcd's quorum: a plan is followed through, and each state it passes through must keep the data safe.
+
+use std::collections::BTreeMap;
+
+use kubeone_spec::{Finding, Role};
+
+use super::host_path;
+use crate::etcd::{is_member_of, is_quorum};
+use crate::leaving::{best_member_list, leavers};
+use crate::observed::{EtcdMember, Observed};
+use crate::plan::{Action, Plan};
+use crate::wanted::Wanted;
+
+/// Members with a vote by name, and whether they answer.
+type Voters = BTreeMap<String, bool>;
+
+pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
+    let members = best_member_list(wanted, observed);
+    if members.is_empty() {
+        return Vec::new();
+    }
+    let voting = members.iter().filter(|member| !member.learner);
+    let mut voters: Voters = voting.map(|member| (member.name.clone(), answers(wanted, observed, member))).collect();
+    let mut findings: Vec<Finding> = Vec::new();
+    for action in plan.actions() {
+        let host = match action {
+            Action::InitControlPlane { host, .. } => {
+                voters = Voters::from([(host.clone(), true)]);
+                continue;
+            }
+            Action::JoinControlPlane { host, .. } => host,
+            Action::RemoveNode { host, role: Role::ControlPlane, .. } if has_member(wanted, observed, host) => host,
+            _ => continue,
+        };
+        if voters.remove(host).is_some() || matches!(action, Action::JoinControlPlane { .. }) {
+            let finding = without_quorum(host, &voters).filter(|finding| !findings.contains(finding));
+            findings.extend(finding);
+        }
+        if matches!(action, Action::JoinControlPlane { .. }) {
+            voters.insert(host.clone(), true);
+        }
+    }
+    findings
+}
+
+fn has_member(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
+    leavers(wanted, observed).any(|leaver| leaver.name == name && leaver.has_member)
+}
+
+/// Whether the host of a member was reached, and its etcd answered there.
+fn answers(wanted: &Wanted, observed: &Observed, member: &EtcdMember) -> bool {
+    let stay = wanted.spec.control_plane.iter().map(|(name, host)| (name, host, observed.facts(name)));
+    let leave = wanted.leaving.iter().map(|(name, it)| (name, &it.host, observed.leaving_facts(name)));
+    stay.chain(leave).any(|(name, host, facts)| {
+        facts.is_some_and(|facts| !facts.etcd_members.is_empty()) && is_member_of(member, name, host)
+    })
+}
+
+fn without_quorum(host: &str, others: &Voters) -> Option<Finding> {
+    let path = host_path(Role::ControlPlane, host);
+    if others.is_empty() {
+        return Some(Finding::error(
+            path,
+            format!("{host} holds the only copy of the cluster's data"),
+            "It cannot leave before another control plane has joined. Add one under a name of its own, apply, and change \
+             this one then.",
+        ));
+    }
+    let answering = others.values().filter(|answers| **answers).count();
+    if is_quorum(answering, others.len()) {
+        return None;
+    }
+    let silent: Vec<_> = others.iter().filter(|(_, answers)| !**answers).map(|(name, _)| name.as_str()).collect();
+    Some(Finding::error(
+        path,
+        format!("a change of {host} would stop etcd: of {} other members, {answering} would answer", others.len()),
+        format!(
+            "etcd works only as long as more than half of its members answer. Bring {} back, or replace it, first.",
+            silent.join(" and ")
+        ),
+    ))
+}

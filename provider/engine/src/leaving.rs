@@ -1,0 +1,114 @@
+//! What a machine that is wanted no more still has of the cluster. Plan and check decide by this alone.
+
+use std::borrow::Cow;
+
+use kubeone_spec::Role;
+
+use crate::etcd;
+use crate::observed::{ApiState, EtcdMember, HostFacts, NodeFacts, Observed};
+use crate::standing::{Standing, standing_of};
+use crate::wanted::{LeavingHost, Wanted};
+
+/// A machine that leaves, and what is left of it.
+pub(crate) struct Leaver<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) role: Role,
+    /// The wanted host that takes its name or its address, or that is the same machine under another name. It can come
+    /// only when this one is gone.
+    pub(crate) successor: Option<&'a str>,
+    pub(crate) standing: Standing<'a>,
+    pub(crate) has_node: bool,
+    pub(crate) has_member: bool,
+}
+
+impl Leaver<'_> {
+    /// Whether there is something of it to remove. What cannot be seen and left nothing in the cluster is gone.
+    pub(crate) fn remains(&self) -> bool {
+        self.has_node || self.has_member || matches!(self.standing, Standing::Begun | Standing::Finished)
+    }
+
+    /// Whether its machine can be asked to go in good order.
+    pub(crate) fn answers(&self) -> bool {
+        matches!(self.standing, Standing::Begun | Standing::Finished)
+    }
+}
+
+/// All machines that leave, by name.
+pub(crate) fn leavers<'a>(wanted: &'a Wanted, observed: &'a Observed) -> impl Iterator<Item = Leaver<'a>> {
+    let members = best_member_list(wanted, observed);
+    wanted.leaving.iter().map(move |(name, leaving)| {
+        let node = observed.api_facts().and_then(|api| api.nodes.get(name));
+        let its_member = |member: &&EtcdMember| is_its_member(wanted, observed, name, leaving, member);
+        Leaver {
+            name,
+            role: leaving.role,
+            successor: successor(wanted, observed, name, leaving),
+            standing: match same_machine(wanted, observed, name) {
+                Some(_) => Standing::Unreachable { reason: "it is wanted under another name" },
+                None => standing_of(wanted, observed, name, observed.leaving.get(name)),
+            },
+            has_node: node.is_some_and(|node| !is_node_of(observed.facts(name), node)),
+            has_member: leaving.role == Role::ControlPlane && members.iter().any(|member| its_member(&member)),
+        }
+    })
+}
+
+fn successor<'a>(wanted: &'a Wanted, observed: &Observed, name: &str, leaving: &LeavingHost) -> Option<&'a str> {
+    let hosts = || wanted.spec.hosts();
+    let of_name = hosts().find(|(other, ..)| *other == name);
+    let of_address = || hosts().find(|(.., host)| host.node_address() == leaving.host.node_address());
+    of_name.or_else(of_address).map(|(name, ..)| name).or_else(|| same_machine(wanted, observed, name))
+}
+
+/// The wanted host that is this very machine, reached at another address.
+fn same_machine<'a>(wanted: &'a Wanted, observed: &Observed, name: &str) -> Option<&'a str> {
+    let id = &observed.leaving_facts(name)?.machine_id;
+    let is_same = |other: &str| observed.facts(other).is_some_and(|facts| !id.is_empty() && facts.machine_id == *id);
+    wanted.spec.hosts().map(|(other, ..)| other).find(|other| is_same(other))
+}
+
+/// Whether the machine with these facts is the one that registered the Node. A machine on which no kubelet was ever set
+/// up has registered none, even when it is a copy of the one before it, machine id included.
+pub(crate) fn is_node_of(machine: Option<&HostFacts>, node: &NodeFacts) -> bool {
+    machine.is_some_and(|facts| {
+        facts.kubernetes.kubelet_conf && !facts.machine_id.is_empty() && facts.machine_id == node.machine_id
+    })
+}
+
+fn is_its_member(wanted: &Wanted, observed: &Observed, name: &str, leaving: &LeavingHost, member: &EtcdMember) -> bool {
+    etcd::is_member_of(member, name, &leaving.host) && !is_member_of_wanted(wanted, observed, member)
+}
+
+/// Whether a machine that is wanted runs this member. One that holds no data of etcd runs none, whatever its name and
+/// its address.
+fn is_member_of_wanted(wanted: &Wanted, observed: &Observed, member: &EtcdMember) -> bool {
+    wanted.spec.control_plane.iter().any(|(name, host)| {
+        etcd::is_member_of(member, name, host) && observed.facts(name).is_some_and(|facts| facts.kubernetes.etcd_data)
+    })
+}
+
+/// The member list of a control plane that stays, or else of one that leaves.
+pub(crate) fn best_member_list<'a>(wanted: &Wanted, observed: &'a Observed) -> &'a [EtcdMember] {
+    let stay = wanted.spec.control_plane.keys().filter_map(|name| observed.facts(name));
+    let leave = wanted.leaving.keys().filter_map(|name| observed.leaving_facts(name));
+    stay.chain(leave).map(|facts| facts.etcd_members.as_slice()).find(|members| !members.is_empty()).unwrap_or_default()
+}
+
+/// The observation without the Nodes of machines that leave: what is wanted has none of them.
+pub(crate) fn without_leavers<'a>(wanted: &Wanted, observed: &'a Observed) -> Cow<'a, Observed> {
+    let gone: Vec<&str> =
+        leavers(wanted, observed).filter(|leaver| leaver.has_node).map(|leaver| leaver.name).collect();
+    if gone.is_empty() {
+        return Cow::Borrowed(observed);
+    }
+    let mut observed = observed.clone();
+    if let ApiState::Answered(api) = &mut observed.api {
+        api.nodes.retain(|name, _| !gone.contains(&name.as_str()));
+    }
+    Cow::Owned(observed)
+}
+
+/// Whether a machine that leaves was a finished node of the cluster: then the cluster exists.
+pub(crate) fn has_finished(wanted: &Wanted, observed: &Observed) -> bool {
+    leavers(wanted, observed).any(|leaver| leaver.standing == Standing::Finished)
+}
