@@ -6,6 +6,9 @@
 mod apt_locked;
 mod certificates;
 mod ctrl_c;
+mod change;
+mod control_planes_come_and_go;
+mod control_planes_replaced;
 mod foreign_host;
 mod hosts;
 mod hosts_come_and_go;
@@ -19,6 +22,7 @@ mod process_watch;
 mod progress_files;
 mod three_and_two;
 mod two_applies;
+mod workers_come_and_go;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -33,6 +37,10 @@ const SCENARIOS: &[(&str, Story)] = &[
     ("hosts-come-and-go", hosts_come_and_go::run),
     ("one-and-one", one_and_one::run),
     ("three-and-two", three_and_two::run),
+    ("workers-come-and-go", workers_come_and_go::run),
+    ("worker-leaves-its-machine", workers_come_and_go::machine_stays),
+    ("control-planes-come-and-go", control_planes_come_and_go::run),
+    ("control-planes-replaced", control_planes_replaced::run),
     ("hosts-reboot", hosts_reboot::run),
     ("provider-killed-during-init", interrupted::provider_killed_during_init),
     ("provider-killed-during-join", interrupted::provider_killed_during_join),

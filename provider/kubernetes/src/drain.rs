@@ -5,10 +5,13 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt, future::try_join_all, stream};
-use k8s_openapi::api::{
-    coordination::v1::Lease,
-    core::v1::{Node as KubernetesNode, Pod},
+use futures::future::{join_all, try_join_all};
+use k8s_openapi::{
+    api::{
+        coordination::v1::Lease,
+        core::v1::{Node as KubernetesNode, Pod},
+    },
+    apimachinery::pkg::apis::meta::v1::MicroTime,
 };
 use kube::{
     Api, ResourceExt,
@@ -95,22 +98,23 @@ impl Cluster {
     /// Whether the kubelet of a node lives: it renews its lease every ten seconds, and that is awaited. The Node itself
     /// says only after most of a minute that its kubelet is gone.
     pub async fn is_heartbeating(&self, name: &str) -> Result<bool, ClusterError> {
-        let leases: Api<Lease> = Api::namespaced(self.client.clone(), "kube-node-lease");
-        let renewed = || async {
-            let lease = ask(format!("read Lease {name}"), PATIENCE, || async { leases.get_opt(name).await }).await?;
-            Ok::<_, ClusterError>(lease.and_then(|lease| lease.spec).and_then(|spec| spec.renew_time))
-        };
-        let Some(before) = renewed().await? else { return Ok(false) };
+        let Some(before) = self.last_heartbeat(name).await? else { return Ok(false) };
         let beats = async {
             let mut ticks = interval(HEARTBEAT_LOOK);
             loop {
                 ticks.tick().await;
-                if renewed().await?.is_some_and(|time| time != before) {
+                if self.last_heartbeat(name).await?.is_some_and(|time| time != before) {
                     return Ok(true);
                 }
             }
         };
         timeout(HEARTBEAT_WITHIN, beats).await.unwrap_or(Ok(false))
+    }
+
+    async fn last_heartbeat(&self, name: &str) -> Result<Option<MicroTime>, ClusterError> {
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), "kube-node-lease");
+        let lease = ask(format!("read Lease {name}"), PATIENCE, || async { leases.get_opt(name).await }).await?;
+        Ok(lease.and_then(|lease| lease.spec).and_then(|spec| spec.renew_time))
     }
 
     /// Evicts the pods of a node and waits until they are gone. The caller cordons the node before, and uncordons it
@@ -141,9 +145,9 @@ impl Cluster {
             }
             let now = Instant::now();
             let due: Vec<&Pod> = pods.iter().filter(|pod| course.is_due(pod, now)).collect();
-            let answers = stream::iter(due).map(async |pod| (pod, self.evict(pod).await)).buffer_unordered(AT_ONCE);
-            for (pod, refusal) in answers.collect::<Vec<_>>().await {
-                course.asked(pod, refusal, now);
+            for pods in due.chunks(AT_ONCE) {
+                let answers = join_all(pods.iter().map(|pod| self.evict(pod))).await;
+                pods.iter().zip(answers).for_each(|(pod, refusal)| course.asked(pod, refusal, now));
             }
         }
     }

@@ -69,12 +69,16 @@ pub(super) async fn voters<'a>(cx: &'a Cx<'_>, leaver: &str, uid: &str) -> Vec<V
     let stay = cx.spec.control_plane.keys().filter_map(|name| cx.host(name).ok());
     let leaving = cx.wanted.leaving.iter().filter(|(name, it)| it.role == Role::ControlPlane && *name != leaver);
     let leaving = leaving.filter_map(|(name, _)| cx.leaving(name));
-    let asked = stay.chain(leaving).map(async |host| {
-        let marker = host.read(Path::new(marker::PATH)).await.ok().flatten()?;
-        let members = if is_of_cluster(&marker, uid) { etcd::members(host).await.ok()? } else { return None };
-        Some(Voter { host, members })
-    });
+    let asked = stay.chain(leaving).map(|host| voter(host, uid));
     join_all(asked).await.into_iter().flatten().collect()
+}
+
+async fn voter<'a>(host: &'a dyn Host, uid: &str) -> Option<Voter<'a>> {
+    let marker = host.read(Path::new(marker::PATH)).await.ok().flatten()?;
+    if !is_of_cluster(&marker, uid) {
+        return None;
+    }
+    Some(Voter { host, members: etcd::members(host).await.ok()? })
 }
 
 fn is_of_cluster(marker: &Secret<Vec<u8>>, uid: &str) -> bool {

@@ -31,13 +31,13 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role) -> Result<Outcome, 
     let cluster = cx.cluster().await?;
     let uid = unless_cancelled(cx, cluster.await_api(API_DEADLINE)).await?;
     let nodes = cluster.nodes(API_DEADLINE).await?;
-    let mut notes = Vec::new();
+    let mut warnings = Vec::new();
     let machine = match look(cx, name, &uid).await? {
         Seen::Ours(machine) if is_still_wanted(cx, name, &machine.facts, &nodes).await => None,
         Seen::Ours(machine) => Some(machine),
         Seen::Nothing => None,
         Seen::Foreign(note) => {
-            notes.push(note);
+            warnings.push(note);
             None
         }
     };
@@ -45,45 +45,45 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role) -> Result<Outcome, 
         Ok(host) => observe_host(host).await.ok(),
         Err(_) => None,
     };
-    let is_successors = |node: &&Node| {
+    let is_successors = |node: &Node| {
         successor.as_ref().is_some_and(|new| new.kubernetes.kubelet_conf && new.machine_id == node.machine_id)
     };
-    let has_node = nodes.get(name).filter(|node| !is_successors(node)).is_some();
+    let has_node = nodes.get(name).is_some_and(|node| !is_successors(node));
 
     let mut is_dead = false;
     if has_node {
-        is_dead = !is_alive(cluster, name, machine.as_ref()).await?;
+        is_dead = !is_alive(cluster, name, machine.as_deref()).await?;
         if !is_dead {
-            notes.extend(empty(cx, cluster, name).await?);
+            warnings.extend(empty(cx, cluster, name).await?);
         }
     }
     if role == Role::ControlPlane {
         let has_successor_member = successor.as_ref().is_some_and(|new| new.kubernetes.etcd_data);
-        leave_etcd(cx, name, leaving, &uid, machine.as_ref(), has_successor_member).await?;
+        leave_etcd(cx, name, leaving, &uid, machine.as_deref(), has_successor_member).await?;
     }
     if has_node {
         cluster.delete_node(name).await?;
     }
     if is_dead {
         let lost = cluster.abandon_pods(name).await?;
-        notes.push(
+        warnings.push(
             "its machine does not answer any more, so its pods were given up without an end in good order".to_owned(),
         );
         if !lost.is_empty() {
-            notes.push(format!("these pods had no controller and are gone for good: {}", lost.join(", ")));
+            warnings.push(format!("these pods had no controller and are gone for good: {}", lost.join(", ")));
         }
     }
-    if let Some(Machine { host, facts, marker }) = &machine {
+    if let Some(Machine { host, facts, marker }) = machine.as_deref() {
         reset_host::reset(cx, *host, facts, marker).await?;
     }
-    Ok(if notes.is_empty() { Outcome::Done } else { Outcome::Warning(notes.join("; ")) })
+    Ok(if warnings.is_empty() { Outcome::Done } else { Outcome::Warning(warnings.join("; ")) })
 }
 
 /// What stands at the address of the machine that leaves.
 enum Seen<'a> {
     /// Nobody, or a machine on which nothing is left.
     Nothing,
-    Ours(Machine<'a>),
+    Ours(Box<Machine<'a>>),
     Foreign(String),
 }
 
@@ -104,7 +104,7 @@ async fn look<'a>(cx: &'a Cx<'_>, name: &str, uid: &str) -> Result<Seen<'a>, Ste
         None => Seen::Nothing,
         Some(marker) if marker.cluster != cx.spec.name => foreign("it belongs to another cluster"),
         Some(marker) if marker.uid.as_ref().is_some_and(|of| of != uid) => foreign("it belongs to another cluster"),
-        Some(marker) => Seen::Ours(Machine { host, facts, marker }),
+        Some(marker) => Seen::Ours(Box::new(Machine { host, facts, marker })),
     })
 }
 
