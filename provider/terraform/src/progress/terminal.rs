@@ -153,7 +153,7 @@ mod tests {
         }
         terminal.remind();
         let said = String::from_utf8(screen.0.lock().unwrap().clone()).unwrap();
-        expect![[r"
+        expect![[r#"
               prod │ create: 6 steps on 2 hosts
               prod │ ── stage 1 of 4: prepare hosts
               prod │ cp-1: prepare control plane for Kubernetes 1.35.4 …
@@ -170,6 +170,6 @@ mod tests {
               prod │ w-1: join worker: FAILED after 5.5 s  [3/6]
               prod │ cluster: apply addon canal: done in 6.2 s  [4/6]
               prod │ failed after 34 s  [4/6]
-        "]].assert_eq(&said);
+        "#]].assert_eq(&said);
     }
 }
