@@ -1,4 +1,5 @@
 //! A kubeconfig for one run of Terraform: clients work with it, it is stored nowhere, and it is refused when it has ended.
+//! And one in the state, for those who ask for it.
 
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use serde_json::Value;
 use crate::kubernetes;
 
 const FILES: &str = include_str!("configurations/kubeconfig.tf");
+const CLUSTER: &str = "kubeone_cluster.this";
 const NODES: [&str; 2] = ["control-plane-1", "worker-1"];
 
 pub(crate) fn run(programs: &Programs) -> Result<()> {
@@ -40,6 +42,8 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     )?;
     eprintln!("        refused {:.0} s after it was made", minted.elapsed().as_secs_f64());
 
+    one_in_the_state(&mut scenario)?;
+
     scenario.terraform.set_program(build_opentofu()?);
     scenario.terraform.set_variable("run", "3");
     scenario.apply().context("with OpenTofu")?;
@@ -47,6 +51,37 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     ensure!(third != second, "OpenTofu got the kubeconfig of an earlier run");
     kubectl(&scenario, &third, "get nodes")?;
     scenario.destroy()?;
+    Ok(())
+}
+
+/// It appears when it is asked for, is renewed before it ends, and disappears when it is wanted no more.
+fn one_in_the_state(scenario: &mut Scenario) -> Result<()> {
+    let keep = |ttl: &str| {
+        format!(
+            "resource \"kubeone_cluster\" \"this\" {{\n  kubeconfig = {{ store_in_state = true, ttl = \"{ttl}\" }}\n}}\n"
+        )
+    };
+    let update = [(CLUSTER, "update")];
+    let in_state =
+        |scenario: &mut Scenario| -> Result<Value> { Ok(scenario.state()?.value(CLUSTER, "/kubeconfig_raw")?.clone()) };
+    ensure!(in_state(scenario)?.is_null(), "the state has a kubeconfig that nobody asked for");
+    scenario.terraform.write("keep_override.tf", &keep("3m"))?;
+    scenario.plan()?.must_do(&update)?;
+    scenario.apply()?;
+    let first = in_state(scenario)?;
+    let text = first.as_str().context("the state has no kubeconfig")?;
+    kubectl(scenario, text, "get nodes")?;
+
+    // Two thirds of its life.
+    std::thread::sleep(Duration::from_secs(121));
+    scenario.plan()?.must_do(&update).context("in the last third of its life")?;
+    scenario.apply()?;
+    ensure!(in_state(scenario)? != first, "the kubeconfig in the state was not renewed");
+
+    scenario.terraform.write("keep_override.tf", "")?;
+    scenario.plan()?.must_do(&update)?;
+    scenario.apply()?;
+    ensure!(in_state(scenario)?.is_null(), "the state still has a kubeconfig");
     Ok(())
 }
 
@@ -70,7 +105,7 @@ fn kubectl(scenario: &Scenario, kubeconfig: &str, arguments: &str) -> Result<Str
 
 fn with_file(kubeconfig: &str, arguments: &str) -> String {
     let kubectl = format!("timeout 60 kubectl --kubeconfig <(cat <<'KUBECONFIG'\n{}\nKUBECONFIG\n)", kubeconfig.trim());
-    format!("set -o pipefail\n{kubectl} {arguments}")
+    format!("{kubectl} {arguments}")
 }
 
 /// Looks for the key in the state, the plan, the logs, and on the host that made it.

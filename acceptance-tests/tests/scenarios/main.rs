@@ -5,6 +5,7 @@
 
 mod apt_locked;
 mod certificates;
+mod cluster_status;
 mod ctrl_c;
 mod change;
 mod control_planes_come_and_go;
@@ -52,6 +53,7 @@ const SCENARIOS: &[(&str, Story)] = &[
     ("certificates-renewed", certificates::renewed),
     ("opentofu", opentofu::run),
     ("kubeconfig", kubeconfig::run),
+    ("cluster-status", cluster_status::run),
 ];
 
 fn main() -> ExitCode {
