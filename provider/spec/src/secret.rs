@@ -54,6 +54,7 @@ pub(crate) fn expose<T: Serialize, S: Serializer>(secret: &Secret<T>, serializer
 }
 
 /// The same for a secret that may be absent.
+#[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
 pub(crate) fn expose_option<T: Serialize, S: Serializer>(
     secret: &Option<Secret<T>>,
     serializer: S,

@@ -36,7 +36,7 @@ fn config() -> Json {
 
 fn reasons(state: &Value) -> Vec<&str> {
     assert_eq!(state.attribute("healthy").as_bool(), Some(false));
-    state.attribute("reasons").as_list().unwrap().iter().filter_map(Value::as_str).collect()
+    state.attribute("reasons").as_list().expect("a list").iter().filter_map(Value::as_str).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -52,8 +52,8 @@ async fn ask(host: &dyn Host, port: u16) -> Result<ControlPlane, StepError> {
 
 fn parse(printed: &str) -> ControlPlane {
     let answer = |question: &str| {
-        let answers = printed.lines().filter_map(|line| line.split_once(' '));
-        let (_, answer) = answers.filter(|(name, _)| *name == question).last()?;
+        let mut answers = printed.lines().filter_map(|line| line.split_once(' '));
+        let (_, answer) = answers.find(|(name, _)| *name == question)?;
         String::from_utf8(STANDARD.decode(answer).ok()?).ok()
     };
     let health = answer("etcd_health").and_then(|text| serde_json::from_str::<Health>(&text).ok());
@@ -112,7 +112,9 @@ mod tests {
     use super::*;
 
     fn printed(answers: &[(&str, &str)]) -> String {
-        answers.iter().map(|(name, answer)| format!("{name} {}\n", STANDARD.encode(answer))).collect()
+        let lines: Vec<_> =
+            answers.iter().map(|(name, answer)| format!("{name} {}", STANDARD.encode(answer))).collect();
+        lines.join("\n")
     }
 
     #[test]

@@ -175,7 +175,9 @@ fn two_lost_control_planes_are_the_loss_of_the_quorum() {
 #[test]
 fn nothing_answers() {
     let nothing = |seen: &mut Seen| {
-        ["cp-1", "cp-2", "cp-3", "w-1"].into_iter().for_each(|name| seen.lose(name));
+        for name in ["cp-1", "cp-2", "cp-3", "w-1"] {
+            seen.lose(name);
+        }
         seen.observed.api = ApiState::Absent;
     };
     reasons(
