@@ -48,7 +48,7 @@ pub(crate) fn run(root: &Path, schema: &serde_json::Value, mode: Mode) -> Result
 /// Generated pages whose resource no longer exists.
 fn leftovers(root: &Path, pages: &[(PathBuf, String)]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for kind in ["resources", "data-sources", "ephemeral-resources", "functions", "actions"] {
+    for kind in ["resources", "data-sources", "ephemeral-resources", "functions", "actions", "guides"] {
         let folder = Path::new("docs").join(kind);
         let Ok(entries) = std::fs::read_dir(root.join(&folder)) else { continue };
         for entry in entries {

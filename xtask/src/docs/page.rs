@@ -29,7 +29,21 @@ pub(super) fn all(root: &Path, provider: &Value) -> Result<Vec<(PathBuf, String)
             pages.push((Path::new("docs").join(folder).join(format!("{short}.md")), text));
         }
     }
+    pages.extend(guides(root)?);
     Ok(pages)
+}
+
+/// Guides are written by hand, and only need to be where the registry looks for them.
+fn guides(root: &Path) -> Result<Vec<(PathBuf, String)>> {
+    let folder = root.join("templates/guides");
+    let files = std::fs::read_dir(&folder).with_context(|| format!("could not list {}", folder.display()))?;
+    let mut guides = Vec::new();
+    for file in files {
+        let name = file?.file_name();
+        let text = read(root, &Path::new("templates/guides").join(&name).to_string_lossy())?;
+        guides.push((Path::new("docs/guides").join(name), text));
+    }
+    Ok(guides)
 }
 
 fn index(root: &Path, provider: &Value) -> Result<String> {

@@ -1,13 +1,13 @@
 //! Findings about single hosts: whose they are, whether they answer, whether Kubernetes can run on them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kubeone_spec::{ClusterSpec, FieldPath, Finding, Role};
 
 use super::{foreign_reason, host_path};
 use crate::catalog::{self, MinorRelease};
 use crate::observed::{CgroupVersion, HostFacts, Observed};
-use crate::plan::Plan;
+use crate::plan::{Action, Plan};
 use crate::standing::{Foreign, Standing, standing};
 use crate::wanted::Wanted;
 
@@ -22,9 +22,10 @@ const WORKER_NEEDS: (u32, u64) = (1, 900);
 pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
     let spec = &wanted.spec;
     let mut findings = Vec::new();
+    let worked_on: BTreeSet<_> = plan.actions().filter_map(Action::host).collect();
     for (name, role, _) in spec.hosts() {
         let path = host_path(role, name);
-        let works_on_it = plan.actions().any(|action| action.host() == Some(name));
+        let works_on_it = worked_on.contains(name);
         match standing(wanted, observed, name) {
             Standing::Unreachable { reason } => findings.push(unreachable(&path, name, reason, works_on_it)),
             Standing::Foreign(foreign) => findings.push(Finding::error(

@@ -1,6 +1,8 @@
 //! Findings about the order of a plan. The planner keeps these rules; here they are written down a second time, by
 //! themselves, so that a mistake in it cannot cost a cluster.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use kubeone_spec::{FieldPath, Finding};
 
 use crate::plan::{Action, Plan};
@@ -19,16 +21,14 @@ pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
         if etcd_lanes > 1 {
             refuse(format!("the plan changes etcd in {etcd_lanes} places at the same time (stage `{}`)", stage.title));
         }
+        let mut lane_of = BTreeMap::new();
+        let mut torn = BTreeSet::new();
         for (number, lane) in stage.lanes.iter().enumerate() {
-            let others = || stage.lanes.iter().enumerate().filter(move |(other, _)| *other != number);
-            for host in lane.iter().filter_map(Action::host) {
-                if others().any(|(_, other)| other.iter().any(|action| action.host() == Some(host))) {
-                    refuse(format!(
-                        "the plan works on {host} in two places at the same time (stage `{}`)",
-                        stage.title
-                    ));
-                }
-            }
+            let hosts = lane.iter().filter_map(Action::host);
+            torn.extend(hosts.filter(|host| *lane_of.entry(*host).or_insert(number) != number));
+        }
+        for host in torn {
+            refuse(format!("the plan works on {host} in two places at the same time (stage `{}`)", stage.title));
         }
     }
     let init = stage_of(plan, |action| matches!(action, Action::InitControlPlane { .. }));
@@ -38,11 +38,18 @@ pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
     {
         refuse("the plan uses the cluster before its first control plane is there".to_owned());
     }
+    let mut prepared_in = BTreeMap::new();
+    for (position, stage) in plan.stages.iter().enumerate() {
+        for action in stage.lanes.iter().flatten() {
+            if let Action::PrepareHost { host, .. } = action {
+                prepared_in.entry(host.as_str()).or_insert(position);
+            }
+        }
+    }
     for (position, stage) in plan.stages.iter().enumerate() {
         let makes = stage.lanes.iter().flatten().filter(|action| action.makes_node());
         for host in makes.filter_map(Action::host) {
-            let prepares = |action: &Action| matches!(action, Action::PrepareHost { host: other, .. } if other == host);
-            if stage_of(plan, prepares).is_some_and(|prepared| prepared > position) {
+            if prepared_in.get(host).is_some_and(|prepared| *prepared > position) {
                 refuse(format!("the plan makes {host} a node before it is prepared"));
             }
         }

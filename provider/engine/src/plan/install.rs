@@ -1,5 +1,7 @@
 //! The plan that makes a cluster, or completes one: from what is wanted and what was observed.
 
+use std::collections::BTreeSet;
+
 use kubeone_spec::{ClusterSpec, Cni, KubernetesVersion, Role};
 
 use super::leave::Leave;
@@ -49,8 +51,8 @@ pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[W
     let mut lanes = addon_lanes(addons, observed);
     lanes.extend(leave.make_way(joins(Role::ControlPlane), joins(Role::Worker)));
     plan.add("join nodes and apply addons", lanes);
-    let joining = |host: &str| plan.actions().any(|action| action.makes_node() && action.host() == Some(host));
-    let await_nodes = await_nodes(spec, observed, joining);
+    let joining: BTreeSet<_> = plan.actions().filter(|action| action.makes_node()).filter_map(Action::host).collect();
+    let await_nodes = await_nodes(spec, observed, |host| joining.contains(host));
     plan.add("wait for the nodes", vec![await_nodes.into_iter().collect()]);
     plan.add("save etcd", vec![snapshot]);
     // Last, so that what runs on them has somewhere to go.

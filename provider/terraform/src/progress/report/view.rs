@@ -137,7 +137,10 @@ fn facts(course: &Course) -> Vec<Fact> {
     let mut facts = vec![
         Fact { name: "Steps done", value: format!("{} of {}", course.done(), course.steps.len()) },
         Fact { name: "Time", value: span(course.now) },
-        Fact { name: "Hosts", value: format!("{control_planes} control planes, {workers} workers") },
+        Fact {
+            name: "Hosts",
+            value: format!("{}, {}", counted(control_planes, "control plane"), counted(workers, "worker")),
+        },
         Fact { name: "Kubernetes", value: run.kubernetes_version.clone() },
     ];
     let mut before: Vec<_> = run.hosts.iter().map(|host| host.kubelet_version.as_str()).collect();
@@ -149,6 +152,10 @@ fn facts(course: &Course) -> Vec<Fact> {
     }
     facts.push(Fact { name: "Provider", value: run.provider_version.clone() });
     facts
+}
+
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn failure(step: &Step) -> Option<FailureView> {
