@@ -5,11 +5,11 @@
 
 mod apt_locked;
 mod certificates;
-mod cluster_status;
-mod ctrl_c;
 mod change;
+mod cluster_status;
 mod control_planes_come_and_go;
 mod control_planes_replaced;
+mod ctrl_c;
 mod foreign_host;
 mod hosts;
 mod hosts_come_and_go;
@@ -21,6 +21,7 @@ mod one_and_one;
 mod opentofu;
 mod process_watch;
 mod progress_files;
+mod repairs;
 mod three_and_two;
 mod two_applies;
 mod workers_come_and_go;
@@ -51,6 +52,9 @@ const SCENARIOS: &[(&str, Story)] = &[
     ("apt-locked", apt_locked::run),
     ("foreign-host", foreign_host::run),
     ("certificates-renewed", certificates::renewed),
+    ("drift-repaired", repairs::drift),
+    ("api-down", repairs::api_down),
+    ("all-unreachable", repairs::all_unreachable),
     ("opentofu", opentofu::run),
     ("kubeconfig", kubeconfig::run),
     ("cluster-status", cluster_status::run),

@@ -21,7 +21,7 @@ use crate::wanted::Wanted;
 pub fn check(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
     let everybody = observed;
     let observed = &*without_leavers(wanted, everybody);
-    let mut findings = cluster::findings(wanted, observed);
+    let mut findings = cluster::findings(wanted, plan, observed);
     findings.extend(hosts::findings(wanted, plan, observed));
     findings.extend(adoption::findings(wanted, observed));
     findings.extend(certificates::findings(observed));

@@ -25,6 +25,7 @@ mod observed;
 mod plan;
 mod prepare;
 mod renewal;
+mod repair;
 mod report;
 mod snapshots;
 mod standing;
@@ -47,6 +48,7 @@ pub use observed::{
     Marker, NodeFacts, Observed, OperatingSystem, PackageVersions, UnitState,
 };
 pub use plan::{Action, Lane, Plan, Stage, plan_create_or_update, plan_removal};
+pub use repair::Repair;
 pub use report::{ActionReport, Event, Outcome, Report, Result as ActionResult};
 pub use snapshots::{HeldSnapshot, Snapshot, SnapshotCause};
 pub use wanted::{LeavingHost, Wanted, imported_prior};

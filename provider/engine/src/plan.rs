@@ -6,6 +6,7 @@ mod install;
 mod leave;
 mod remove;
 mod renew;
+mod repair;
 
 use std::fmt;
 

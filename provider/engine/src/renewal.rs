@@ -42,7 +42,6 @@ pub(crate) const AUTHORITIES: [&str; 3] =
     ["/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/pki/front-proxy-ca.crt", "/etc/kubernetes/pki/etcd/ca.crt"];
 
 /// The certificate by which a kubelet is known. It renews it by itself, as long as it has not ended.
-#[cfg(test)]
 pub(crate) const KUBELET_CERTIFICATE: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 
 /// What is to be renewed on one host, and why.

@@ -2,6 +2,7 @@
 
 pub(crate) mod adopt_host;
 pub(crate) mod apply_addon;
+pub(crate) mod await_api;
 pub(crate) mod await_nodes;
 mod control_plane;
 pub(crate) mod init_control_plane;
@@ -12,6 +13,7 @@ mod peer;
 pub(crate) mod prepare_host;
 pub(crate) mod remove_node;
 pub(crate) mod renew_certificates;
+pub(crate) mod repair_node;
 pub(crate) mod reset_host;
 pub(crate) mod take_snapshot;
 

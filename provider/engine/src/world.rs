@@ -20,6 +20,7 @@ use crate::observed::{
 use crate::plan::Action;
 use crate::prepare;
 use crate::renewal::{AUTHORITIES, COMPONENT_CERTIFICATES, KUBELET_CERTIFICATE, renewal};
+use crate::repair::{Repair, on_host};
 use crate::wanted::{LeavingHost, Wanted};
 
 /// When the world is looked at.
@@ -52,6 +53,8 @@ pub(crate) struct World {
     pub(crate) addons: Vec<WantedAddon>,
     /// What etcd knows of itself.
     pub(crate) members: Vec<EtcdMember>,
+    /// What the API would say while it is silent.
+    pub(crate) unsaid: Option<Box<ApiFacts>>,
 }
 
 impl World {
@@ -66,6 +69,7 @@ impl World {
             observed: Observed { observed_at: NOW.to_owned(), hosts, ..Observed::default() },
             addons,
             members: Vec::new(),
+            unsaid: None,
         }
     }
 
@@ -117,6 +121,8 @@ impl World {
             Action::ApplyAddon { addon } => self.apply_addon(addon, extent),
             Action::AwaitNodes { hosts } => self.await_nodes(hosts, extent),
             Action::TakeSnapshot { host, cause } => self.take_snapshot(host, cause, extent),
+            Action::RepairNode { host, role, what } => self.repair(host, *role, what, extent),
+            Action::AwaitApi => self.await_api(extent),
             Action::RenewCertificates { host, .. } => self.renew(host, extent),
             Action::RemoveNode { host, role, .. } => self.leave(host, *role, extent),
             Action::ResetHost { host, .. } => self.reset(host, extent),
@@ -140,6 +146,7 @@ impl World {
         }
         if extent == Extent::Whole {
             facts.swap_active = false;
+            facts.disabled_services.clear();
             facts.files = prepare::expected_files(&spec, facts);
         }
     }
@@ -201,7 +208,8 @@ impl World {
         if extent >= Extent::Middle {
             facts.kubelet_active = true;
             if role == Role::ControlPlane {
-                facts.kubernetes.static_pods = ["etcd", "kube-apiserver"].map(str::to_owned).to_vec();
+                facts.kubernetes.static_pods =
+                    ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"].map(str::to_owned).to_vec();
                 facts.kubernetes.etcd_data = true;
             }
             state = UnitState::Running;
@@ -229,6 +237,48 @@ impl World {
         if extent == Extent::Whole {
             facts.renewal_begun.clear();
             facts.marker = facts.marker.take().map(|marker| marker.renewed(&spec));
+        }
+    }
+
+    fn repair(&mut self, host: &str, role: Role, what: &[Repair], extent: Extent) {
+        let facts = self.facts(host);
+        facts.swap_active = false;
+        for repair in on_host(facts, NOW) {
+            match repair {
+                Repair::Start { .. } if extent >= Extent::Middle => {
+                    (facts.containerd_active, facts.kubelet_active) = (true, true);
+                    facts.disabled_services.clear();
+                }
+                Repair::Restore { .. } if extent == Extent::Early => _ = facts.changed_files.pop(),
+                Repair::Restore { .. } => facts.changed_files.clear(),
+                Repair::RenewKubeletCertificate if extent >= Extent::Late => {
+                    facts.certificates.insert(KUBELET_CERTIFICATE.to_owned(), IN_A_YEAR.to_owned());
+                }
+                _ => {}
+            }
+        }
+        if what.contains(&Repair::RegisterNode) {
+            self.become_node(host, role, extent);
+        }
+    }
+
+    /// Silent from now on.
+    pub(crate) fn silence(&mut self) {
+        let silent = ApiState::Silent { reason: "connection refused".to_owned() };
+        if let ApiState::Answered(facts) = std::mem::replace(&mut self.observed.api, silent) {
+            self.unsaid = Some(facts);
+        }
+    }
+
+    fn await_api(&mut self, extent: Extent) {
+        for name in self.wanted.spec.control_plane.clone().keys() {
+            let facts = self.facts(name);
+            assert!(on_host(facts, NOW).is_empty(), "the API cannot come back: {name} is not repaired");
+        }
+        if extent == Extent::Whole
+            && let Some(facts) = self.unsaid.take()
+        {
+            self.observed.api = ApiState::Answered(facts);
         }
     }
 
@@ -282,6 +332,7 @@ impl World {
             facts.units.clear();
             facts.certificates.clear();
             facts.renewal_begun.clear();
+            facts.changed_files.clear();
         }
         if extent >= Extent::Late {
             facts.packages = PackageVersions::default();

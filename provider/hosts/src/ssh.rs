@@ -37,6 +37,7 @@ pub struct SshConnector {
     credentials: Arc<Credentials>,
     host_keys: Arc<HostKeyCheck>,
     timeout: Duration,
+    impatient: bool,
     bastion: Option<Arc<Link>>,
 }
 
@@ -53,11 +54,25 @@ impl SshConnector {
                     Some(own) => Arc::new(own),
                     None => Arc::clone(&credentials),
                 };
-                Some(Arc::new(Link::new(target, credentials, Arc::clone(&host_keys), timeout, None)))
+                Some(Arc::new(Link::new(target, credentials, Arc::clone(&host_keys), timeout, false, None)))
             }
             None => None,
         };
-        Ok(Self { user: settings.user.clone(), port: settings.port, credentials, host_keys, timeout, bastion })
+        Ok(Self {
+            user: settings.user.clone(),
+            port: settings.port,
+            credentials,
+            host_keys,
+            timeout,
+            impatient: false,
+            bastion,
+        })
+    }
+
+    /// For looking at machines that should be up: one that refuses connections is not waited for.
+    #[must_use]
+    pub fn impatient(self) -> Self {
+        Self { impatient: true, ..self }
     }
 
     /// The host called `name`. Nothing is sent before the first use.
@@ -81,6 +96,7 @@ impl SshConnector {
             Arc::clone(&self.credentials),
             Arc::clone(&self.host_keys),
             self.timeout,
+            self.impatient,
             self.bastion.clone(),
         );
         Ok(SshHost::new(link))

@@ -29,18 +29,25 @@ impl Connection {
     }
 
     /// The hosts of a cluster, none of them contacted yet. `None` while it is not known how to reach them.
+    /// They are only looked at: one that refuses is not waited for.
     pub(crate) fn hosts(&self, wanted: &Wanted) -> Result<Option<Hosts>, Diagnostic> {
-        let Some(connector) = self.connector()? else { return Ok(None) };
-        let connect = |name: &str, role, host| connect(&connector, FieldPath::root(map_of(role)), name, host);
-        let stay = wanted.spec.hosts().map(|(name, role, host)| connect(name, role, host));
-        let leaving = wanted.leaving.iter().filter(|(_, leaving)| !leaving.address_taken);
-        let leaving = leaving.map(|(name, leaving)| connect(name, leaving.role, &leaving.host));
-        Ok(Some(Hosts { wanted: stay.collect::<Result<_, _>>()?, leaving: leaving.collect::<Result<_, _>>()? }))
+        self.connector()?.map(|connector| hosts(&connector.impatient(), wanted)).transpose()
+    }
+
+    /// The hosts of a cluster that is to be worked on. They may be booting, and without them nothing goes on.
+    pub(crate) fn require_hosts(&self, wanted: &Wanted) -> Result<Hosts, Diagnostic> {
+        let connector = self.connector()?.ok_or_else(|| {
+            Diagnostic::error(
+                format!("the hosts of cluster `{}` cannot be reached", wanted.spec.name),
+                "Values in the block `provider \"kubeone\"` are not known.",
+            )
+        })?;
+        hosts(&connector, wanted)
     }
 
     /// The hosts of a cluster that exists, of all roles or of one.
     pub(crate) fn hosts_of(&self, cluster: &ClusterReference, only: Option<Role>) -> Result<Option<Hosts>, Diagnostic> {
-        let Some(connector) = self.connector()? else { return Ok(None) };
+        let Some(connector) = self.connector()?.map(SshConnector::impatient) else { return Ok(None) };
         let hosts = cluster.hosts().filter(|(_, role, _)| only.is_none_or(|only| only == *role));
         let connect =
             |(name, role, host)| connect(&connector, FieldPath::root("cluster").field(map_of(role)), name, host);
@@ -61,16 +68,14 @@ impl Connection {
         let connector = settings.map(|settings| SshConnector::new(&settings, &self.environment)).transpose();
         connector.map_err(|error| provider_error(&error))
     }
+}
 
-    /// The same, where nothing goes on without them.
-    pub(crate) fn require_hosts(&self, wanted: &Wanted) -> Result<Hosts, Diagnostic> {
-        self.hosts(wanted)?.ok_or_else(|| {
-            Diagnostic::error(
-                format!("the hosts of cluster `{}` cannot be reached", wanted.spec.name),
-                "Values in the block `provider \"kubeone\"` are not known.",
-            )
-        })
-    }
+fn hosts(connector: &SshConnector, wanted: &Wanted) -> Result<Hosts, Diagnostic> {
+    let connect = |name: &str, role, host| connect(connector, FieldPath::root(map_of(role)), name, host);
+    let stay = wanted.spec.hosts().map(|(name, role, host)| connect(name, role, host));
+    let leaving = wanted.leaving.iter().filter(|(_, leaving)| !leaving.address_taken);
+    let leaving = leaving.map(|(name, leaving)| connect(name, leaving.role, &leaving.host));
+    Ok(Hosts { wanted: stay.collect::<Result<_, _>>()?, leaving: leaving.collect::<Result<_, _>>()? })
 }
 
 /// The path is one of the provider block, and cannot be shown as one of the resource.

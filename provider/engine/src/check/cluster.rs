@@ -6,22 +6,22 @@ use super::host_path;
 use crate::catalog;
 use crate::leaving::leavers;
 use crate::observed::{ApiFacts, ApiState, Observed};
+use crate::plan::{Action, Plan};
 use crate::standing::{Standing, standing};
 use crate::wanted::Wanted;
 
 /// How many minor releases a kubelet may be older than the API server.
 const KUBELET_SKEW: u16 = 3;
 
-pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
+pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
     let spec = &wanted.spec;
     let mut findings = Vec::new();
     findings.extend(unknown_version(spec));
-    findings.extend(silent_api(wanted, observed));
+    findings.extend(silent_api(wanted, plan, observed));
     if let Some(api) = observed.api_facts() {
         findings.extend(version_change(spec, api));
         findings.extend(kubelet_skew(api));
         findings.extend(changed_roles(spec, api));
-        findings.extend(lost_nodes(wanted, observed, api));
     }
     findings
 }
@@ -38,7 +38,7 @@ fn unknown_version(spec: &ClusterSpec) -> Option<Finding> {
 }
 
 /// The API does not answer although there are finished nodes. Making a new cluster would destroy the one that is there.
-fn silent_api(wanted: &Wanted, observed: &Observed) -> Option<Finding> {
+fn silent_api(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Option<Finding> {
     let spec = &wanted.spec;
     let reason = match &observed.api {
         ApiState::Answered(_) => return None,
@@ -51,12 +51,22 @@ fn silent_api(wanted: &Wanted, observed: &Observed) -> Option<Finding> {
     if nodes.is_empty() {
         return None;
     }
+    let path = FieldPath::root("api_endpoint");
+    let summary = format!("the Kubernetes API of `{}` does not answer: {reason}", spec.name);
+    if plan.actions().any(|action| *action == Action::AwaitApi) {
+        return Some(Finding::warning(
+            path,
+            summary,
+            "The plan follows from what the hosts alone show, and brings the API back. What else there may be to do is \
+             planned when it answers.",
+        ));
+    }
     Some(Finding::error(
-        FieldPath::root("api_endpoint"),
-        format!("the Kubernetes API of `{}` does not answer: {reason}", spec.name),
+        path,
+        summary,
         format!(
-            "The cluster exists: {} finished joining it. Nothing is planned until its API answers. \
-             Look at the kubelet and the static pods on its control planes.",
+            "The cluster exists: {} finished joining it. Nothing is planned until its API answers: too few of its \
+             control planes can be reached. Look at those that cannot.",
             nodes.join(", ")
         ),
     ))
@@ -110,21 +120,4 @@ fn changed_roles(spec: &ClusterSpec, api: &ApiFacts) -> Vec<Finding> {
             )
         })
         .collect()
-}
-
-/// A finished control plane without its Node may still be a member of etcd, so it is not reset and joined anew.
-fn lost_nodes(wanted: &Wanted, observed: &Observed, api: &ApiFacts) -> Vec<Finding> {
-    // One that gets another name has no Node of that name yet.
-    let renamed = |name: &str| leavers(wanted, observed).any(|leaver| leaver.successor == Some(name));
-    let control_planes = wanted.spec.control_plane.keys();
-    let finished = control_planes.filter(|name| standing(wanted, observed, name) == Standing::Finished);
-    let lost = finished.filter(|name| !api.nodes.contains_key(*name) && !renamed(name));
-    lost.map(|name| {
-        Finding::error(
-            host_path(Role::ControlPlane, name),
-            format!("the control plane {name} lost its Node"),
-            format!("Restart its kubelet, and it registers again: `systemctl restart kubelet` on {name}."),
-        )
-    })
-    .collect()
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use kubeone_spec::{KubernetesVersion, Role};
 use serde::{Deserialize, Serialize};
 
+use crate::repair::Repair;
 use crate::snapshots::SnapshotCause;
 
 /// One element of a plan. It names everything its step needs to know beyond the settings.
@@ -47,6 +48,14 @@ pub enum Action {
         host: String,
         cause: SnapshotCause,
     },
+    /// Puts right what was changed on the host of a finished node.
+    RepairNode {
+        host: String,
+        role: Role,
+        what: Vec<Repair>,
+    },
+    /// Waits until the Kubernetes API answers.
+    AwaitApi,
     /// `kubeadm certs renew` for what is due, and a restart of what uses it. `reason` is for the reader, the step looks
     /// for itself.
     RenewCertificates {
@@ -76,16 +85,21 @@ impl Action {
             | Self::JoinControlPlane { host, .. }
             | Self::JoinWorker { host, .. }
             | Self::TakeSnapshot { host, .. }
+            | Self::RepairNode { host, .. }
             | Self::RenewCertificates { host, .. }
             | Self::RemoveNode { host, .. }
             | Self::ResetHost { host, .. } => Some(host),
-            Self::ApplyAddon { .. } | Self::AwaitNodes { .. } => None,
+            Self::ApplyAddon { .. } | Self::AwaitNodes { .. } | Self::AwaitApi => None,
         }
     }
 
     /// Whether its host is a node afterwards that was none before.
     pub fn makes_node(&self) -> bool {
-        matches!(self, Self::InitControlPlane { .. } | Self::JoinControlPlane { .. } | Self::JoinWorker { .. })
+        match self {
+            Self::InitControlPlane { .. } | Self::JoinControlPlane { .. } | Self::JoinWorker { .. } => true,
+            Self::RepairNode { what, .. } => what.contains(&Repair::RegisterNode),
+            _ => false,
+        }
     }
 
     /// Whether it adds a member to etcd, removes one, or restarts one.
@@ -95,6 +109,7 @@ impl Action {
             Self::InitControlPlane { .. }
                 | Self::JoinControlPlane { .. }
                 | Self::RemoveNode { role: Role::ControlPlane, .. }
+                | Self::RepairNode { role: Role::ControlPlane, .. }
                 | Self::RenewCertificates { .. }
         )
     }
@@ -119,6 +134,11 @@ impl fmt::Display for Action {
                 _ => write!(f, "cluster: wait until {} nodes are ready", hosts.len()),
             },
             Self::TakeSnapshot { host, cause } => write!(f, "{host}: take a snapshot of etcd ({cause})"),
+            Self::RepairNode { host, role, what } => {
+                let what: Vec<_> = what.iter().map(ToString::to_string).collect();
+                write!(f, "{host}: repair {role} ({})", what.join(", "))
+            }
+            Self::AwaitApi => f.write_str("cluster: wait until the Kubernetes API answers"),
             Self::RenewCertificates { host, reason } => write!(f, "{host}: renew certificates ({reason})"),
             Self::RemoveNode { host, role, replaced } => {
                 let earlier = if *replaced { "the earlier " } else { "" };

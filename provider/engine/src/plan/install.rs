@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use kubeone_spec::{ClusterSpec, Cni, KubernetesVersion, Role};
 
 use super::leave::Leave;
-use super::{Action, Lane, Plan, adopt, renew};
+use super::{Action, Lane, Plan, adopt, renew, repair};
 use crate::addons::{self, WantedAddon};
 use crate::leaving::{has_finished, without_leavers};
 use crate::observed::{HostFacts, Observed};
+use crate::repair::{CONTAINERD, lost_its_member, lost_its_node};
 use crate::snapshots::snapshot_lane;
 use crate::standing::{INIT_UNIT, JOIN_UNIT, Standing, has_node, is_node, leftover, standing};
 use crate::wanted::Wanted;
@@ -25,6 +26,9 @@ pub fn plan_create_or_update(wanted: &Wanted, observed: &Observed) -> Plan {
 pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[WantedAddon]) -> Plan {
     let (spec, everybody) = (&wanted.spec, observed);
     let observed = &*without_leavers(wanted, everybody);
+    if repair::is_api_lost(wanted, observed) {
+        return repair::without_api(wanted, observed);
+    }
     let Some(beginning) = beginning(wanted, observed) else { return Plan::default() };
     let init = match &beginning {
         Beginning::Init { host, .. } => Some(*host),
@@ -44,6 +48,7 @@ pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[W
         prepare_lanes(wanted, observed, beginning),
     );
     if init.is_none() {
+        plan.add("repair nodes", repair::repair_lanes(wanted, observed));
         plan.add("renew certificates", vec![renew::renewals(wanted, observed)]);
     }
     let joins = |role| joins(wanted, observed, role, init);
@@ -76,7 +81,12 @@ fn beginning<'a>(wanted: &'a Wanted, observed: &Observed) -> Option<Beginning<'a
     let mut standings = spec.hosts().map(|(name, ..)| (name, standing(wanted, observed, name)));
     match observed.api_facts() {
         Some(api) if !api.version.is_empty() && api.version.parse() != Ok(spec.kubernetes_version) => None,
-        Some(_) if standings.any(|(name, standing)| is_node(&standing, observed, name)) => Some(Beginning::Running),
+        Some(_)
+            if standings
+                .any(|(name, standing)| standing == Standing::Finished || is_node(&standing, observed, name)) =>
+        {
+            Some(Beginning::Running)
+        }
         // A whole set of new machines takes over from those that leave.
         Some(_) if has_finished(wanted, observed) => Some(Beginning::Running),
         None if standings.any(|(_, standing)| standing == Standing::Finished) => None,
@@ -151,6 +161,7 @@ fn is_prepared(spec: &ClusterSpec, facts: &HostFacts) -> bool {
     kubernetes
         && has_container_runtime(spec.kubernetes_version, facts)
         && !facts.swap_active
+        && !facts.disabled_services.iter().any(|service| service == CONTAINERD)
         && files.iter().all(|(path, hash)| facts.files.get(path) == Some(hash))
 }
 
@@ -167,11 +178,16 @@ fn joins(wanted: &Wanted, observed: &Observed, role: Role, init: Option<&str>) -
 
 fn join(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Option<Action> {
     let standing = standing(wanted, observed, name);
-    if is_node(&standing, observed, name) || matches!(standing, Standing::Foreign(_)) {
+    let lost_member = role == Role::ControlPlane && lost_its_member(wanted, observed, name);
+    let is_node = is_node(&standing, observed, name) && !lost_member;
+    // The kubelet of a control plane that lost nothing but its Node registers it again.
+    let registers = role == Role::ControlPlane && lost_its_node(wanted, observed, name);
+    if is_node || registers || matches!(standing, Standing::Foreign(_)) {
         return None;
     }
     let host = name.to_owned();
     let resume = match standing {
+        Standing::Finished if lost_member => Some("its member of etcd is gone".to_owned()),
         Standing::Finished => Some("its Node is gone".to_owned()),
         _ => observed.facts(name).and_then(|facts| leftover(facts, JOIN_UNIT)),
     };

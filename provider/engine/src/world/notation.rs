@@ -214,6 +214,13 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
         "architecture" => value.clone_into(&mut world.facts(name).architecture),
         "kernel" => value.clone_into(&mut world.facts(name).kernel),
         "memory" => world.facts(name).memory_mib = value.parse().unwrap(),
+        "kubelet stopped" => world.facts(name).kubelet_active = false,
+        "disabled" => world.facts(name).disabled_services.push(value.to_owned()),
+        "changed" => world.facts(name).changed_files.push(value.to_owned()),
+        "kubelet certificate ends" => {
+            let end = format!("{value}T12:00:00Z");
+            world.facts(name).certificates.insert(KUBELET_CERTIFICATE.to_owned(), end);
+        }
         "certificates end" => {
             let certificates = world.facts(name).certificates.iter_mut();
             let authority = |path: &String| AUTHORITIES.contains(&path.as_str());
@@ -248,7 +255,7 @@ fn then_happened_to_cluster(world: &mut World, event: &str) {
     let (event, value) = event.split_once(": ").unwrap_or((event, ""));
     match event {
         "no addons" => {}
-        "API silent" => world.observed.api = ApiState::Silent { reason: "connection refused".to_owned() },
+        "API silent" => world.silence(),
         "addon changed" => world.api().addons.values_mut().for_each(|addon| "other".clone_into(&mut addon.hash)),
         "runs version" => {
             let api = world.api();

@@ -5,6 +5,7 @@ use super::World;
 use super::laws::{Dice, converge, create, finished, interruptions, same_cluster, spec};
 use crate::plan::Action;
 use crate::renewal::COMPONENT_CERTIFICATES;
+use crate::renewal::KUBELET_CERTIFICATE;
 
 /// The finished cluster that things happen to. It is looked at on [`super::NOW`].
 fn cluster() -> World {
@@ -53,4 +54,82 @@ fn a_new_trigger_renews_all_control_planes_once() {
     // A cluster that is made with a trigger has new certificates already.
     let mut made = World::new(world.wanted.spec.clone());
     converge(&mut made, create);
+}
+
+/// One thing that can happen to the host of a finished node.
+fn drift(world: &mut World, host: &str, dice: &mut Dice) {
+    let manifests = host.starts_with("cp").then_some("/etc/kubernetes/manifests/etcd.yaml");
+    let facts = world.facts(host);
+    match dice.below(7) {
+        0 => facts.kubelet_active = false,
+        1 => facts.disabled_services = vec!["kubelet".to_owned()],
+        2 => {
+            facts.changed_files =
+                ["/var/lib/kubelet/config.yaml"].into_iter().chain(manifests).map(str::to_owned).collect();
+        }
+        3 => _ = facts.certificates.insert(KUBELET_CERTIFICATE.to_owned(), "2026-02-01T00:00:00Z".to_owned()),
+        4 => facts.containerd_active = false,
+        5 => facts.swap_active = true,
+        _ => _ = world.api().nodes.remove(host),
+    }
+}
+
+fn settle(world: &mut World) {
+    let names: Vec<_> = world.wanted.spec.hosts().map(|(name, ..)| name.to_owned()).collect();
+    for name in names {
+        world.facts(&name).units.clear();
+    }
+}
+
+#[test]
+fn whatever_drifts_is_put_right_where_it_is() {
+    for seed in 0..300 {
+        let (mut end, mut dice) = (cluster(), Dice(seed));
+        let mut world = end.clone();
+        let names: Vec<_> = end.wanted.spec.hosts().map(|(name, ..)| name.to_owned()).collect();
+        let drifted: Vec<_> = names.iter().filter(|_| dice.below(3) == 0).collect();
+        for host in &drifted {
+            drift(&mut world, host, &mut dice);
+        }
+        let plan = create(&world);
+        let on_hosts = || plan.actions().filter_map(Action::host);
+        assert!(on_hosts().all(|host| drifted.iter().any(|name| *name == host)), "{plan}");
+        assert!(drifted.iter().all(|name| on_hosts().any(|host| host == *name)), "{plan}");
+        for (what, mut world) in interruptions(&world, &plan) {
+            converge(&mut world, create);
+            same_cluster(&world, &end, &what);
+        }
+        converge(&mut world, create);
+        settle(&mut world);
+        settle(&mut end);
+        assert_eq!(world, end);
+    }
+}
+
+/// Certificates have ended, services are down, files are edited, and the API says nothing.
+#[test]
+fn a_silent_api_is_brought_back_from_the_hosts_alone() {
+    for seed in 0..200 {
+        let (end, mut dice) = (cluster(), Dice(seed));
+        let mut world = end.clone();
+        for host in ["cp-1", "cp-2", "cp-3"] {
+            match dice.below(3) {
+                0 => ends_soon(&mut world, host),
+                1 => {
+                    let facts = world.facts(host);
+                    (facts.containerd_active, facts.kubelet_active) = (false, false);
+                    facts.changed_files = vec!["/etc/kubernetes/manifests/kube-apiserver.yaml".to_owned()];
+                }
+                _ => {}
+            }
+        }
+        world.silence();
+        let plan = create(&world);
+        for (what, mut world) in interruptions(&world, &plan) {
+            converge(&mut world, create);
+            same_cluster(&world, &end, &what);
+        }
+        converge(&mut world, create);
+        assert_eq!(world, end);
+    }
 }

@@ -1,6 +1,7 @@
 //! One authenticated SSH connection, and how it comes about.
 
 use std::borrow::Cow;
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,6 +26,10 @@ const SESSIONS_AT_ONCE: usize = 5;
 /// How often a server that does not answer yet is tried again: short, because a machine that boots is awaited.
 const RETRY_EVERY: Duration = Duration::from_millis(250);
 
+/// How long a host may refuse connections, or have no route to it, where nobody waits for it to boot. It is asked a few
+/// times, because a service that restarts refuses for a moment.
+const REFUSALS_FOR: Duration = Duration::from_secs(2);
+
 /// A peer that is silent for this long, times `KEEPALIVES_UNANSWERED`, is gone.
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
 const KEEPALIVES_UNANSWERED: usize = 6;
@@ -45,6 +50,22 @@ pub enum ConnectError {
     Ssh(#[source] Box<russh::Error>),
     #[error("the host is still starting: {0}")]
     Starting(String),
+}
+
+impl ConnectError {
+    /// Whether somebody said that there is nobody, as opposed to saying nothing.
+    fn is_refusal(&self) -> bool {
+        match self {
+            Self::Tcp(error) => matches!(
+                error.kind(),
+                ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable
+            ),
+            Self::ThroughBastion(error) => {
+                matches!(**error, russh::Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed))
+            }
+            Self::Timeout(_) | Self::Ssh(_) | Self::Starting(_) => false,
+        }
+    }
 }
 
 /// An authenticated connection.
@@ -86,7 +107,8 @@ pub(super) async fn dial(link: &Link) -> Result<Connection, HostError> {
     if let Some(bastion) = &link.bastion {
         bastion.connection().await?;
     }
-    let deadline = Instant::now() + link.timeout;
+    let begun = Instant::now();
+    let deadline = begun + link.timeout;
     let mut retry = interval(RETRY_EVERY);
     retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = None;
@@ -99,18 +121,21 @@ pub(super) async fn dial(link: &Link) -> Result<Connection, HostError> {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(Failed::ForGood(error))) => return Err(error),
             Ok(Err(Failed::Yet(error))) => {
+                if link.impatient && error.is_refusal() && begun.elapsed() >= REFUSALS_FOR {
+                    return Err(unreachable(link, error));
+                }
                 tracing::debug!(host = link.target.name, error = &error as &dyn std::error::Error, "not reachable yet");
                 last = Some(error);
             }
             Err(_) => {
-                return Err(HostError::Connect {
-                    host: link.target.name.clone(),
-                    endpoint: link.target.endpoint(),
-                    source: last.unwrap_or(ConnectError::Timeout(link.timeout)),
-                });
+                return Err(unreachable(link, last.unwrap_or(ConnectError::Timeout(link.timeout))));
             }
         }
     }
+}
+
+fn unreachable(link: &Link, source: ConnectError) -> HostError {
+    HostError::Connect { host: link.target.name.clone(), endpoint: link.target.endpoint(), source }
 }
 
 async fn attempt(link: &Link) -> Result<Connection, Failed> {

@@ -40,6 +40,8 @@ pub(super) struct Link {
     pub(super) credentials: Arc<Credentials>,
     pub(super) host_keys: Arc<HostKeyCheck>,
     pub(super) timeout: Duration,
+    /// Whether nobody expects the server to be booting; then a refusal is soon believed.
+    pub(super) impatient: bool,
     pub(super) bastion: Option<Arc<Link>>,
     /// Locked while connecting, so that all who need this server wait for one connection. Each server has its own lock.
     connection: Mutex<Option<Arc<Connection>>>,
@@ -52,10 +54,11 @@ impl Link {
         credentials: Arc<Credentials>,
         host_keys: Arc<HostKeyCheck>,
         timeout: Duration,
+        impatient: bool,
         bastion: Option<Arc<Link>>,
     ) -> Self {
         let (connection, seen_key) = (Mutex::new(None), StdMutex::new(None));
-        Self { target, credentials, host_keys, timeout, bastion, connection, seen_key }
+        Self { target, credentials, host_keys, timeout, impatient, bastion, connection, seen_key }
     }
 
     /// The connection, after connecting if there is none or it was lost.

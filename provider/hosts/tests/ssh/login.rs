@@ -200,6 +200,17 @@ async fn nobody_there_is_unreachable() {
     assert!(error.to_string().starts_with("[cp-1] could not connect to `root@127.0.0.1:"), "{error}");
 }
 
+/// Where machines should be up, a refusal is soon believed: a plan does not wait for them as if they were booting.
+#[tokio::test]
+async fn a_refusal_is_soon_believed_by_those_who_only_look() {
+    let Some(server) = Server::start() else { return };
+    let settings = SshSettings { port: free_port(), connect_timeout_seconds: 60, ..server.settings() };
+    let host = connector(&settings).impatient().connect("cp-1", &spec()).unwrap();
+    let began = Instant::now();
+    let error = host.run(&whoami()).await.unwrap_err();
+    assert!(error.is_unreachable() && began.elapsed() < Duration::from_secs(20), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_bastion_with_its_own_key_and_user_is_passed_once() {
     let (Some(server), Some(bastion)) = (Server::start(), Server::start()) else { return };

@@ -41,6 +41,8 @@ fn answer(mut request: ReadRequest, wanted: &Wanted, observed: &Observed) -> Rea
     let unreachable = unreachable_lines(observed);
     // Something that is silent for a moment is not gone, and as far as anyone knows nothing has changed.
     match &observed.api {
+        // What brings it back follows from what the hosts show, and the plan says it.
+        ApiState::Silent { .. } if !plan_create_or_update(wanted, observed).is_empty() => {}
         ApiState::Silent { reason } => {
             let reason = format!("The Kubernetes API does not answer: {reason}\n{unreachable}");
             return request.unchanged(not_refreshed(spec, &reason).into());

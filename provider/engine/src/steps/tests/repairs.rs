@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A finished control plane whose certificates end as said, by path below `/etc/kubernetes`.
+/// A finished control plane on which a renewal was interrupted.
 fn finished(name: &str) -> FakeHost {
     FakeHost::new(name).answers(
         "os/linux/observe.sh",
@@ -10,7 +10,6 @@ fn finished(name: &str) -> FakeHost {
     )
 }
 
-/// The only certificate at hand has ended long ago.
 fn certificates() -> Value {
     let pem = include_str!("../../kubeadm/testdata/ca.crt");
     let der: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
@@ -96,4 +95,87 @@ async fn a_host_with_new_certificates_is_left_alone() {
     let outcome = renew_certificates::run(&cx, "cp-1").await.unwrap();
     assert!(matches!(outcome, Outcome::Skipped(_)));
     assert_eq!(fakes["cp-1"].log(), ["attach kubeone-renew", "run os/linux/observe.sh"]);
+}
+
+const KUBEADM_KUBECONFIG: &str = "os/linux/make_kubelet_kubeconfig.sh";
+
+#[tokio::test]
+async fn a_stopped_kubelet_is_started_and_its_edited_manifest_comes_back() {
+    let drifted = json!({
+        "marker": marker(Some(UID)), "containerd_active": true,
+        "changed_files": ["/etc/kubernetes/manifests/etcd.yaml", "/var/lib/kubelet/config.yaml"],
+    });
+    // Its own member is down, so nothing is lost by a restart.
+    let host = ill(FakeHost::new("cp-1"))
+        .answers("os/linux/observe.sh", seen(drifted))
+        .answers("os/linux/restore_files.sh", "")
+        .answers("os/linux/start_services.sh", "")
+        .answers("os/linux/restart_components.sh", "")
+        .answers("os/linux/record_files.sh", "");
+    let (hosts, fakes) = hosts([host, well("cp-2"), well("cp-3")]);
+    let wanted = three_control_planes();
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
+    repair_node::run(&cx, "cp-1", Role::ControlPlane, &[]).await.unwrap();
+    log(
+        &fakes["cp-1"],
+        &expect![[r#"
+        attach kubeone-repair
+        run os/linux/observe.sh
+        run os/linux/etcd_health.sh
+        run os/linux/restore_files.sh
+        run os/linux/start_services.sh as kubeone-repair
+        run os/linux/restart_components.sh as kubeone-restart
+        run os/linux/record_files.sh
+    "#]],
+    );
+    let told = |script, name| variable(&fakes["cp-1"], script, name);
+    assert_eq!(told("os/linux/start_services.sh", "SERVICES"), "kubelet");
+    assert_eq!(told("os/linux/start_services.sh", "RESTART_KUBELET"), "true");
+    assert_eq!(told("os/linux/restart_components.sh", "COMPONENTS"), "etcd");
+    assert_eq!(told("os/linux/restart_components.sh", "AWAIT_HEALTH"), "true");
+}
+
+/// The certificate is made where the CA is, and travels as a secret.
+#[tokio::test]
+async fn a_kubelet_whose_certificate_has_ended_gets_one_from_a_control_plane() {
+    let pem = include_str!("../../kubeadm/testdata/ended.crt");
+    let der: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let ended = json!({
+        "marker": marker(Some(UID)), "containerd_active": true, "kubelet_active": true,
+        "certificates": { "/var/lib/kubelet/pki/kubelet-client-current.pem": der },
+    });
+    let worker = FakeHost::new("w-1")
+        .answers("os/linux/observe.sh", seen(ended))
+        .answers("os/linux/write_kubelet_kubeconfig.sh", "")
+        .answers("os/linux/start_services.sh", "");
+    let maker = FakeHost::new("cp-1")
+        .answers("os/linux/observe.sh", seen(json!({ "marker": marker(Some(UID)) })))
+        .answers(KUBEADM_KUBECONFIG, "client-key-data: secret");
+    let (hosts, fakes) = hosts([maker, worker]);
+    let wanted = Wanted::new(spec());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
+    repair_node::run(&cx, "w-1", Role::Worker, &[]).await.unwrap();
+    assert_eq!(variable(&fakes["cp-1"], KUBEADM_KUBECONFIG, "NODE"), "w-1");
+    log(
+        &fakes["w-1"],
+        &expect![[r#"
+        attach kubeone-repair
+        run os/linux/observe.sh
+        run os/linux/write_kubelet_kubeconfig.sh
+        run os/linux/start_services.sh as kubeone-repair
+    "#]],
+    );
+    let plain = fakes["w-1"].calls().iter().any(|call| format!("{call:?}").contains("client-key-data: secret"));
+    assert!(!plain, "the key is not a secret");
+}
+
+#[tokio::test]
+async fn a_node_that_is_as_it_should_be_is_left_alone() {
+    let fine = json!({ "marker": marker(Some(UID)), "containerd_active": true, "kubelet_active": true });
+    let (hosts, fakes) = hosts([FakeHost::new("w-1").answers("os/linux/observe.sh", seen(fine))]);
+    let wanted = Wanted::new(spec());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
+    let outcome = repair_node::run(&cx, "w-1", Role::Worker, &[]).await.unwrap();
+    assert!(matches!(outcome, Outcome::Skipped(_)));
+    assert_eq!(fakes["w-1"].log(), ["attach kubeone-repair", "run os/linux/observe.sh"]);
 }

@@ -60,9 +60,19 @@ fn assert_untouched(response: &ReadResponse, warning: &str) {
 }
 
 #[test]
-fn a_silent_api_changes_nothing() {
+fn a_silent_api_behind_silent_hosts_changes_nothing() {
     let silent = ApiState::Silent { reason: "connection refused".to_owned() };
-    assert_untouched(&refresh(&observed(reached(Some("prod")), reached(Some("prod")), silent)), "connection refused");
+    assert_untouched(&refresh(&observed(unreachable(), reached(Some("prod")), silent)), "connection refused");
+}
+
+/// The plan shows how it is brought back, so there must be a difference.
+#[test]
+fn a_silent_api_whose_hosts_answer_makes_a_plan() {
+    let silent = ApiState::Silent { reason: "connection refused".to_owned() };
+    let response = refresh(&observed(reached(Some("prod")), reached(Some("prod")), silent));
+    assert_eq!(response.state.attribute("planned_steps"), &Value::List(Vec::new()));
+    assert_eq!(response.state.attribute("nodes"), state().attribute("nodes"));
+    assert_ne!(response.private, b"before");
 }
 
 #[test]

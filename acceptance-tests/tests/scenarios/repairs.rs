@@ -1,0 +1,147 @@
+//! What somebody changed by hand is seen by the next plan and put right by the next apply, with the API or without it.
+
+use std::time::{Duration, Instant};
+
+use acceptance_tests::scenario::{Programs, Scenario};
+use acceptance_tests::terraform::Attribute;
+use anyhow::{Result, bail, ensure};
+
+use crate::certificates::make_certificates_end_within;
+use crate::kubernetes;
+
+const CLUSTER: &str = "kubeone_cluster.this";
+const CONTROL_PLANE: &str = "control-plane-1";
+const WORKER: &str = "worker-1";
+
+/// Several things at once on one control plane and one worker.
+pub(crate) fn drift(programs: &Programs) -> Result<()> {
+    let mut scenario = Scenario::of_local_example("drift-repaired", programs)?;
+    scenario.apply()?;
+    let manifest = "/etc/kubernetes/manifests/kube-scheduler.yaml";
+    let before = scenario.machine(CONTROL_PLANE).run(&format!("cat {manifest}"))?;
+
+    scenario.machine(CONTROL_PLANE).run(&format!("sed -i 's/- kube-scheduler$/&\\n    - --v=1/' {manifest}"))?;
+    scenario.machine(WORKER).run(
+        "systemctl disable --now kubelet
+         echo 'maxPods: 7' >>/var/lib/kubelet/config.yaml",
+    )?;
+    let steps = planned_steps(&mut scenario)?;
+    for words in [
+        "control-plane-1: repair control plane (restore /etc/kubernetes/manifests/kube-scheduler.yaml)",
+        "restore /var/lib/kubelet/config.yaml",
+        "start kubelet",
+    ] {
+        ensure!(steps.contains(words), "the plan does not say `{words}`: {steps}");
+    }
+    apply(&mut scenario, "an edited manifest, an edited kubelet configuration and a stopped kubelet")?;
+    let after = scenario.machine(CONTROL_PLANE).run(&format!("cat {manifest}"))?;
+    ensure!(after == before, "the manifest is\n{after}");
+    scenario.machine(WORKER).run("systemctl is-enabled kubelet && ! grep maxPods /var/lib/kubelet/config.yaml")?;
+
+    scenario.kubectl("delete node control-plane-1 worker-1")?;
+    let steps = planned_steps(&mut scenario)?;
+    ensure!(steps.contains("control-plane-1: repair control plane (register its Node)"), "{steps}");
+    ensure!(steps.contains("worker-1: join worker (its Node is gone)"), "{steps}");
+    apply(&mut scenario, "two Nodes deleted")?;
+    kubernetes::nodes_are_ready(&scenario, &[CONTROL_PLANE, WORKER])?;
+    let taints = scenario.kubectl("get node control-plane-1 --output jsonpath='{.spec.taints[*].key}'")?;
+    ensure!(taints.contains("node-role.kubernetes.io/control-plane"), "its taints are `{taints}`");
+    kubernetes::pods_reach_each_other(&scenario, 2)
+}
+
+/// The only control plane is down in several ways; then its certificates have ended, all of them.
+pub(crate) fn api_down(programs: &Programs) -> Result<()> {
+    let mut scenario = Scenario::of_local_example("api-down", programs)?;
+    scenario.apply()?;
+    scenario.machine(CONTROL_PLANE).run(
+        "systemctl stop kubelet
+         rm /etc/kubernetes/manifests/etcd.yaml
+         for task in $(ctr --namespace k8s.io tasks list --quiet); do
+           ctr --namespace k8s.io tasks kill --signal SIGKILL $task || true
+         done",
+    )?;
+    let steps = planned_steps(&mut scenario)?;
+    ensure!(
+        steps.contains("repair control plane (start kubelet, restore /etc/kubernetes/manifests/etcd.yaml)"),
+        "{steps}"
+    );
+    ensure!(steps.contains("cluster: wait until the Kubernetes API answers"), "{steps}");
+    apply(&mut scenario, "kubelet stopped, etcd gone")?;
+    kubernetes::nodes_are_ready(&scenario, &[CONTROL_PLANE, WORKER])?;
+
+    let began = Instant::now();
+    make_certificates_end_within(&scenario, CONTROL_PLANE, "1m0s")?;
+    make_kubelet_certificate_end(&scenario)?;
+    while began.elapsed() < Duration::from_secs(65) {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    // So that everything has to live with what has ended.
+    scenario.machine(CONTROL_PLANE).run(
+        "for task in $(ctr --namespace k8s.io tasks list --quiet); do
+           ctr --namespace k8s.io tasks kill --signal SIGKILL $task || true
+         done",
+    )?;
+    let steps = planned_steps(&mut scenario)?;
+    ensure!(steps.contains("control-plane-1: renew certificates (") && steps.contains("ended on"), "{steps}");
+    ensure!(steps.contains("renew the kubelet's certificate"), "{steps}");
+    apply(&mut scenario, "all certificates ended")?;
+    kubernetes::nodes_are_ready(&scenario, &[CONTROL_PLANE, WORKER])?;
+    kubernetes::pods_reach_each_other(&scenario, 2)
+}
+
+/// Nobody answers: the plan says so in time and leaves the state as it is.
+pub(crate) fn all_unreachable(programs: &Programs) -> Result<()> {
+    let mut scenario = Scenario::of_local_example("all-unreachable", programs)?;
+    scenario.apply()?;
+    let before = scenario.terraform.state_text()?;
+    for (how, limit) in [("refuse", 25), ("are silent", 60)] {
+        for name in [CONTROL_PLANE, WORKER] {
+            let machine = scenario.machine(name);
+            if how == "refuse" {
+                machine.run("systemctl stop ssh.socket ssh 2>/dev/null || systemctl stop ssh").map(drop)?
+            } else {
+                machine.plug(false)?
+            }
+        }
+        let began = Instant::now();
+        let run = scenario.terraform.plan_run(&[])?;
+        let seconds = began.elapsed().as_secs();
+        run.must_succeed()?;
+        eprintln!("plan when all hosts {how}: {seconds} s");
+        ensure!(seconds < limit, "a plan when all hosts {how} took {seconds} s");
+        let warned = run.diagnostics.iter().any(|diagnostic| diagnostic.summary.contains("could not be looked at"));
+        ensure!(warned, "the plan does not warn: {:#?}", run.diagnostics);
+        ensure!(scenario.terraform.state_text()? == before, "the state changed");
+    }
+    Ok(())
+}
+
+/// Gives the worker's kubelet a certificate that ends in a minute, which it has no time to renew.
+fn make_kubelet_certificate_end(scenario: &Scenario) -> Result<()> {
+    let kubeconfig = scenario.machine(CONTROL_PLANE).run(
+        "kubeadm kubeconfig user --client-name system:node:worker-1 --org system:nodes --validity-period 1m 2>/dev/null",
+    )?;
+    scenario.machine(WORKER).run(&format!(
+        "systemctl stop kubelet
+         field() {{ sed -n \"s/^ *$1: //p\" | base64 --decode; }}
+         pem=/var/lib/kubelet/pki/short.pem
+         field client-certificate-data >$pem <<'END'\n{kubeconfig}\nEND
+         field client-key-data >>$pem <<'END'\n{kubeconfig}\nEND
+         ln --symbolic --force --no-dereference $pem /var/lib/kubelet/pki/kubelet-client-current.pem"
+    ))?;
+    Ok(())
+}
+
+fn planned_steps(scenario: &mut Scenario) -> Result<String> {
+    match scenario.plan()?.attribute(CLUSTER, "/planned_steps")? {
+        Attribute::Known(steps) => Ok(steps.to_string()),
+        other => bail!("the plan shows the steps as {other:?}"),
+    }
+}
+
+fn apply(scenario: &mut Scenario, what: &str) -> Result<()> {
+    let began = Instant::now();
+    scenario.apply()?;
+    eprintln!("{what}: repaired, and a second plan is empty, in {:.1} s", began.elapsed().as_secs_f64());
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Where in a plan nodes are put right: after their hosts are prepared; and first of all where the API is silent.
+
+use kubeone_spec::Role;
+
+use super::renew::renew;
+use super::{Action, Lane, Plan};
+use crate::observed::{ApiState, Observed};
+use crate::repair::{Repair, repairs};
+use crate::standing::{Standing, standing};
+use crate::wanted::Wanted;
+
+/// One control plane after the other: each may restart its member of etcd. Workers side by side.
+pub(super) fn repair_lanes(wanted: &Wanted, observed: &Observed) -> Vec<Lane> {
+    let mut lanes = worker_lanes(wanted, observed);
+    lanes.insert(
+        0,
+        wanted
+            .spec
+            .control_plane
+            .keys()
+            .filter_map(|name| repair(wanted, observed, name, Role::ControlPlane))
+            .collect(),
+    );
+    lanes
+}
+
+fn worker_lanes(wanted: &Wanted, observed: &Observed) -> Vec<Lane> {
+    let workers = wanted.spec.static_workers.keys();
+    workers.filter_map(|name| repair(wanted, observed, name, Role::Worker)).map(|repair| vec![repair]).collect()
+}
+
+fn repair(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Option<Action> {
+    let what = repairs(wanted, observed, name, role);
+    (!what.is_empty()).then(|| Action::RepairNode { host: name.to_owned(), role, what })
+}
+
+/// Whether the cluster is there and its API is not. Then all that is known comes from the hosts.
+pub(super) fn is_api_lost(wanted: &Wanted, observed: &Observed) -> bool {
+    matches!(observed.api, ApiState::Silent { .. }) && finished(wanted, observed).next().is_some()
+}
+
+fn finished<'a>(wanted: &'a Wanted, observed: &'a Observed) -> impl Iterator<Item = &'a str> {
+    let names = wanted.spec.control_plane.keys().map(String::as_str);
+    names.filter(|name| standing(wanted, observed, name) == Standing::Finished)
+}
+
+/// Brings the API back. What needs it is planned when it is there. Empty when most control planes are out of reach: then
+/// nothing on the others helps.
+pub(super) fn without_api(wanted: &Wanted, observed: &Observed) -> Plan {
+    let unreachable = |name: &&String| matches!(standing(wanted, observed, name), Standing::Unreachable { .. });
+    let lost = wanted.spec.control_plane.keys().filter(unreachable).count();
+    let mut plan = Plan::default();
+    if finished(wanted, observed).count() <= lost {
+        return plan;
+    }
+    let mut lane = Lane::new();
+    for name in finished(wanted, observed) {
+        lane.extend(repair(wanted, observed, name, Role::ControlPlane));
+        lane.extend(renew(wanted, observed, name));
+    }
+    if lane.is_empty() {
+        let what = || vec![Repair::RestartKubelet];
+        let restart = |name: &str| Action::RepairNode { host: name.to_owned(), role: Role::ControlPlane, what: what() };
+        lane.extend(finished(wanted, observed).map(restart));
+    }
+    plan.add("repair the control plane", vec![lane]);
+    plan.add("wait for the API", vec![vec![Action::AwaitApi]]);
+    plan.add("repair nodes", worker_lanes(wanted, observed));
+    plan
+}

@@ -1,0 +1,118 @@
+//! What is wrong with a finished node and can be put right on its host. Plan and step decide by this alone.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use kubeone_spec::Role;
+use serde::{Deserialize, Serialize};
+
+use crate::leaving::leavers;
+use crate::observed::{ApiState, HostFacts, Observed};
+use crate::renewal::KUBELET_CERTIFICATE;
+use crate::standing::{Standing, has_node, standing};
+use crate::wanted::Wanted;
+
+/// One thing that is put right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Repair {
+    /// Services that do not run, or would not after the next boot.
+    Start { services: Vec<String> },
+    /// Files that kubeadm wrote and somebody else changed or removed.
+    Restore { files: Vec<String> },
+    /// A kubelet whose certificate has ended cannot ask for a new one.
+    RenewKubeletCertificate,
+    /// A control plane whose Node is gone, but nothing else.
+    RegisterNode,
+    /// Nothing is wrong that can be seen, and yet the API is silent: components that gave up start at once.
+    RestartKubelet,
+}
+
+impl fmt::Display for Repair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start { services } => write!(f, "start {}", services.join(" and ")),
+            Self::Restore { files } => write!(f, "restore {}", files.join(", ")),
+            Self::RenewKubeletCertificate => f.write_str("renew the kubelet's certificate"),
+            Self::RegisterNode => f.write_str("register its Node"),
+            Self::RestartKubelet => f.write_str("restart the kubelet"),
+        }
+    }
+}
+
+/// What is wrong with a finished node. While an upgrade is under way nothing is: its own steps come to all of it.
+pub(crate) fn repairs(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Vec<Repair> {
+    if standing(wanted, observed, name) != Standing::Finished {
+        return Vec::new();
+    }
+    let Some(facts) = observed.facts(name) else { return Vec::new() };
+    if facts.packages.kubelet != wanted.spec.kubernetes_version.to_string() {
+        return Vec::new();
+    }
+    let mut repairs = on_host(facts, &observed.observed_at);
+    if !matches!(observed.api, ApiState::Silent { .. }) {
+        // With the API there, containerd is the preparation's business.
+        for repair in &mut repairs {
+            if let Repair::Start { services } = repair {
+                services.retain(|service| service != CONTAINERD);
+            }
+        }
+        repairs.retain(|repair| !matches!(repair, Repair::Start { services } if services.is_empty()));
+    }
+    if role == Role::ControlPlane && lost_its_node(wanted, observed, name) {
+        repairs.push(Repair::RegisterNode);
+    }
+    repairs
+}
+
+pub(crate) const CONTAINERD: &str = "containerd";
+pub(crate) const KUBELET: &str = "kubelet";
+
+/// What is wrong as far as the host itself shows it. `now` is when it was looked at.
+pub(crate) fn on_host(facts: &HostFacts, now: &str) -> Vec<Repair> {
+    let services = [(CONTAINERD, facts.containerd_active), (KUBELET, facts.kubelet_active)];
+    let down = |name: &str, active: bool| !active || facts.disabled_services.iter().any(|disabled| disabled == name);
+    let services: Vec<_> =
+        services.into_iter().filter(|(name, active)| down(name, *active)).map(|(name, _)| name.to_owned()).collect();
+    let mut repairs = Vec::new();
+    if !services.is_empty() {
+        repairs.push(Repair::Start { services });
+    }
+    if !facts.changed_files.is_empty() {
+        repairs.push(Repair::Restore { files: facts.changed_files.clone() });
+    }
+    let end = facts.certificates.get(KUBELET_CERTIFICATE).and_then(|end| end.parse::<Timestamp>().ok());
+    if let (Some(end), Ok(now)) = (end, now.parse::<Timestamp>())
+        && end <= now
+    {
+        repairs.push(Repair::RenewKubeletCertificate);
+    }
+    repairs
+}
+
+/// Whether a finished control plane has no Node any more. Its kubelet registers it anew; one whose member of etcd is gone
+/// as well joins again.
+pub(crate) fn lost_its_node(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
+    observed.api_facts().is_some()
+        && standing(wanted, observed, name) == Standing::Finished
+        && !has_node(observed, name)
+        && !is_renamed(wanted, observed, name)
+        && !lost_its_member(wanted, observed, name)
+}
+
+/// Whether it is a machine that gets another name. It has neither Node nor member under that one yet.
+fn is_renamed(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
+    leavers(wanted, observed).any(|leaver| leaver.successor == Some(name))
+}
+
+/// Whether other control planes say that a finished one is no member of etcd.
+pub(crate) fn lost_its_member(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
+    if standing(wanted, observed, name) != Standing::Finished || is_renamed(wanted, observed, name) {
+        return false;
+    }
+    let others = wanted.spec.control_plane.keys().filter(|other| *other != name);
+    let known: Vec<_> =
+        others.filter_map(|other| observed.facts(other)).flat_map(|facts| &facts.etcd_members).collect();
+    let own = observed.facts(name).is_some_and(|facts| facts.etcd_members.iter().any(|member| member.name == name));
+    !known.is_empty() && !own && !known.iter().any(|member| member.name == name)
+}

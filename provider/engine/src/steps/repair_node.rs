@@ -1,0 +1,158 @@
+//! Puts right what was changed on the host of a finished node, down to what kubeadm left there.
+
+use kubeone_hosts::{Host, HostError, Os};
+use kubeone_spec::{HostSpec, Role, Secret};
+
+use super::{await_earlier, control_plane, finish_node, host_spec, os_of, record_files};
+use crate::cx::Cx;
+use crate::error::StepError;
+use crate::kubeadm;
+use crate::observe::{now, observe_host};
+use crate::observed::{HostFacts, Marker};
+use crate::repair::{CONTAINERD, KUBELET, Repair, on_host};
+use crate::report::Outcome;
+
+const UNIT: &str = "kubeone-repair";
+
+/// The static pods that kubeadm makes.
+const COMPONENTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+
+pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, what: &[Repair]) -> Result<Outcome, StepError> {
+    let (host, host_spec) = (cx.host(name)?, host_spec(cx, name)?);
+    await_earlier(host, UNIT).await?;
+    let facts = observe_host(host).await?;
+    let marker = Marker::claim(cx.spec, &facts)?;
+    let os = os_of(&facts)?;
+    // What only the API shows is taken from the plan.
+    let unseen = what.iter().filter(|repair| matches!(repair, Repair::RegisterNode | Repair::RestartKubelet));
+    let repairs: Vec<_> = on_host(&facts, &now().to_string()).into_iter().chain(unseen.cloned()).collect();
+    if repairs.is_empty() {
+        return Ok(Outcome::Skipped("it is as it should be".to_owned()));
+    }
+    if facts.swap_active {
+        host.run(&os.script("configure_kernel")?).await?;
+    }
+    let mut services = Services::default();
+    let mut components = Vec::new();
+    for repair in &repairs {
+        match repair {
+            Repair::Start { services: down } => services.start.clone_from(down),
+            Repair::Restore { files } => {
+                components = restored_components(role, files);
+                // Before anything is changed that may cost this member.
+                if components.contains(&"etcd") {
+                    services.health = control_plane::await_quorum_without(cx, name, host).await?;
+                }
+                host.run(&os.script("restore_files")?.lines("FILES", files)).await?;
+                services.restart_kubelet |= files.iter().any(|file| file.starts_with("/var/lib/kubelet/"));
+            }
+            Repair::RenewKubeletCertificate => {
+                renew_kubelet_certificate(cx, name, role, host, &os).await?;
+                services.restart_kubelet = true;
+            }
+            Repair::RegisterNode | Repair::RestartKubelet => services.restart_kubelet = true,
+        }
+    }
+    services.run(host, &os).await?;
+    if !components.is_empty() {
+        let health = if components.contains(&"etcd") { services.health } else { is_member_well(host).await? };
+        control_plane::Restart { components, health, renewed: false }.run(cx, host, host_spec, &os).await?;
+        record_files(host).await?;
+    }
+    if repairs.contains(&Repair::RegisterNode) {
+        register(cx, name, host_spec, &facts, marker, &os).await?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Services to start, and to start anew.
+#[derive(Default)]
+struct Services {
+    start: Vec<String>,
+    restart_kubelet: bool,
+    health: bool,
+}
+
+impl Services {
+    async fn run(&self, host: &dyn Host, os: &Os) -> Result<(), StepError> {
+        let mut start = self.start.clone();
+        if self.restart_kubelet && !start.iter().any(|service| service == KUBELET) {
+            start.push(KUBELET.to_owned());
+        }
+        if start.is_empty() {
+            return Ok(());
+        }
+        // A kubelet that lost its runtime has to find it again.
+        let restart = self.restart_kubelet || start.iter().any(|service| service == CONTAINERD);
+        let script = os.script("start_services")?.lines("SERVICES", &start).var("RESTART_KUBELET", restart);
+        host.run_unit(UNIT, &script).await?;
+        Ok(())
+    }
+}
+
+fn restored_components(role: Role, files: &[String]) -> Vec<&'static str> {
+    if role == Role::Worker {
+        return Vec::new();
+    }
+    let is_restored = |name: &&str| files.iter().any(|file| file.ends_with(&format!("/manifests/{name}.yaml")));
+    COMPONENTS.into_iter().filter(is_restored).collect()
+}
+
+async fn is_member_well(host: &dyn Host) -> Result<bool, StepError> {
+    match host.run(&Os::common().script("etcd_health")?.var("PATIENCE", 0)).await {
+        Ok(_) => Ok(true),
+        Err(HostError::Script(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A certificate for this kubelet, made on a control plane with the cluster's CA.
+async fn renew_kubelet_certificate(
+    cx: &Cx<'_>,
+    name: &str,
+    role: Role,
+    host: &dyn Host,
+    os: &Os,
+) -> Result<(), StepError> {
+    let makers = cx.spec.control_plane.iter().filter(|(maker, _)| role == Role::Worker || *maker == name);
+    let mut failure = StepError::NoApi { reason: "there is no control plane to make a certificate".to_owned() };
+    for (maker, maker_spec) in makers {
+        match kubelet_kubeconfig(cx, maker, maker_spec, name).await {
+            Ok(kubeconfig) => {
+                host.run(&os.script("write_kubelet_kubeconfig")?.secret("KUBECONFIG", kubeconfig)).await?;
+                return Ok(());
+            }
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+async fn kubelet_kubeconfig(
+    cx: &Cx<'_>,
+    maker: &str,
+    spec: &HostSpec,
+    node: &str,
+) -> Result<Secret<String>, StepError> {
+    let host = cx.host(maker)?;
+    let facts = observe_host(host).await?;
+    let config = kubeadm::init_config(cx.spec, maker, spec, cx.spec.kubernetes_version, &facts)?;
+    let make = os_of(&facts)?.script("make_kubelet_kubeconfig")?.var("NODE", node).var("CONFIG", config);
+    Ok(Secret::new(host.run(&make).await?.stdout))
+}
+
+/// The kubelet registers its Node when it starts; what kubeadm and the settings say about it comes on top.
+async fn register(
+    cx: &Cx<'_>,
+    name: &str,
+    spec: &HostSpec,
+    facts: &HostFacts,
+    marker: Marker,
+    os: &Os,
+) -> Result<(), StepError> {
+    let config = kubeadm::init_config(cx.spec, name, spec, cx.spec.kubernetes_version, facts)?;
+    let host = cx.host(name)?;
+    host.run_unit(UNIT, &os.script("mark_control_plane")?.var("NODE", name).var("CONFIG", config)).await?;
+    let uid = marker.uid.clone().unwrap_or_default();
+    finish_node(cx, name, spec, marker, &uid).await
+}
