@@ -14,6 +14,7 @@ mod foreign_host;
 mod hosts;
 mod hosts_come_and_go;
 mod hosts_reboot;
+mod imported;
 mod interrupted;
 mod kubeconfig;
 mod kubernetes;
@@ -51,6 +52,7 @@ const SCENARIOS: &[(&str, Story)] = &[
     ("ctrl-c", ctrl_c::run),
     ("apt-locked", apt_locked::run),
     ("foreign-host", foreign_host::run),
+    ("imported", imported::run),
     ("certificates-renewed", certificates::renewed),
     ("drift-repaired", repairs::drift),
     ("api-down", repairs::api_down),

@@ -1,0 +1,109 @@
+//! Nodes that somebody else made get a marker, and nothing else.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::*;
+
+const CA: &str = include_str!("../../kubeadm/testdata/ca.crt");
+
+/// A control plane of the cluster, for its CA.
+fn control_plane() -> FakeHost {
+    let ca = STANDARD.encode(CA);
+    let kubeconfig = format!("clusters: [{{ cluster: {{ certificate-authority-data: {ca}, server: https://x }} }}]");
+    FakeHost::new("cp-1").has_file(RemoteFile::private("/etc/kubernetes/admin.conf", kubeconfig))
+}
+
+/// What its own kubeadm left on the worker, with some of it replaced.
+fn node(changes: Value) -> String {
+    let der: String = CA.lines().filter(|line| !line.starts_with('-')).collect();
+    let mut node = json!({
+        "machine_id": "m", "kubelet_active": true, "kubernetes": { "kubelet_conf": true },
+        "packages": { "kubelet": "1.35.4", "containerd": "1.7.24" },
+        "certificates": { "/etc/kubernetes/pki/ca.crt": der },
+    });
+    if let (Value::Object(node), Value::Object(changes)) = (&mut node, changes) {
+        node.extend(changes);
+    }
+    seen(node)
+}
+
+/// How much of the API the step asks for before it knows enough.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Asks {
+    Nothing,
+    Identity,
+    Nodes,
+}
+
+async fn adopt(
+    worker: FakeHost,
+    machine_of_node: &str,
+    uid: &str,
+    asks: Asks,
+) -> (Result<Outcome, StepError>, Arc<FakeHost>) {
+    let (hosts, fakes) = hosts([control_plane(), worker]);
+    let api = FakeApi::new();
+    if asks >= Asks::Identity {
+        expect_namespace(&api);
+    }
+    let info = json!({
+        "machineID": machine_of_node, "architecture": "", "bootID": "", "containerRuntimeVersion": "", "kernelVersion": "",
+        "kubeProxyVersion": "", "kubeletVersion": "", "operatingSystem": "", "osImage": "", "systemUUID": "",
+    });
+    if asks == Asks::Nodes {
+        expect_nodes(&api, &[json!({ "metadata": { "name": "w-1" }, "status": { "nodeInfo": info } })]);
+    }
+    let wanted = Wanted { uid: Some(uid.to_owned()), ..Wanted::new(spec()) };
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
+    (adopt_host::run(&cx, "w-1").await, fakes["w-1"].clone())
+}
+
+#[tokio::test]
+async fn a_node_is_adopted_by_its_marker() {
+    let worker =
+        FakeHost::new("w-1").answers("os/linux/observe.sh", node(json!({}))).answers("os/linux/record_files.sh", "");
+    let (outcome, worker) = adopt(worker, "m", UID, Asks::Nodes).await;
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+    log(
+        &worker,
+        &expect![[r#"
+        run os/linux/observe.sh
+        run os/linux/record_files.sh
+        write /etc/kubeone/cluster.json 644
+    "#]],
+    );
+    let marker: Marker = serde_json::from_slice(worker.file(crate::marker::PATH).unwrap().content.expose()).unwrap();
+    assert!(marker.adopted && marker.uid.as_deref() == Some(UID));
+    assert_eq!(marker.packages_kept, ["containerd.io", "kubelet"]);
+}
+
+#[tokio::test]
+async fn whatever_is_not_sure_to_be_the_node_is_refused() {
+    let other_ca = json!({ "certificates": {}, "kubernetes": { "kubelet_conf": true, "ca_sha256": "ab" } });
+    for (facts, machine, uid, asks, says) in [
+        (json!({}), "m", "another", Asks::Identity, "not the one in Terraform's state"),
+        (json!({}), "another", UID, Asks::Nodes, "this is not the machine behind the Node `w-1`"),
+        (other_ca, "m", UID, Asks::Nodes, "is not the CA of the cluster"),
+        (
+            json!({ "marker": r#"{"cluster":"other","provider_version":"0.1.0"}"# }),
+            "m",
+            UID,
+            Asks::Nothing,
+            "belongs to the cluster",
+        ),
+    ] {
+        let worker = FakeHost::new("w-1").answers("os/linux/observe.sh", node(facts));
+        let (outcome, worker) = adopt(worker, machine, uid, asks).await;
+        let error = outcome.unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+        log(&worker, &expect![["run os/linux/observe.sh\n"]]);
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_has_its_marker_is_left_as_it_is() {
+    let worker = FakeHost::new("w-1").answers("os/linux/observe.sh", node(json!({ "marker": marker(Some(UID)) })));
+    let (outcome, _) = adopt(worker, "m", UID, Asks::Nothing).await;
+    assert!(matches!(outcome.unwrap(), Outcome::Skipped(_)));
+}
