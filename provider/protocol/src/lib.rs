@@ -5,6 +5,7 @@
 mod diagnostic;
 mod kinds;
 mod path;
+mod pinned;
 pub mod plan;
 mod proto;
 pub mod schema;

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::pinned::PinnedPeer;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsError {
@@ -30,7 +29,7 @@ pub(super) fn server_tls(client_certificate_pem: &str) -> Result<ServerTls, TlsE
         CertificateDer::from_pem_slice(client_certificate_pem.as_bytes()).map_err(TlsError::ClientCertificate)?;
     let (certificate, key) = own_certificate().map_err(TlsError::OwnCertificate)?;
     let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier = PinnedClient { certificate: client, algorithms: crypto.signature_verification_algorithms };
+    let verifier = PinnedPeer::new(client, &crypto);
     let mut config = ServerConfig::builder_with_provider(crypto)
         .with_safe_default_protocol_versions()
         .and_then(|builder| {
@@ -49,57 +48,6 @@ fn own_certificate() -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>)
         vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth, rcgen::ExtendedKeyUsagePurpose::ClientAuth];
     let certificate = parameters.self_signed(&key)?;
     Ok((certificate.der().clone(), PrivateKeyDer::Pkcs8(key.serialize_der().into())))
-}
-
-/// Accepts the one certificate that Terraform announced, byte for byte.
-///
-/// It is a CA certificate used as an end-entity certificate, which the usual verification refuses. It is signed with P-521,
-/// which the `ring` backend does not know: there, Terraform sends no certificate at all.
-#[derive(Debug)]
-struct PinnedClient {
-    certificate: CertificateDer<'static>,
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl ClientCertVerifier for PinnedClient {
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
-    }
-
-    fn verify_client_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _now: UnixTime,
-    ) -> Result<ClientCertVerified, rustls::Error> {
-        if *end_entity == self.certificate {
-            Ok(ClientCertVerified::assertion())
-        } else {
-            Err(CertificateError::ApplicationVerificationFailure.into())
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
 }
 
 #[cfg(test)]
