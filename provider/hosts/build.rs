@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    println!("cargo::rerun-if-changed=os");
     let root = Path::new("os").canonicalize()?;
+    watch(&root)?;
     let mut code = String::from("[\n");
     for folder in entries(&root)?.into_iter().filter(|path| path.is_dir()) {
         writeln!(
@@ -16,14 +16,31 @@ fn main() -> io::Result<()> {
             include(&folder.join("os.toml"))
         )
         .map_err(io::Error::other)?;
-        for script in entries(&folder)?.iter().filter(|path| path.extension().is_some_and(|kind| kind == "sh")) {
-            writeln!(code, "    ({:?}, {}),", name(script), include(script)).map_err(io::Error::other)?;
+        for script in scripts(&folder)? {
+            writeln!(code, "    ({:?}, {}),", name(&script), include(&script)).map_err(io::Error::other)?;
+        }
+        code.push_str("  ], functions: &[\n");
+        for part in scripts(&folder.join("functions"))? {
+            writeln!(code, "    ({:?}, {}),", name(&part), include(&part)).map_err(io::Error::other)?;
         }
         code.push_str("  ] },\n");
     }
     code.push_str("]\n");
     let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("OUT_DIR is set by cargo"))?;
     fs::write(PathBuf::from(out).join("os_folders.rs"), code)
+}
+
+/// Cargo notices a new file only in a folder that it was told of.
+fn watch(folder: &Path) -> io::Result<()> {
+    println!("cargo::rerun-if-changed={}", folder.display());
+    entries(folder)?.iter().filter(|path| path.is_dir()).try_for_each(|path| watch(path))
+}
+
+fn scripts(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    Ok(entries(folder)?.into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "sh")).collect())
 }
 
 /// In a fixed order, so that builds are repeatable.

@@ -22,14 +22,40 @@ const KERNEL_SETTINGS: &str = "/etc/sysctl.d/99-kubeone.conf";
 pub(crate) const MANAGED_FILES: [&str; 5] =
     [KERNEL_MODULES, KERNEL_SETTINGS, containerd::CONFIG, repositories::SOURCES, KUBELET_PATCH];
 
+/// Files that are there before us on a host with containerd, and that ours take the place of.
+pub(crate) const ORIGINALS: [&str; 1] = [containerd::CONFIG];
+
+/// The beginning of the version that containerd gets on this host; empty where it is somebody else's.
+pub(crate) fn containerd_version<'a>(release: &'a catalog::MinorRelease, facts: &HostFacts) -> &'a str {
+    if is_adopted(facts) { "" } else { &release.containerd }
+}
+
 /// Paths and SHA-256 of the files that must be on this host.
 pub(crate) fn expected_files(spec: &ClusterSpec, facts: &HostFacts) -> BTreeMap<String, String> {
     let hash = |content: &String| hex::encode(Sha256::digest(content));
     files(spec, facts).iter().map(|(path, content)| ((*path).to_owned(), hash(content))).collect()
 }
 
-/// Paths and contents of the files that must be on this host.
+/// Paths and contents of the files that must be on this host. How an adopted host is set up is not our business; it gets
+/// what Kubernetes is upgraded with.
 pub(crate) fn files(spec: &ClusterSpec, facts: &HostFacts) -> BTreeMap<&'static str, String> {
+    let mut files = if is_adopted(facts) {
+        BTreeMap::from([(repositories::SOURCES, repositories::kubernetes_sources(spec.kubernetes_version))])
+    } else {
+        files_of_prepared_host(spec, facts)
+    };
+    if has_patches(facts) {
+        files.insert(KUBELET_PATCH, "failCgroupV1: false\n".to_owned());
+    }
+    files
+}
+
+/// Whether the host was a node before it was ours.
+pub(crate) fn is_adopted(facts: &HostFacts) -> bool {
+    facts.marker.as_ref().is_some_and(|marker| marker.adopted)
+}
+
+fn files_of_prepared_host(spec: &ClusterSpec, facts: &HostFacts) -> BTreeMap<&'static str, String> {
     let mut files = BTreeMap::from([
         (KERNEL_MODULES, "overlay\nbr_netfilter\n".to_owned()),
         (KERNEL_SETTINGS, kernel_settings(spec)),
@@ -39,9 +65,6 @@ pub(crate) fn files(spec: &ClusterSpec, facts: &HostFacts) -> BTreeMap<&'static 
     }
     if let Some(sources) = repositories::sources(spec.kubernetes_version, &facts.os) {
         files.insert(repositories::SOURCES, sources);
-    }
-    if has_patches(facts) {
-        files.insert(KUBELET_PATCH, "failCgroupV1: false\n".to_owned());
     }
     files
 }

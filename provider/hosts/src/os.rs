@@ -10,6 +10,8 @@ struct Folder {
     id: &'static str,
     manifest: &'static str,
     scripts: &'static [(&'static str, &'static str)],
+    /// What its scripts have in common: the folder `functions`.
+    functions: &'static [(&'static str, &'static str)],
 }
 
 static FOLDERS: &[Folder] = &include!(concat!(env!("OUT_DIR"), "/os_folders.rs"));
@@ -67,16 +69,29 @@ impl Os {
         self.chain.first().map_or(COMMON, |folder| folder.id)
     }
 
-    /// The script `<name>.sh` of this system, or of the nearest system it is based on.
+    /// The script `<name>.sh` of this system, or of the nearest system it is based on, with the functions it names in its
+    /// header. They are looked for in the same way.
     pub fn script(&self, name: &str) -> Result<Script, OsError> {
         let file = format!("{name}.sh");
-        self.chain
-            .iter()
-            .find_map(|folder| {
-                let (_, body) = folder.scripts.iter().find(|(script, _)| *script == file)?;
-                Some(Script::new(format!("os/{}/{file}", folder.id), *body))
-            })
-            .ok_or_else(|| OsError::NoScript { id: self.id(), script: file.clone() })
+        let (id, body) = self.nearest(|folder| folder.scripts, &file)?;
+        let mut script = Script::new(format!("os/{id}/{file}"), body);
+        for name in functions_of(body) {
+            let (_, functions) = self.nearest(|folder| folder.functions, &format!("{name}.sh"))?;
+            script = script.functions(functions);
+        }
+        Ok(script)
+    }
+
+    /// The folder that has this file, and what is in it.
+    fn nearest(
+        &self,
+        files: impl Fn(&Folder) -> &'static [(&'static str, &'static str)],
+        file: &str,
+    ) -> Result<(&'static str, &'static str), OsError> {
+        let in_folder =
+            |folder: &&'static Folder| files(folder).iter().find(|(name, _)| *name == file).map(|it| (folder.id, it.1));
+        let found = self.chain.iter().find_map(in_folder);
+        found.ok_or_else(|| OsError::NoScript { id: self.id(), script: file.to_owned() })
     }
 
     fn with_bases(first: &'static Folder) -> Result<Self, OsError> {
@@ -89,6 +104,13 @@ impl Os {
         }
         Ok(Self { chain })
     }
+}
+
+/// The names in the line `# Functions: …` of a script's header.
+fn functions_of(body: &str) -> impl Iterator<Item = &str> {
+    let header = body.lines().take_while(|line| line.starts_with('#'));
+    let names = header.filter_map(|line| line.strip_prefix("# Functions: ")).flat_map(|names| names.split(", "));
+    names.map(|name| name.trim_end_matches('.'))
 }
 
 /// The folder that no host is named after.

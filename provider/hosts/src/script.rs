@@ -21,6 +21,8 @@ pub(crate) const STARTED: &str = "kubeone: script started";
 #[derive(Clone, Debug)]
 pub struct Script {
     name: String,
+    /// Definitions that stand before the body.
+    functions: String,
     body: String,
     variables: Vec<(&'static str, ScriptValue)>,
     input: Option<Secret<Vec<u8>>>,
@@ -54,7 +56,7 @@ impl ScriptValue {
 impl Script {
     /// A script under the name that errors show, such as `os/debian/prepare.sh`.
     pub fn new(name: impl Into<String>, body: impl Into<String>) -> Self {
-        Self { name: name.into(), body: body.into(), variables: Vec::new(), input: None }
+        Self { name: name.into(), functions: String::new(), body: body.into(), variables: Vec::new(), input: None }
     }
 
     #[must_use]
@@ -74,6 +76,14 @@ impl Script {
     pub fn lines<T: fmt::Display>(self, variable: &'static str, values: impl IntoIterator<Item = T>) -> Self {
         let lines: Vec<String> = values.into_iter().map(|value| value.to_string()).collect();
         self.var(variable, lines.join("\n"))
+    }
+
+    /// Definitions of functions that the body uses. An error in one of them is reported at the line that called it.
+    #[must_use]
+    pub(crate) fn functions(mut self, definitions: &str) -> Self {
+        self.functions.push_str(definitions.trim_end());
+        self.functions.push('\n');
+        self
     }
 
     /// What the script reads from stdin; without it stdin is empty.
@@ -128,6 +138,9 @@ impl Script {
         }
         head.push(format!("printf '%s\\n' '{STARTED}'; printf '%s\\n' '{STARTED}' >&2"));
         head.push("set -Eeuo pipefail".to_owned());
+        if !self.functions.is_empty() {
+            head.push(self.functions.trim_end().to_owned());
+        }
         let head = head.join("\n");
         // The end of `head`, the trap and the opening brace.
         let lines_before_body = head.matches('\n').count() + 3;

@@ -49,6 +49,7 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec
             findings.extend(machine(spec, role, name, facts, &path));
         }
     }
+    findings.extend(cgroup(spec, plan, observed));
     findings.extend(twins(spec, observed));
     findings
 }
@@ -73,7 +74,6 @@ fn machine(spec: &ClusterSpec, role: Role, name: &str, facts: &HostFacts, path: 
         system(name, facts, path),
         architecture(name, facts, path),
         release.and_then(|release| kernel(name, facts, path, release)),
-        release.and_then(|release| cgroup(name, facts, path, release)),
         size(role, name, facts, path),
     ];
     findings.into_iter().flatten().collect()
@@ -120,15 +120,20 @@ fn major_minor(version: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
-fn cgroup(name: &str, facts: &HostFacts, path: &FieldPath, release: &MinorRelease) -> Option<Finding> {
-    if facts.cgroup == CgroupVersion::V2 || !release.refuses_cgroup_v1 {
-        return None;
-    }
+/// One warning for all, as hosts of one cluster are often alike.
+fn cgroup(spec: &ClusterSpec, plan: &Plan, observed: &Observed) -> Option<Finding> {
+    catalog::release(spec.kubernetes_version).filter(|release| release.refuses_cgroup_v1)?;
+    let works_on = |name: &str| plan.actions().any(|action| action.host() == Some(name));
+    let is_old = |name: &str| observed.facts(name).is_some_and(|facts| facts.cgroup == CgroupVersion::V1);
+    let hosts: Vec<_> = spec.hosts().filter(|(name, ..)| works_on(name) && is_old(name)).collect();
+    let (first, role, _) = hosts.first()?;
+    let names: Vec<_> = hosts.iter().map(|(name, ..)| *name).collect();
+    let verb = if names.len() == 1 { "uses" } else { "use" };
     Some(Finding::warning(
-        path.clone(),
-        format!("{name} uses cgroup v1"),
-        "Kubernetes gives up support for cgroup v1. Its kubelet is told to run all the same; boot the host with \
-         cgroup v2 (`systemd.unified_cgroup_hierarchy=1`) before a later version refuses.",
+        host_path(*role, first),
+        format!("{} {verb} cgroup v1", names.join(", ")),
+        "Kubernetes gives up support for cgroup v1. The kubelet is told to run all the same; boot with cgroup v2 \
+         (`systemd.unified_cgroup_hierarchy=1`) before a later version refuses.",
     ))
 }
 

@@ -150,7 +150,7 @@ fn needs_preparation(wanted: &Wanted, observed: &Observed, host: &str) -> bool {
 /// Whether packages, container runtime, kernel settings and our files are as they should be. What an adopted host was
 /// set up with is not ours to judge.
 fn is_prepared(spec: &ClusterSpec, facts: &HostFacts) -> bool {
-    if facts.marker.as_ref().is_some_and(|marker| marker.adopted) {
+    if prepare::is_adopted(facts) {
         return true;
     }
     let packages = &facts.packages;

@@ -15,12 +15,18 @@ pub(crate) struct SigningKey {
 const KUBERNETES_KEY: &str = "/etc/apt/keyrings/kubeone-kubernetes.asc";
 const DOCKER_KEY: &str = "/etc/apt/keyrings/kubeone-docker.asc";
 
+/// apt's sources for Kubernetes alone, where containerd is somebody else's.
+pub(super) fn kubernetes_sources(version: KubernetesVersion) -> String {
+    let kubernetes = kubernetes_repository(version);
+    format!("Types: deb\nURIs: {kubernetes}\nSuites: /\nSigned-By: {KUBERNETES_KEY}\n")
+}
+
 /// apt's sources for Kubernetes and containerd; `None` on a system that we do not know.
 pub(super) fn sources(version: KubernetesVersion, os: &OperatingSystem) -> Option<String> {
-    let (kubernetes, docker) = (kubernetes_repository(version), docker_repository(os)?);
+    let (kubernetes, docker) = (kubernetes_sources(version), docker_repository(os)?);
     let codename = &os.version_codename;
     Some(format!(
-        "Types: deb\nURIs: {kubernetes}\nSuites: /\nSigned-By: {KUBERNETES_KEY}\n\n\
+        "{kubernetes}\n\
          Types: deb\nURIs: {docker}\nSuites: {codename}\nComponents: stable\nSigned-By: {DOCKER_KEY}\n"
     ))
 }

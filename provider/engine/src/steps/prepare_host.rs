@@ -1,6 +1,6 @@
 //! Makes a host ready to become a node: our files, kernel settings, packages, container runtime, images on their way.
 
-use kubeone_hosts::RemoteFile;
+use kubeone_hosts::{Os, RemoteFile};
 use kubeone_kubernetes::{Addon, Parameters};
 use kubeone_spec::{KubernetesVersion, Role};
 
@@ -18,8 +18,12 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, version: Kubernetes
     let os = os_of(&facts)?;
     let release = catalog::release(version)
         .ok_or_else(|| StepError::Refused { reason: format!("Kubernetes {version} is not supported") })?;
+    let marker = Marker::claim(cx.spec, &facts)?;
+    if facts.marker.is_none() {
+        host.run(&Os::common().script("keep_originals")?.lines("FILES", prepare::ORIGINALS)).await?;
+    }
     // The marker first: from now on everybody can see whose host this is.
-    let mut files = vec![Marker::claim(cx.spec, &facts)?.file()?];
+    let mut files = vec![marker.file()?];
     files.extend(prepare::files(cx.spec, &facts).into_iter().map(|(path, content)| RemoteFile::public(path, content)));
     host.write_all(&files).await?;
     host.run(&os.script("configure_kernel")?).await?;
@@ -28,7 +32,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, version: Kubernetes
     let install = os
         .script("install_packages")?
         .var("KUBERNETES_VERSION", version)
-        .var("CONTAINERD_VERSION", &release.containerd)
+        .var("CONTAINERD_VERSION", prepare::containerd_version(release, &facts))
         .lines("SIGNING_KEYS", keys.iter().map(|key| format!("{} {}", key.path, key.url)))
         .var("LOCK_SECONDS", lock_seconds(cx.spec.timeouts.create));
     host.run_unit(PACKAGES_UNIT, &install).await?;

@@ -39,22 +39,22 @@ pub(super) async fn reset(cx: &Cx<'_>, host: &dyn Host, facts: &HostFacts, marke
 
     let ours = |name: &&str| cx.spec.deletion.remove_packages && !marker.packages_kept.iter().any(|kept| kept == name);
     let packages: Vec<&str> = facts.packages.named().map(|(name, _)| name).into_iter().filter(ours).collect();
-    if !packages.is_empty() {
-        let remove = os
-            .script("remove_packages")?
-            .lines("PACKAGES", &packages)
-            .var("LOCK_SECONDS", lock_seconds(cx.spec.timeouts.delete));
-        host.run_unit(RESET_UNIT, &remove).await?;
-    }
+    let remove = os
+        .script("remove_packages")?
+        .lines("PACKAGES", &packages)
+        .var("LOCK_SECONDS", lock_seconds(cx.spec.timeouts.delete));
+    host.run_unit(RESET_UNIT, &remove).await?;
     let keys = prepare::signing_keys(cx.spec.kubernetes_version, &facts.os);
     let containerd_removed = packages.contains(&"containerd.io");
-    // A containerd that stays keeps its configuration.
+    // A containerd that stays gets back the configuration it had; on an adopted host it never had another one.
+    let originals: &[&str] = if containerd_removed || marker.adopted { &[] } else { &prepare::ORIGINALS };
     let files =
         prepare::MANAGED_FILES.into_iter().filter(|path| containerd_removed || *path != prepare::containerd::CONFIG);
     let files = files.chain(keys.iter().map(|key| key.path)).chain([marker::PATH]);
     let restore = os
         .script("remove_configuration")?
         .lines("FILES", files)
+        .lines("ORIGINALS", originals)
         .var("CONTAINERD_REMOVED", containerd_removed)
         .var("CNI_REMOVED", packages.contains(&"kubelet"));
     host.run(&restore).await?;

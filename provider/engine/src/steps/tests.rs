@@ -1,6 +1,7 @@
 //! What each step asks of hosts and of the API, in which order, and what it leaves alone.
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 
+mod adopt;
 mod repairs;
 
 use std::collections::BTreeMap;
@@ -108,6 +109,7 @@ async fn a_bare_host_is_prepared() {
     let spec = spec();
     let host = FakeHost::new("cp-1")
         .answers("os/linux/observe.sh", seen(json!({ "packages": { "kubectl": "1.30.0" } })))
+        .answers("os/linux/keep_originals.sh", "")
         .answers("os/linux/configure_kernel.sh", "")
         .answers("os/debian/install_packages.sh", "")
         .answers("os/linux/pull_images.sh", "");
@@ -120,16 +122,17 @@ async fn a_bare_host_is_prepared() {
     log(
         host,
         &expect![[r#"
-        run os/linux/observe.sh
-        write /etc/kubeone/cluster.json 644
-        write /etc/apt/sources.list.d/kubeone.sources 644
-        write /etc/containerd/config.toml 644
-        write /etc/modules-load.d/kubeone.conf 644
-        write /etc/sysctl.d/99-kubeone.conf 644
-        run os/linux/configure_kernel.sh
-        run os/debian/install_packages.sh as kubeone-prepare
-        run os/linux/pull_images.sh
-    "#]],
+            run os/linux/observe.sh
+            run os/linux/keep_originals.sh
+            write /etc/kubeone/cluster.json 644
+            write /etc/apt/sources.list.d/kubeone.sources 644
+            write /etc/containerd/config.toml 644
+            write /etc/modules-load.d/kubeone.conf 644
+            write /etc/sysctl.d/99-kubeone.conf 644
+            run os/linux/configure_kernel.sh
+            run os/debian/install_packages.sh as kubeone-prepare
+            run os/linux/pull_images.sh
+        "#]],
     );
     let marker: Marker = serde_json::from_slice(host.file(crate::marker::PATH).unwrap().content.expose()).unwrap();
     assert_eq!((marker.uid, marker.packages_kept), (None, vec!["kubectl".to_owned()]));
@@ -366,6 +369,7 @@ async fn packages_stay_when_the_user_says_so() {
     let host = FakeHost::new("w-1")
         .answers("os/linux/observe.sh", seen(json!({ "marker": marker(None) })))
         .answers("os/linux/reset_node.sh", "")
+        .answers("os/debian/remove_packages.sh", "")
         .answers("os/linux/remove_configuration.sh", "");
     let (hosts, fakes) = hosts([host]);
     let wanted = Wanted::new(spec.clone());
@@ -373,6 +377,8 @@ async fn packages_stay_when_the_user_says_so() {
     reset_host::run(&cx, "w-1", Role::Worker).await.unwrap();
     let files = variable(&fakes["w-1"], "os/linux/remove_configuration.sh", "FILES");
     assert!(!files.contains("/etc/containerd/config.toml"), "{files}");
+    assert_eq!(variable(&fakes["w-1"], "os/linux/remove_configuration.sh", "ORIGINALS"), "/etc/containerd/config.toml");
+    assert_eq!(variable(&fakes["w-1"], "os/debian/remove_packages.sh", "PACKAGES"), "");
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 # Installs Kubernetes and containerd in exact versions, holds them, and lets containerd run with its present configuration.
 # Reads /etc/apt/sources.list.d/kubeone.sources. Nothing is downloaded when the right versions are there.
-# Variables: KUBERNETES_VERSION (such as 1.35.4), CONTAINERD_VERSION (beginning of a version, such as `2.`),
+# Variables: KUBERNETES_VERSION (such as 1.35.4), CONTAINERD_VERSION (beginning of a version, such as `2.`;
+#   empty where containerd is somebody else's and stays as it is),
 #   SIGNING_KEYS (lines of path and URL), LOCK_SECONDS (how long to wait while another program uses apt).
-# Leaves behind: packages, on hold; the repositories' keys; containerd running. Safe to run twice.
+# Functions: apt.
+# Leaves behind: packages, on hold; other entries for the same repositories set aside, as apt refuses two keys for one;
+#   the repositories' keys; containerd running. Safe to run twice.
 
 sources=/etc/apt/sources.list.d/kubeone.sources
-export DEBIAN_FRONTEND=noninteractive
 
 # installed PACKAGE VERSION: whether it is installed in a version that begins like this.
 installed() {
@@ -14,32 +16,22 @@ installed() {
   [[ $state == "installed $2"* ]]
 }
 
-# patiently COMMAND...: runs it again and again while another program holds a lock of apt or dpkg. Their own waiting does
-# not know all locks, and does not name the program.
-patiently() {
-  local errors deadline=$((SECONDS + LOCK_SECONDS))
-  errors=$(mktemp)
-  until "$@" 2>"$errors"; do
-    if ((SECONDS >= deadline)) || ! grep --quiet --extended-regexp 'Could not get lock|was locked by' "$errors"; then
-      cat "$errors" >&2
-      rm -f "$errors"
-      return 1
-    fi
-    sleep 0.2
-  done
-  rm -f "$errors"
-}
-
-apt() {
-  patiently apt-get --quiet --quiet --assume-yes -o DPkg::Lock::Timeout=0 -o Dpkg::Use-Pty=false \
-    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-unsafe-io "$@"
-}
-
-# An interrupted dpkg refuses all further work until it may finish.
-finish_interrupted_dpkg() {
-  if [[ -n $(dpkg --audit) ]]; then
-    patiently dpkg --configure --pending --force-confdef --force-confold
-  fi
+# set_other_entries_aside: lines become comments, files of stanzas get another name; remove_packages.sh puts them back.
+set_other_entries_aside() {
+  local uri file
+  while read -r uri; do
+    uri=${uri%/}
+    for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+      if [[ -e $file ]] && grep --quiet --extended-regexp "^[[:space:]]*deb.*[[:space:]]$uri/?[[:space:]]" "$file"; then
+        sed --in-place --regexp-extended "\\#^[[:space:]]*deb.*[[:space:]]$uri/?[[:space:]]#s/^/#kubeone# /" "$file"
+      fi
+    done
+    for file in /etc/apt/sources.list.d/*.sources; do
+      if [[ -e $file && $file != "$sources" ]] && grep --quiet --extended-regexp "^URIs:.*[[:space:]]$uri/?([[:space:]]|$)" "$file"; then
+        mv "$file" "$file.kubeone-aside"
+      fi
+    done
+  done < <(sed --quiet 's/^URIs: //p' "$sources")
 }
 
 # Both at a time, over HTTPS; a key is replaced in one move.
@@ -68,17 +60,24 @@ download() {
   apt install --download-only --no-install-recommends --allow-downgrades --allow-change-held-packages "${packages[@]}"
 }
 
-packages=(
-  "containerd.io=$CONTAINERD_VERSION*"
-  "kubelet=$KUBERNETES_VERSION-*"
-  "kubeadm=$KUBERNETES_VERSION-*"
-  "kubectl=$KUBERNETES_VERSION-*"
-)
+packages=("kubelet=$KUBERNETES_VERSION-*" "kubeadm=$KUBERNETES_VERSION-*" "kubectl=$KUBERNETES_VERSION-*")
+if [[ $CONTAINERD_VERSION ]]; then
+  packages+=("containerd.io=$CONTAINERD_VERSION*")
+fi
 names=("${packages[@]%%=*}")
 
+# all_installed: whether nothing has to be done.
+all_installed() {
+  local package
+  for package in "${packages[@]}"; do
+    package=${package%\*}
+    installed "${package%%=*}" "${package#*=}" || return 1
+  done
+}
+
 finish_interrupted_dpkg
-if ! { installed containerd.io "$CONTAINERD_VERSION" && installed kubelet "$KUBERNETES_VERSION-" &&
-  installed kubeadm "$KUBERNETES_VERSION-" && installed kubectl "$KUBERNETES_VERSION-"; }; then
+set_other_entries_aside
+if ! all_installed; then
   apt check
   if ! command -v curl >/dev/null; then
     apt update
@@ -97,7 +96,7 @@ patiently apt-mark hold "${names[@]}" >/dev/null
 systemctl --quiet enable containerd kubelet
 if ! systemctl --quiet is-active containerd; then
   systemctl start containerd
-else
+elif [[ $CONTAINERD_VERSION ]]; then
   started=$(date --date "$(systemctl show containerd --property ExecMainStartTimestamp --value)" +%s)
   if (($(stat --format %Y /etc/containerd/config.toml) >= started)); then
     systemctl restart containerd

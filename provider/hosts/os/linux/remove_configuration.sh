@@ -1,6 +1,7 @@
 # Removes our files from this host, puts swap back, and removes what removed packages left behind. The marker, last of
 # the files, goes last: until then everybody sees that this host is not clean yet.
-# Variables: FILES (paths, one per line), CONTAINERD_REMOVED and CNI_REMOVED (whether these packages are gone: true or
+# Variables: FILES (paths, one per line), ORIGINALS (paths that get back what keep_originals.sh found; may be empty),
+#   CONTAINERD_REMOVED and CNI_REMOVED (whether these packages are gone: true or
 #   false).
 # Leaves behind: the host as it was before the cluster. Safe to run twice.
 
@@ -35,6 +36,19 @@ if [[ -f /etc/fstab ]] && grep --quiet '^#kubeone# ' /etc/fstab; then
   sed --in-place 's/^#kubeone# //' /etc/fstab
   swapon --all
 fi
+originals=/etc/kubeone/originals
+if [[ $ORIGINALS && -d $originals ]]; then
+  while read -r file; do
+    if [[ -e $originals$file ]]; then
+      cp --preserve=all "$originals$file" "$file"
+    else
+      rm -f -- "$file"
+    fi
+  done <<<"$ORIGINALS"
+  # It runs with what it read at its start.
+  systemctl try-restart containerd
+fi
+rm -rf "$originals"
 while read -r file; do
   rm -f -- "$file"
 done <<<"$FILES"

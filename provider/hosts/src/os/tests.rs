@@ -34,12 +34,32 @@ fn the_common_folder_is_not_a_system() {
 #[test]
 fn a_script_comes_from_the_nearest_folder() {
     let chain = vec![
-        &Folder { id: "mint", manifest: "", scripts: &[("a.sh", "mint")] },
-        &Folder { id: "debian", manifest: "", scripts: &[("a.sh", "debian"), ("b.sh", "debian")] },
+        &Folder { id: "mint", manifest: "", scripts: &[("a.sh", "mint")], functions: &[] },
+        &Folder { id: "debian", manifest: "", scripts: &[("a.sh", "debian"), ("b.sh", "debian")], functions: &[] },
     ];
     let os = Os { chain };
     assert_eq!((os.script("a").unwrap().name(), os.script("a").unwrap().body()), ("os/mint/a.sh", "mint"));
     assert_eq!(os.script("b").unwrap().name(), "os/debian/b.sh");
     let error = os.script("c").unwrap_err().to_string();
     assert_eq!(error, "there is no script `c.sh` for the operating system `mint`");
+}
+
+#[test]
+fn a_script_brings_the_functions_it_names() {
+    const SCRIPTS: &[(&str, &str)] =
+        &[("a.sh", "# Does it.\n# Functions: b, c.\n\nb; c\n"), ("d.sh", "# Functions: gone.\n")];
+    let chain = vec![
+        &Folder { id: "mint", manifest: "", scripts: &[], functions: &[("b.sh", "b() { echo mint; }\n")] },
+        &Folder {
+            id: "debian",
+            manifest: "",
+            scripts: SCRIPTS,
+            functions: &[("b.sh", "b() { echo debian; }\n"), ("c.sh", "c() { b; }\n")],
+        },
+    ];
+    let os = Os { chain };
+    let text = os.script("a").unwrap().render().unwrap();
+    let text = String::from_utf8(text.into_inner()).unwrap();
+    assert!(text.contains("b() { echo mint; }\nc() { b; }\n") && !text.contains("echo debian"), "{text}");
+    assert_eq!(os.script("d").unwrap_err().to_string(), "there is no script `gone.sh` for the operating system `mint`");
 }

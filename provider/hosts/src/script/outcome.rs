@@ -80,7 +80,10 @@ fn take_trap_lines(name: &str, exit_code: Option<u32>, printed: &str) -> (Option
     let mut rest = String::with_capacity(printed.len());
     for text in printed.lines() {
         match parse_trap_line(name, text) {
-            Some((line, code)) if Some(code) == exit_code => failed_at = Some(line),
+            // A line before the first is one of a function's; the line that called it follows.
+            Some((line, code)) if Some(code) == exit_code => {
+                failed_at = u32::try_from(line).ok().filter(|line| *line > 0)
+            }
             Some(_) => {}
             None => {
                 rest.push_str(text);
@@ -91,7 +94,7 @@ fn take_trap_lines(name: &str, exit_code: Option<u32>, printed: &str) -> (Option
     (failed_at, rest)
 }
 
-fn parse_trap_line(name: &str, text: &str) -> Option<(u32, u32)> {
+fn parse_trap_line(name: &str, text: &str) -> Option<(i64, u32)> {
     let (line, code) = text.strip_prefix(name)?.strip_prefix(':')?.split_once(": exit code ")?;
     Some((line.parse().ok()?, code.parse().ok()?))
 }

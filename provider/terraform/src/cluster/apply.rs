@@ -1,7 +1,7 @@
 //! Create and update: one procedure, because both bring the hosts to where the settings want them.
 
 use kubeone_engine::{Cx, Hosts, Observed, Plan, Wanted, check, execute, observe, plan_create_or_update};
-use kubeone_spec::{ClusterSpec, ClusterStatus};
+use kubeone_spec::{ClusterSpec, ClusterStatus, Finding, Severity};
 use tfplugin::{ApplyRequest, ApplyResponse, CancellationToken, Diagnostic, Diagnostics};
 
 use super::ClusterResource;
@@ -31,7 +31,8 @@ async fn converge(resource: &ClusterResource, request: &ApplyRequest) -> Result<
     let wanted = wanted(request, spec.clone())?;
     let hosts = resource.connection.require_hosts(&wanted)?;
     let cancel = request.context.cancel.child_token();
-    let work = carry_out(&wanted, &hosts, &operation, &resource.progress, cancel.clone());
+    let shown = shown_at_plan(&request.planned_private, &wanted);
+    let work = carry_out(&wanted, &hosts, &operation, &resource.progress, &shown, cancel.clone());
     let work = locked(resource.user.as_deref(), &wanted, &hosts, &operation, &cancel, work);
     let done = operation.run(&cancel, work).await?;
 
@@ -56,6 +57,13 @@ fn wanted(request: &ApplyRequest, spec: ClusterSpec) -> Result<Wanted, Diagnosti
     Ok(if is_imported { Wanted::after_import(&prior, uid, spec) } else { Wanted::after(&prior, uid, spec) })
 }
 
+/// What the plan has told the user already. Before a cluster is made nothing was seen, so there was nothing to tell.
+fn shown_at_plan(private: &[u8], wanted: &Wanted) -> Vec<Finding> {
+    let Some(observed) = private::decode(private) else { return Vec::new() };
+    let observed = observed.for_change(wanted);
+    check(wanted, &plan_create_or_update(wanted, &observed), &observed)
+}
+
 /// What came of a run that reached its end.
 struct Done {
     observed: Observed,
@@ -68,11 +76,14 @@ async fn carry_out(
     hosts: &Hosts,
     operation: &Operation<'_>,
     progress: &Progress,
+    shown: &[Finding],
     cancel: CancellationToken,
 ) -> Result<Done, Diagnostics> {
     let observed = observe(wanted, hosts).await;
     let plan = plan_create_or_update(wanted, &observed);
-    let diagnostics = from_findings(check(wanted, &plan, &observed));
+    let mut findings = check(wanted, &plan, &observed);
+    findings.retain(|finding| finding.severity == Severity::Error || !shown.contains(finding));
+    let diagnostics = from_findings(findings);
     if diagnostics.has_errors() {
         return Err(diagnostics);
     }
