@@ -16,7 +16,7 @@ impl Scenario {
     /// The version that the next apply installs, or upgrades to.
     pub fn set_kubernetes_version(&mut self, version: &str) -> Result<()> {
         self.prepare_kubernetes(&[version])?;
-        self.terraform.set_variable("kubernetes_version", &format!("\"{version}\""));
+        self.terraform.set_variable("kubernetes_version", version);
         Ok(())
     }
 }

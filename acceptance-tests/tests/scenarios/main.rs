@@ -25,6 +25,7 @@ mod progress_files;
 mod repairs;
 mod three_and_two;
 mod two_applies;
+mod upgrade;
 mod workers_come_and_go;
 
 use std::process::ExitCode;
@@ -60,6 +61,9 @@ const SCENARIOS: &[(&str, Story)] = &[
     ("opentofu", opentofu::run),
     ("kubeconfig", kubeconfig::run),
     ("cluster-status", cluster_status::run),
+    ("upgrade-patch", upgrade::patch),
+    ("upgrade-minor", upgrade::minor),
+    ("upgrade-provider-killed", upgrade::provider_killed),
 ];
 
 fn main() -> ExitCode {

@@ -30,6 +30,18 @@ async fn run(action: &Action, cx: &Cx<'_>) -> Result<Outcome, StepError> {
         Action::AwaitApi => steps::await_api::run(cx).await,
         Action::RenewCertificates { host, .. } => steps::renew_certificates::run(cx, host).await,
         Action::RemoveNode { host, role, .. } => steps::remove_node::run(cx, host, *role).await,
+        Action::PreflightUpgrade { .. } => steps::preflight_upgrade::run(cx).await,
+        Action::FetchUpgrade { host, role, kubernetes_version } => {
+            steps::fetch_upgrade::run(cx, host, *role, *kubernetes_version).await
+        }
+        Action::UpgradeControlPlane { host, kubernetes_version } => {
+            steps::upgrade_control_plane::run(cx, host, *kubernetes_version).await
+        }
+        Action::UpgradeWorker { host, kubernetes_version } => {
+            steps::upgrade_worker::run(cx, host, *kubernetes_version).await
+        }
+        Action::UpgradeKubeadmAddons { .. } => steps::upgrade_kubeadm_addons::run(cx).await,
+        Action::UncordonNode { host } => steps::uncordon_node::run(cx, host).await,
         Action::ResetHost { host, role } => steps::reset_host::run(cx, host, *role).await,
     }
 }

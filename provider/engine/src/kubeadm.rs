@@ -5,6 +5,7 @@
 
 mod client;
 mod pin;
+mod running;
 mod types;
 
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use std::net::IpAddr;
 pub(crate) use client::client_config;
 use kubeone_spec::{ClusterSpec, HostSpec, KubernetesVersion, Role, Secret};
 pub(crate) use pin::public_key_pin;
+pub(crate) use running::{advertised_endpoint, upgrade_config, with_orderly_shutdown};
 use serde_saphyr::to_string as to_yaml;
 use types::{
     ApiEndpoint, ApiServer, Argument, BootstrapToken, BootstrapTokenDiscovery, ClusterConfiguration,
@@ -27,6 +29,12 @@ use crate::{CgroupVersion, HostFacts};
 pub(crate) const CRI_SOCKET: &str = "unix:///run/containerd/containerd.sock";
 /// The API server's own port on each control plane; a load balancer may listen on another one.
 const API_SERVER_PORT: u16 = 6443;
+
+/// An API server that is told to end says so at /readyz, serves on for as long as load balancers need to see that, and
+/// then asks its watchers to go. Both together end before the kubelet's patience of 30 seconds does; without the second,
+/// watchers keep it until then.
+const API_SERVER_ARGUMENTS: [(&str, &str); 2] =
+    [("shutdown-delay-duration", "10s"), ("shutdown-watch-termination-grace-period", "5s")];
 
 /// The port of the API server on this host. Where the endpoint is the host itself, it is the endpoint's port.
 pub(crate) fn api_server_port(spec: &ClusterSpec, host: &HostSpec) -> u16 {
@@ -51,7 +59,7 @@ pub(crate) fn init_config(
         api_version: KUBEADM_API,
         kind: "InitConfiguration",
         // kubeadm insists on a token. It makes this one up itself, shows it to nobody, and a second later it is over.
-        bootstrap_tokens: [BootstrapToken { ttl: "1s" }],
+        bootstrap_tokens: vec![BootstrapToken { ttl: "1s" }],
         node_registration: node_registration(name, host, Role::ControlPlane, facts),
         local_api_endpoint: local_api_endpoint(spec, host),
         patches: patches(facts),
@@ -62,7 +70,10 @@ pub(crate) fn init_config(
         cluster_name: &spec.name,
         kubernetes_version: format!("v{version}"),
         control_plane_endpoint: spec.api_endpoint.to_string(),
-        api_server: ApiServer { cert_sans: &spec.api_endpoint.alternative_names },
+        api_server: ApiServer {
+            cert_sans: &spec.api_endpoint.alternative_names,
+            extra_args: API_SERVER_ARGUMENTS.map(|(name, value)| Argument { name, value: value.to_owned() }).into(),
+        },
         // With its own 20 requests a second it needs five seconds to make credentials for all its controllers.
         controller_manager: ControlPlaneComponent {
             extra_args: [("kube-api-qps", 100), ("kube-api-burst", 200)]

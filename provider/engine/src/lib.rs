@@ -30,6 +30,7 @@ mod report;
 mod snapshots;
 mod standing;
 mod steps;
+mod versions;
 mod wanted;
 #[cfg(test)]
 mod world;

@@ -7,6 +7,7 @@ mod leave;
 mod remove;
 mod renew;
 mod repair;
+mod upgrade;
 
 use std::fmt;
 
@@ -16,6 +17,7 @@ pub use install::plan_create_or_update;
 pub(crate) use install::plan_with_addons;
 pub use remove::plan_removal;
 use serde::{Deserialize, Serialize};
+pub(crate) use upgrade::begins as upgrade_begins;
 
 /// Stages are done one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

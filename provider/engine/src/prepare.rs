@@ -69,9 +69,19 @@ fn files_of_prepared_host(spec: &ClusterSpec, facts: &HostFacts) -> BTreeMap<&'s
     files
 }
 
+/// Path and content of the file that says where packages come from.
+pub(crate) fn package_sources(spec: &ClusterSpec, facts: &HostFacts) -> Option<(&'static str, String)> {
+    repositories::sources(spec.kubernetes_version, &facts.os).map(|sources| (repositories::SOURCES, sources))
+}
+
 /// Whether the kubelet of this host has settings of its own.
 pub(crate) fn has_patches(facts: &HostFacts) -> bool {
     facts.cgroup == CgroupVersion::V1
+}
+
+/// Where kubeadm finds patches for this host, as its scripts take it: empty without any.
+pub(crate) fn patches_directory(facts: &HostFacts) -> &'static str {
+    if has_patches(facts) { PATCHES_DIRECTORY } else { "" }
 }
 
 /// What pod networks need: packets that cross a bridge are seen by iptables, and the host forwards them.

@@ -5,17 +5,24 @@ pub(crate) mod apply_addon;
 pub(crate) mod await_api;
 pub(crate) mod await_nodes;
 mod control_plane;
+pub(crate) mod fetch_upgrade;
 pub(crate) mod init_control_plane;
 pub(crate) mod join_control_plane;
 mod join_node;
 pub(crate) mod join_worker;
 mod peer;
+pub(crate) mod preflight_upgrade;
 pub(crate) mod prepare_host;
 pub(crate) mod remove_node;
 pub(crate) mod renew_certificates;
 pub(crate) mod repair_node;
 pub(crate) mod reset_host;
 pub(crate) mod take_snapshot;
+pub(crate) mod uncordon_node;
+pub(crate) mod upgrade_control_plane;
+pub(crate) mod upgrade_kubeadm_addons;
+mod upgrade_kubelet;
+pub(crate) mod upgrade_worker;
 
 use std::time::Duration;
 
@@ -42,6 +49,7 @@ const API_DEADLINE: Duration = Duration::from_mins(2);
 /// The unit under which packages are installed and removed.
 const PACKAGES_UNIT: &str = "kubeone-prepare";
 const RESET_UNIT: &str = "kubeone-reset";
+const UPGRADE_UNIT: &str = "kubeone-upgrade";
 
 /// Waits for a unit that an earlier run may have left. Whether it succeeded is seen from the host itself.
 async fn await_earlier(host: &dyn Host, unit: &str) -> Result<(), StepError> {

@@ -7,6 +7,7 @@ mod laws;
 mod leave;
 mod notation;
 mod repairs;
+mod upgrade;
 
 use std::collections::BTreeMap;
 
@@ -125,6 +126,24 @@ impl World {
             Action::AwaitApi => self.await_api(extent),
             Action::RenewCertificates { host, .. } => self.renew(host, extent),
             Action::RemoveNode { host, role, .. } => self.leave(host, *role, extent),
+            Action::PreflightUpgrade { .. } => {}
+            Action::FetchUpgrade { host, kubernetes_version, .. } => {
+                self.fetch_upgrade(host, *kubernetes_version, extent);
+            }
+            Action::UpgradeControlPlane { host, kubernetes_version } => {
+                self.upgrade_control_plane(host, *kubernetes_version, extent);
+            }
+            Action::UpgradeWorker { host, kubernetes_version } => {
+                self.upgrade_worker(host, *kubernetes_version, extent);
+            }
+            Action::UpgradeKubeadmAddons { kubernetes_version } => {
+                self.upgrade_kubeadm_addons(*kubernetes_version, extent);
+            }
+            Action::UncordonNode { host } => {
+                if extent == Extent::Whole {
+                    self.uncordon(host);
+                }
+            }
             Action::ResetHost { host, .. } => self.reset(host, extent),
         }
         self.tell_members();
@@ -159,10 +178,13 @@ impl World {
         }
         self.kubeadm(host, Role::ControlPlane, "kubeone-init", extent);
         if extent >= Extent::Middle && self.observed.api_facts().is_none() {
+            let version = format!("v{version}");
             let facts = ApiFacts {
                 cluster_uid: UID.to_owned(),
                 ca_sha256: CA.to_owned(),
-                version: format!("v{version}"),
+                version: version.clone(),
+                kubeadm_version: version.clone(),
+                kube_proxy_version: version,
                 ..ApiFacts::default()
             };
             self.observed.api = ApiState::Answered(Box::new(facts));
@@ -198,6 +220,7 @@ impl World {
 
     /// What kubeadm leaves on the host itself.
     fn kubeadm(&mut self, host: &str, role: Role, unit: &str, extent: Extent) {
+        let version = self.wanted.spec.kubernetes_version;
         let facts = self.facts(host);
         assert!(facts.containerd_active && !facts.packages.kubeadm.is_empty(), "{host} is not prepared");
         facts.kubernetes.kubelet_conf = true;
@@ -208,8 +231,8 @@ impl World {
         if extent >= Extent::Middle {
             facts.kubelet_active = true;
             if role == Role::ControlPlane {
-                facts.kubernetes.static_pods =
-                    ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"].map(str::to_owned).to_vec();
+                facts.kubernetes.images = upgrade::images(version);
+                facts.kubernetes.static_pods = facts.kubernetes.images.keys().cloned().collect();
                 facts.kubernetes.etcd_data = true;
             }
             state = UnitState::Running;

@@ -131,7 +131,7 @@ impl Cluster {
         Ok(try_join_all(checks).await?.into_iter().all(|ready| ready))
     }
 
-    async fn exists<K>(&self, namespace: &str, name: &str, patience: Duration) -> Result<bool, ClusterError>
+    pub(crate) async fn exists<K>(&self, namespace: &str, name: &str, patience: Duration) -> Result<bool, ClusterError>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
     {

@@ -74,7 +74,7 @@ impl Cluster {
     }
 }
 
-fn look_for_ready(node: &KubernetesNode) -> Seen {
+pub(crate) fn look_for_ready(node: &KubernetesNode) -> Seen {
     let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
     match conditions.into_iter().find(|condition| condition.type_ == "Ready") {
         Some(ready) if ready.status == "True" => Seen::AsAwaited,

@@ -3,14 +3,25 @@
 use std::time::Duration;
 
 use http::Request;
-use k8s_openapi::api::{apps::v1::DaemonSet, core::v1::ConfigMap};
+use k8s_openapi::api::{
+    apps::v1::{DaemonSet, Deployment},
+    core::v1::{ConfigMap, Node},
+};
 use kube::{
     Api,
     api::{Patch, PatchParams},
+    runtime::watcher,
 };
+use kubeone_spec::KubernetesVersion;
 use serde_json::json;
 
-use crate::{Cluster, ClusterError, call::ask, cluster::SYSTEM_NAMESPACE};
+use crate::{
+    Cluster, ClusterError, Workload, WorkloadKind,
+    call::ask,
+    cluster::{PATIENCE, SYSTEM_NAMESPACE},
+    nodes::look_for_ready,
+    wait::{Seen, await_each},
+};
 
 const KUBEADM_CONFIG: &str = "kubeadm-config";
 const CLUSTER_CONFIGURATION: &str = "ClusterConfiguration";
@@ -41,6 +52,35 @@ impl Cluster {
         })
         .await?;
         Ok(())
+    }
+
+    /// Waits until the kubelet of a node has this version and the node is Ready.
+    pub async fn await_node_version(
+        &self,
+        name: &str,
+        version: KubernetesVersion,
+        deadline: Duration,
+    ) -> Result<(), ClusterError> {
+        let what = format!("Node {name} Ready with the kubelet of Kubernetes {version}");
+        let scope = watcher::Config::default().fields(&format!("metadata.name={name}"));
+        let look = |node: &Node| {
+            let info = node.status.as_ref().and_then(|status| status.node_info.as_ref());
+            match info.map(|info| info.kubelet_version.as_str()) {
+                Some(running) if running.parse() == Ok(version) => look_for_ready(node),
+                Some(running) => Seen::Otherwise(format!("its kubelet reports {running}")),
+                None => Seen::Otherwise("its kubelet has not reported yet".to_owned()),
+            }
+        };
+        await_each(self.nodes_api(), scope, [name.to_owned()], &what, deadline, look).await
+    }
+
+    /// Whether there is such a workload.
+    pub async fn has_workload(&self, workload: &Workload) -> Result<bool, ClusterError> {
+        let Workload { kind, namespace, name } = workload;
+        match kind {
+            WorkloadKind::DaemonSet => self.exists::<DaemonSet>(namespace, name, PATIENCE).await,
+            WorkloadKind::Deployment => self.exists::<Deployment>(namespace, name, PATIENCE).await,
+        }
     }
 
     pub(crate) async fn kubeadm_version(&self, patience: Duration) -> Result<String, ClusterError> {

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::{Probe, http};
-use crate::lab::{Lab, host};
+use crate::lab::{Lab, host, wait};
 use crate::scenario::Scenario;
 
 const PACE: Duration = Duration::from_millis(100);
@@ -23,7 +23,8 @@ impl Scenario {
         self.kubectl_apply(MANIFESTS)?;
         self.kubectl("--namespace workload rollout status deployment web --timeout 120s")?;
         let lab = self.lab().clone();
-        ask(&lab).map_err(anyhow::Error::msg).context("the application does not answer from the beginning")?;
+        // A node takes a moment to let a new service in.
+        wait::until("the application answers", Duration::from_secs(30), || Ok(ask(&lab).is_ok()))?;
         Ok(Probe::begin("application", PACE, move || ask(&lab)))
     }
 

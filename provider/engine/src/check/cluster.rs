@@ -1,6 +1,6 @@
-//! Findings about the cluster as a whole: its version, its API, hosts that the settings no longer name.
+//! Findings about the cluster as a whole: its release, its API, hosts that the settings no longer name.
 
-use kubeone_spec::{ClusterSpec, FieldPath, Finding, KubernetesVersion, Role};
+use kubeone_spec::{ClusterSpec, FieldPath, Finding, Role};
 
 use super::host_path;
 use crate::catalog;
@@ -10,17 +10,12 @@ use crate::plan::{Action, Plan};
 use crate::standing::{Standing, standing};
 use crate::wanted::Wanted;
 
-/// How many minor releases a kubelet may be older than the API server.
-const KUBELET_SKEW: u16 = 3;
-
 pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
     let spec = &wanted.spec;
     let mut findings = Vec::new();
     findings.extend(unknown_version(spec));
     findings.extend(silent_api(wanted, plan, observed));
     if let Some(api) = observed.api_facts() {
-        findings.extend(version_change(spec, api));
-        findings.extend(kubelet_skew(api));
         findings.extend(changed_roles(spec, api));
     }
     findings
@@ -70,41 +65,6 @@ fn silent_api(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Option<Findi
             nodes.join(", ")
         ),
     ))
-}
-
-fn version_change(spec: &ClusterSpec, api: &ApiFacts) -> Option<Finding> {
-    let running = api.version.trim_start_matches('v');
-    if running.is_empty() || running == spec.kubernetes_version.to_string() {
-        return None;
-    }
-    Some(Finding::error(
-        FieldPath::root("kubernetes_version"),
-        format!("the cluster runs Kubernetes {running}, not {}", spec.kubernetes_version),
-        format!("This version of the provider does not upgrade clusters. Set `kubernetes_version` to `{running}`."),
-    ))
-}
-
-fn kubelet_skew(api: &ApiFacts) -> Vec<Finding> {
-    let Ok(server) = api.version.parse::<KubernetesVersion>() else { return Vec::new() };
-    let kubelets = api.nodes.iter().filter_map(|(name, node)| {
-        let kubelet = node.kubelet_version.parse::<KubernetesVersion>().ok()?;
-        Some((name, node, kubelet))
-    });
-    let apart = kubelets.filter(|(.., kubelet)| {
-        (kubelet.major, kubelet.minor) > (server.major, server.minor) || kubelet.minor + KUBELET_SKEW < server.minor
-    });
-    apart
-        .map(|(name, node, kubelet)| {
-            let role = if node.control_plane { Role::ControlPlane } else { Role::Worker };
-            Finding::error(
-                host_path(role, name),
-                format!("the kubelet of {name} is {kubelet}, too far from the API server's {server}"),
-                format!(
-                    "A kubelet may be up to {KUBELET_SKEW} minor releases older than the API server, and never newer."
-                ),
-            )
-        })
-        .collect()
 }
 
 fn changed_roles(spec: &ClusterSpec, api: &ApiFacts) -> Vec<Finding> {

@@ -57,6 +57,11 @@ fn init() {
         apiServer:
           certSANs:
           - "203.0.113.7"
+          extraArgs:
+          - name: shutdown-delay-duration
+            value: 10s
+          - name: shutdown-watch-termination-grace-period
+            value: 5s
         controllerManager:
           extraArgs:
           - name: kube-api-qps

@@ -12,7 +12,8 @@ pub(super) const KUBEADM_API: &str = "kubeadm.k8s.io/v1beta4";
 pub(super) struct InitConfiguration<'a> {
     pub api_version: &'static str,
     pub kind: &'static str,
-    pub bootstrap_tokens: [BootstrapToken; 1],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bootstrap_tokens: Vec<BootstrapToken>,
     pub node_registration: NodeRegistration<'a>,
     #[serde(rename = "localAPIEndpoint")]
     pub local_api_endpoint: ApiEndpoint,
@@ -49,9 +50,11 @@ pub(super) struct ClusterConfiguration<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct ApiServer<'a> {
     #[serde(rename = "certSANs")]
     pub cert_sans: &'a [String],
+    pub extra_args: Vec<Argument>,
 }
 
 #[derive(Serialize)]

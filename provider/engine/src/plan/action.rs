@@ -68,6 +68,33 @@ pub enum Action {
         role: Role,
         replaced: bool,
     },
+    /// Looks whether all is well before the first change of an upgrade.
+    PreflightUpgrade {
+        kubernetes_version: KubernetesVersion,
+    },
+    /// Packages and images of another version, beside those that run.
+    FetchUpgrade {
+        host: String,
+        role: Role,
+        kubernetes_version: KubernetesVersion,
+    },
+    /// Static pods first, then the kubelet.
+    UpgradeControlPlane {
+        host: String,
+        kubernetes_version: KubernetesVersion,
+    },
+    UpgradeWorker {
+        host: String,
+        kubernetes_version: KubernetesVersion,
+    },
+    /// What kubeadm itself installs into a cluster.
+    UpgradeKubeadmAddons {
+        kubernetes_version: KubernetesVersion,
+    },
+    /// For a node that an interrupted run left unschedulable.
+    UncordonNode {
+        host: String,
+    },
     /// Removes the cluster from a host.
     ResetHost {
         host: String,
@@ -88,8 +115,16 @@ impl Action {
             | Self::RepairNode { host, .. }
             | Self::RenewCertificates { host, .. }
             | Self::RemoveNode { host, .. }
+            | Self::FetchUpgrade { host, .. }
+            | Self::UpgradeControlPlane { host, .. }
+            | Self::UpgradeWorker { host, .. }
+            | Self::UncordonNode { host }
             | Self::ResetHost { host, .. } => Some(host),
-            Self::ApplyAddon { .. } | Self::AwaitNodes { .. } | Self::AwaitApi => None,
+            Self::ApplyAddon { .. }
+            | Self::AwaitNodes { .. }
+            | Self::AwaitApi
+            | Self::PreflightUpgrade { .. }
+            | Self::UpgradeKubeadmAddons { .. } => None,
         }
     }
 
@@ -100,6 +135,11 @@ impl Action {
             Self::RepairNode { what, .. } => what.contains(&Repair::RegisterNode),
             _ => false,
         }
+    }
+
+    /// Whether a control plane is away for a moment, and comes back with another version.
+    pub fn upgrades_control_plane(&self) -> bool {
+        matches!(self, Self::UpgradeControlPlane { .. })
     }
 
     /// Whether it adds a member to etcd, removes one, or restarts one.
@@ -145,6 +185,22 @@ impl fmt::Display for Action {
                 let etcd = if *role == Role::ControlPlane { "leave etcd, " } else { "" };
                 write!(f, "{host}: remove {earlier}{role} (drain, {etcd}delete its Node, reset the host)")
             }
+            Self::PreflightUpgrade { kubernetes_version } => {
+                write!(f, "cluster: check that all is well before the upgrade to Kubernetes {kubernetes_version}")
+            }
+            Self::FetchUpgrade { host, kubernetes_version, .. } => {
+                write!(f, "{host}: fetch packages and images of Kubernetes {kubernetes_version}")
+            }
+            Self::UpgradeControlPlane { host, kubernetes_version } => {
+                write!(f, "{host}: upgrade control plane to Kubernetes {kubernetes_version}")
+            }
+            Self::UpgradeWorker { host, kubernetes_version } => {
+                write!(f, "{host}: upgrade worker to Kubernetes {kubernetes_version}")
+            }
+            Self::UpgradeKubeadmAddons { kubernetes_version } => {
+                write!(f, "cluster: upgrade kube-proxy and CoreDNS to those of Kubernetes {kubernetes_version}")
+            }
+            Self::UncordonNode { host } => write!(f, "{host}: make schedulable again (an earlier run was interrupted)"),
             Self::ResetHost { host, role } => write!(f, "{host}: reset {role}"),
         }
     }

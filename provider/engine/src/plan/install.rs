@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use kubeone_spec::{ClusterSpec, Cni, KubernetesVersion, Role};
 
 use super::leave::Leave;
+use super::upgrade::add_upgrade;
 use super::{Action, Lane, Plan, adopt, renew, repair};
 use crate::addons::{self, WantedAddon};
 use crate::leaving::{has_finished, without_leavers};
@@ -12,6 +13,7 @@ use crate::observed::{HostFacts, Observed};
 use crate::repair::{CONTAINERD, lost_its_member, lost_its_node};
 use crate::snapshots::snapshot_lane;
 use crate::standing::{INIT_UNIT, JOIN_UNIT, Standing, has_node, is_node, leftover, standing};
+use crate::versions::{Progress, Way, progress, way};
 use crate::wanted::Wanted;
 use crate::{catalog, prepare, snapshots};
 
@@ -37,11 +39,20 @@ pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[W
     let cause = snapshots::wanted_by_trigger(spec, observed, init.is_some());
     let mut snapshot = cause.map(|cause| snapshot_lane(wanted, observed, cause, init)).unwrap_or_default();
 
+    let leave = Leave::new(wanted, everybody);
+    let upgrades = way(wanted, observed) == Way::Upgrade;
+
     let mut plan = Plan::default();
     plan.add("adopt hosts", adopt::lanes(wanted, observed));
-    // Before anything changes; of a new cluster when there is something to save.
     if init.is_none() {
+        // Before anything changes; of a new cluster when there is something to save.
         plan.add("save etcd", vec![std::mem::take(&mut snapshot)]);
+        // What leaves need not be upgraded; and a control plane of the old version would hold the others up.
+        if upgrades {
+            plan.add("remove nodes", leave.away());
+        }
+        // Before anything joins, so that it joins a cluster of its own version.
+        add_upgrade(&mut plan, wanted, observed);
     }
     plan.add(
         if init.is_some() { "prepare hosts and start the control plane" } else { "prepare hosts" },
@@ -52,7 +63,6 @@ pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[W
         plan.add("renew certificates", vec![renew::renewals(wanted, observed)]);
     }
     let joins = |role| joins(wanted, observed, role, init);
-    let leave = Leave::new(wanted, everybody);
     let mut lanes = addon_lanes(addons, observed);
     lanes.extend(leave.make_way(joins(Role::ControlPlane), joins(Role::Worker)));
     plan.add("join nodes and apply addons", lanes);
@@ -61,7 +71,9 @@ pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[W
     plan.add("wait for the nodes", vec![await_nodes.into_iter().collect()]);
     plan.add("save etcd", vec![snapshot]);
     // Last, so that what runs on them has somewhere to go.
-    plan.add("remove nodes", leave.away());
+    if !upgrades {
+        plan.add("remove nodes", leave.away());
+    }
     plan
 }
 
@@ -75,12 +87,12 @@ enum Beginning<'a> {
     Running,
 }
 
-/// `None` where nothing can be planned: the cluster exists and its API is silent, or runs another version.
+/// `None` where nothing can be planned: the cluster exists and its API is silent, or there is no way from its version.
 fn beginning<'a>(wanted: &'a Wanted, observed: &Observed) -> Option<Beginning<'a>> {
     let spec = &wanted.spec;
     let mut standings = spec.hosts().map(|(name, ..)| (name, standing(wanted, observed, name)));
     match observed.api_facts() {
-        Some(api) if !api.version.is_empty() && api.version.parse() != Ok(spec.kubernetes_version) => None,
+        Some(_) if matches!(way(wanted, observed), Way::Back { .. } | Way::Skips { .. }) => None,
         Some(_)
             if standings
                 .any(|(name, standing)| standing == Standing::Finished || is_node(&standing, observed, name)) =>
@@ -141,6 +153,8 @@ fn needs_preparation(wanted: &Wanted, observed: &Observed, host: &str) -> bool {
         Standing::Foreign(_) | Standing::Adoptable => false,
         Standing::Unseen | Standing::Bare => true,
         Standing::Unreachable { .. } => !has_node(observed, host),
+        // The upgrade brings what belongs to the new version.
+        Standing::Finished if progress(wanted, observed, host) != Progress::Done => false,
         Standing::Begun | Standing::Finished => {
             observed.facts(host).is_some_and(|facts| !is_prepared(&wanted.spec, facts))
         }

@@ -7,6 +7,7 @@ use super::{Action, Lane, Plan};
 use crate::observed::{ApiState, Observed};
 use crate::repair::{Repair, repairs};
 use crate::standing::{Standing, standing};
+use crate::versions::{Progress, progress};
 use crate::wanted::Wanted;
 
 /// One control plane after the other: each may restart its member of etcd. Workers side by side.
@@ -30,6 +31,10 @@ fn worker_lanes(wanted: &Wanted, observed: &Observed) -> Vec<Lane> {
 }
 
 fn repair(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Option<Action> {
+    // The upgrade of a node leaves it as it should be.
+    if progress(wanted, observed, name) != Progress::Done {
+        return None;
+    }
     let what = repairs(wanted, observed, name, role);
     (!what.is_empty()).then(|| Action::RepairNode { host: name.to_owned(), role, what })
 }

@@ -1,14 +1,14 @@
 //! Makes a host ready to become a node: our files, kernel settings, packages, container runtime, images on their way.
 
-use kubeone_hosts::{Os, RemoteFile};
+use kubeone_hosts::{Os, RemoteFile, Script};
 use kubeone_kubernetes::{Addon, Parameters};
-use kubeone_spec::{KubernetesVersion, Role};
+use kubeone_spec::{KubernetesVersion, Role, Span};
 
 use super::{PACKAGES_UNIT, lock_seconds, os_of};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::observe::observe_host;
-use crate::observed::Marker;
+use crate::observed::{HostFacts, Marker};
 use crate::report::Outcome;
 use crate::{addons, catalog, prepare};
 
@@ -16,8 +16,6 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, version: Kubernetes
     let host = cx.host(name)?;
     let facts = observe_host(host).await?;
     let os = os_of(&facts)?;
-    let release = catalog::release(version)
-        .ok_or_else(|| StepError::Refused { reason: format!("Kubernetes {version} is not supported") })?;
     let marker = Marker::claim(cx.spec, &facts)?;
     if facts.marker.is_none() {
         host.run(&Os::common().script("keep_originals")?.lines("FILES", prepare::ORIGINALS)).await?;
@@ -28,22 +26,37 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, version: Kubernetes
     host.write_all(&files).await?;
     host.run(&os.script("configure_kernel")?).await?;
 
+    let install = install_packages(&os, &facts, version, cx.spec.timeouts.create)?.var("FETCH_ONLY", false);
+    host.run_unit(PACKAGES_UNIT, &install).await?;
+    host.run(&pull_images(cx, &os, role, version)?.var("AWAIT", false)).await?;
+    Ok(Outcome::Done)
+}
+
+/// The script that installs packages of this version, within a part of the operation's time.
+pub(super) fn install_packages(
+    os: &Os,
+    facts: &HostFacts,
+    version: KubernetesVersion,
+    operation: Span,
+) -> Result<Script, StepError> {
+    let release = catalog::release(version)
+        .ok_or_else(|| StepError::Refused { reason: format!("Kubernetes {version} is not supported") })?;
     let keys = prepare::signing_keys(version, &facts.os);
-    let install = os
+    Ok(os
         .script("install_packages")?
         .var("KUBERNETES_VERSION", version)
-        .var("CONTAINERD_VERSION", prepare::containerd_version(release, &facts))
+        .var("CONTAINERD_VERSION", prepare::containerd_version(release, facts))
         .lines("SIGNING_KEYS", keys.iter().map(|key| format!("{} {}", key.path, key.url)))
-        .var("LOCK_SECONDS", lock_seconds(cx.spec.timeouts.create));
-    host.run_unit(PACKAGES_UNIT, &install).await?;
+        .var("LOCK_SECONDS", lock_seconds(operation)))
+}
 
-    let pull = os
+/// The script that pulls the images of this version that a host of this role needs.
+pub(super) fn pull_images(cx: &Cx<'_>, os: &Os, role: Role, version: KubernetesVersion) -> Result<Script, StepError> {
+    Ok(os
         .script("pull_images")?
         .var("KUBERNETES_VERSION", version)
         .var("ROLE", if role == Role::ControlPlane { "control_plane" } else { "worker" })
-        .lines("IMAGES", addon_images(cx)?);
-    host.run(&pull).await?;
-    Ok(Outcome::Done)
+        .lines("IMAGES", addon_images(cx)?))
 }
 
 fn addon_images(cx: &Cx<'_>) -> Result<Vec<String>, StepError> {

@@ -407,3 +407,5 @@ async fn an_unreachable_host_is_left_behind_with_a_warning() {
 
 #[path = "tests/remove_node.rs"]
 mod remove_a_node;
+#[path = "tests/upgrade.rs"]
+mod upgrade;

@@ -32,15 +32,17 @@ impl World {
 }
 
 pub(super) fn snapshot(cluster: &str, host: &str, cause: SnapshotCause) -> HeldSnapshot {
+    // What the cluster does in between tells two snapshots apart.
+    let revision = if matches!(cause, SnapshotCause::BeforeUpgrade(_)) { 8 } else { 7 };
     let content = SnapshotContent {
         taken_at: "2026-01-02T03:04:05Z".to_owned(),
-        revision: 7,
+        revision,
         size: 4096,
         sha256: "ab".to_owned(),
         kubernetes_version: "1.36.3".to_owned(),
         etcd_version: "3.6.8-0".to_owned(),
     };
-    let name = format!("{cluster}-20260102T030405Z-r7-v1.36.3");
+    let name = format!("{cluster}-20260102T030405Z-r{revision}-v1.36.3");
     let (cluster, host) = (cluster.to_owned(), host.to_owned());
     let snapshot = Snapshot { name, cluster, cluster_uid: super::UID.to_owned(), host, cause, content };
     HeldSnapshot { snapshot, held: true }

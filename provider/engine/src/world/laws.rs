@@ -1,12 +1,13 @@
 //! Laws that hold for every plan: doing an action twice is doing it once; after any interruption the next plans come to
 //! the same end; after success there is nothing left to plan.
 
-use kubeone_spec::{ClusterSpec, Severity};
+use kubeone_spec::{ClusterSpec, KubernetesVersion, Severity};
 
 use super::{Extent, INTERRUPTED, World, fresh_machine};
 use crate::check::{check, check_removal};
 use crate::observed::{ApiState, HostFacts, HostState};
 use crate::plan::{Action, Plan, plan_removal, plan_with_addons};
+use crate::snapshots::SnapshotCause;
 use crate::standing::{Standing, standing};
 
 /// A fixed sequence of numbers without order, so that a case that fails once fails again.
@@ -246,7 +247,7 @@ fn drift_is_repaired_where_it_is() {
     }
 }
 
-/// Units remember how they ended, and control planes may miss the news of a snapshot; two ways to the same cluster may
+/// Units remember how they ended, control planes may miss the news of a snapshot, and upgrades leave some behind; two ways to the same cluster may
 /// differ in this and in nothing else.
 pub(super) fn same_cluster(left: &World, right: &World, what: &str) {
     let without_units = |world: &World| {
@@ -255,7 +256,7 @@ pub(super) fn same_cluster(left: &World, right: &World, what: &str) {
         for name in &names {
             let facts = world.facts(name);
             facts.units.clear();
-            facts.snapshots.retain(|snapshot| snapshot.held);
+            facts.snapshots.retain(|it| it.held && !matches!(it.snapshot.cause, SnapshotCause::BeforeUpgrade(_)));
         }
         if let ApiState::Answered(api) = &mut world.observed.api {
             api.addons.values_mut().for_each(|addon| addon.ready = true);
@@ -263,4 +264,76 @@ pub(super) fn same_cluster(left: &World, right: &World, what: &str) {
         world
     };
     assert_eq!(without_units(left), without_units(right), "{what}");
+}
+
+/// A cluster of an older version whose settings ask for a newer one.
+fn before_upgrade(world: World, max_unavailable: &str) -> World {
+    let mut world = finished(world);
+    // Those without a network of ours have one of their user's.
+    world.api().nodes.values_mut().for_each(|node| node.ready = true);
+    world.runs(KubernetesVersion::new(1, 35, 4));
+    let mut spec = world.wanted.spec.clone();
+    spec.upgrade.max_unavailable = max_unavailable.parse().unwrap();
+    world.change_to(spec);
+    world
+}
+
+#[test]
+fn an_upgrade_comes_to_its_end_whatever_stops_it() {
+    for world in worlds() {
+        for max_unavailable in ["1", "50%"] {
+            let before = before_upgrade(world.clone(), max_unavailable);
+            let mut end = before.clone();
+            converge(&mut end, create);
+            let mut fresh = finished(World { wanted: end.wanted.clone(), ..world.clone() });
+            fresh.api().nodes.values_mut().for_each(|node| node.ready = true);
+            same_cluster(&end, &fresh, "an upgrade");
+            for action in create(&before).actions() {
+                let mut twice = before.clone();
+                run_until(&mut twice, &create(&before), action);
+                let once = twice.clone();
+                twice.run(action, Extent::Whole);
+                assert_eq!(twice, once, "{action}");
+            }
+            for (what, mut world) in interruptions(&before, &create(&before)) {
+                converge(&mut world, create);
+                same_cluster(&world, &end, &what);
+            }
+        }
+    }
+}
+
+/// Runs a plan up to this action, and the action too.
+fn run_until(world: &mut World, plan: &Plan, last: &Action) {
+    for action in plan.actions() {
+        world.run(action, Extent::Whole);
+        if action == last {
+            return;
+        }
+    }
+}
+
+#[test]
+fn an_upgrade_that_is_killed_many_times_still_comes_to_its_end() {
+    for seed in 0..200 {
+        let mut dice = Dice(seed);
+        let mut world = before_upgrade(random_world(&mut dice), ["1", "2"][dice.below(2)]);
+        for _ in 0..dice.below(6) {
+            let plan = create(&world);
+            kill_somewhere(&mut world, &plan, &mut dice);
+        }
+        converge(&mut world, create);
+    }
+}
+
+/// What its user cordoned stays cordoned, and what we cordoned does not.
+#[test]
+fn only_the_users_cordon_outlives_an_upgrade() {
+    let mut before = before_upgrade(World::new(spec(3, 2, "canal")), "1");
+    before.api().nodes.get_mut("w-1").unwrap().unschedulable = true;
+    for (what, mut world) in interruptions(&before, &create(&before)) {
+        converge(&mut world, create);
+        let cordoned: Vec<_> = world.api().nodes.iter().filter(|(_, node)| node.unschedulable).collect();
+        assert_eq!(cordoned.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["w-1"], "{what}");
+    }
 }

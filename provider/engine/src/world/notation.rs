@@ -4,8 +4,9 @@ use kubeone_spec::{ClusterSpec, Role};
 use serde_json::{Map, Value, json};
 
 use super::backup::snapshot;
+use super::upgrade::images;
 use super::{Extent, World, fresh_machine};
-use crate::observed::{ApiState, CgroupVersion, HostState, Marker};
+use crate::observed::{ApiState, CgroupVersion, DeprecatedApi, HostState, Marker};
 use crate::plan::Action;
 use crate::renewal::{AUTHORITIES, KUBELET_CERTIFICATE};
 use crate::snapshots::SnapshotCause;
@@ -64,6 +65,9 @@ impl Settings {
                 "at the same address" => settings.same_address = names(),
                 "earlier workers" => settings.earlier_workers = names(),
                 "version" => _ = settings.more.insert("kubernetes_version".to_owned(), value.trim().into()),
+                "max unavailable" => {
+                    settings.more.insert("upgrade".to_owned(), json!({ "max_unavailable": value.trim() }));
+                }
                 "cni" => _ = settings.more.insert("cluster_network".to_owned(), json!({ "cni": value.trim() })),
                 "certificates" => _ = settings.more.insert("certificates".to_owned(), pairs(value)),
                 "unreachable hosts" => {
@@ -123,10 +127,15 @@ fn world(settings: &Settings, found: &str) -> World {
     let cluster: Vec<_> = cluster.iter().flat_map(|(_, how)| words(how)).collect();
     finish(&mut world, &cluster);
     world.tell_members();
+    // First what is true of all hosts, then what is not true of some; where the API is silent, nothing more can be told.
+    let (silent, rest): (Vec<_>, Vec<_>) = cluster.iter().partition(|word| *word == "API silent");
+    for word in rest {
+        then_happened_to_cluster(&mut world, word);
+    }
     for (name, how) in &hosts {
         words(how)[1..].iter().for_each(|word| then_happened(&mut world, name, word));
     }
-    for word in &cluster {
+    for word in silent {
         then_happened_to_cluster(&mut world, word);
     }
     world.tell_members();
@@ -193,6 +202,17 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
             let reason = "no route to host".to_owned();
             world.observed.hosts.insert(name.to_owned(), HostState::Unreachable { reason });
         }
+        "runs version" => world.node_runs(name, value.parse().unwrap()),
+        "static pods run version" => world.facts(name).kubernetes.images = images(value.parse().unwrap()),
+        "API server held" => _ = world.facts(name).kubernetes.images.remove("kube-apiserver"),
+        "kubelet reports" => world.api().nodes.get_mut(name).unwrap().kubelet_version = format!("v{value}"),
+        "free disk" => world.facts(name).free_disk_mib = value.parse().unwrap(),
+        "cordoned by its user" => world.api().nodes.get_mut(name).unwrap().unschedulable = true,
+        "cordoned by us" => {
+            let node = world.api().nodes.get_mut(name).unwrap();
+            (node.unschedulable, node.cordoned_by_us) = (true, true);
+        }
+        "no etcd member" => world.members.retain(|member| member.name != name),
         "not ready" => world.api().nodes.get_mut(name).unwrap().ready = false,
         "its Node deleted" => _ = world.api().nodes.remove(name),
         "made by hand" => world.made_by_hand(name),
@@ -258,9 +278,14 @@ fn then_happened_to_cluster(world: &mut World, event: &str) {
         "API silent" => world.silence(),
         "addon changed" => world.api().addons.values_mut().for_each(|addon| "other".clone_into(&mut addon.hash)),
         "runs version" => {
-            let api = world.api();
-            api.version = format!("v{value}");
-            api.nodes.values_mut().for_each(|node| node.kubelet_version = format!("v{value}"));
+            world.runs(value.parse().unwrap());
+        }
+        "API server runs" => world.api().version = format!("v{value}"),
+        "kube-proxy runs" => world.api().kube_proxy_version = format!("v{value}"),
+        "uses" => {
+            let words: Vec<_> = value.split_whitespace().map(str::to_owned).collect();
+            let [group_version, resource, _, removed_release] = words.try_into().unwrap();
+            world.api().deprecated_apis.push(DeprecatedApi { group_version, resource, removed_release });
         }
         _ => panic!("cluster: what is `{event}`?"),
     }

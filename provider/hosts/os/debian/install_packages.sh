@@ -2,7 +2,8 @@
 # Reads /etc/apt/sources.list.d/kubeone.sources. Nothing is downloaded when the right versions are there.
 # Variables: KUBERNETES_VERSION (such as 1.35.4), CONTAINERD_VERSION (beginning of a version, such as `2.`;
 #   empty where containerd is somebody else's and stays as it is),
-#   SIGNING_KEYS (lines of path and URL), LOCK_SECONDS (how long to wait while another program uses apt).
+#   SIGNING_KEYS (lines of path and URL), LOCK_SECONDS (how long to wait while another program uses apt), FETCH_ONLY
+#   (`true`: only kubeadm is installed, and the rest downloaded; what runs stays as it is. `false`: all of it).
 # Functions: apt.
 # Leaves behind: packages, on hold; other entries for the same repositories set aside, as apt refuses two keys for one;
 #   the repositories' keys; containerd running. Safe to run twice.
@@ -60,6 +61,13 @@ download() {
   apt install --download-only --no-install-recommends --allow-downgrades --allow-change-held-packages "${packages[@]}"
 }
 
+# is_downloaded: whether all archives are there already. The addresses that are printed are those of the others.
+is_downloaded() {
+  local addresses
+  addresses=$(apt-get --quiet --quiet --print-uris install --no-install-recommends --allow-downgrades \
+    --allow-change-held-packages "${packages[@]}" 2>/dev/null) && [[ -z $addresses ]]
+}
+
 packages=("kubelet=$KUBERNETES_VERSION-*" "kubeadm=$KUBERNETES_VERSION-*" "kubectl=$KUBERNETES_VERSION-*")
 if [[ $CONTAINERD_VERSION ]]; then
   packages+=("containerd.io=$CONTAINERD_VERSION*")
@@ -83,16 +91,26 @@ if ! all_installed; then
     apt update
     apt install --no-install-recommends ca-certificates curl
   fi
-  fetch_signing_keys
-  update_our_lists
-  # A new machine may not know the packages of its own distribution yet.
-  download || { apt update && download; }
-  apt install --no-download --no-install-recommends --allow-downgrades --allow-change-held-packages "${packages[@]}"
-  # The archives are as large as what is in them.
-  apt clean
+  if ! is_downloaded; then
+    fetch_signing_keys
+    update_our_lists
+    # A new machine may not know the packages of its own distribution yet.
+    download || { apt update && download; }
+  fi
+  if [[ $FETCH_ONLY == true ]]; then
+    apt install --no-download --no-install-recommends --allow-downgrades --allow-change-held-packages \
+      "kubeadm=$KUBERNETES_VERSION-*"
+  else
+    apt install --no-download --no-install-recommends --allow-downgrades --allow-change-held-packages "${packages[@]}"
+    # The archives are as large as what is in them.
+    apt clean
+  fi
 fi
 patiently apt-mark hold "${names[@]}" >/dev/null
 
+if [[ $FETCH_ONLY == true ]]; then
+  exit 0
+fi
 systemctl --quiet enable containerd kubelet
 if ! systemctl --quiet is-active containerd; then
   systemctl start containerd

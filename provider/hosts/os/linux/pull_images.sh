@@ -1,9 +1,10 @@
-# Begins to pull the images that a node will need, and does not wait for them: whoever needs one first finds it, or
-# pulls it and shows what is wrong with it.
-# Variables: KUBERNETES_VERSION, ROLE (control_plane or worker), IMAGES (further images, one per line).
+# Pulls the images that a node will need. It need not wait for them: whoever needs one first finds it, or pulls it and
+# shows what is wrong with it.
+# Variables: KUBERNETES_VERSION, ROLE (control_plane or worker), IMAGES (further images, one per line), AWAIT (`true`: fails
+#   when one of them cannot be pulled; `false`: only begins).
 # Leaves behind: the unit kubeone-images until all is pulled. Safe to run twice.
 
-if systemctl --quiet is-active kubeone-images; then
+if [[ $AWAIT == false ]] && systemctl --quiet is-active kubeone-images; then
   exit 0
 fi
 
@@ -25,7 +26,16 @@ while read -r image; do
   fi
 done < <(kubernetes_images; printf '%s\n' "$IMAGES")
 
-if ((${#missing[@]} > 0)); then
+if [[ $AWAIT == true ]]; then
+  pulls=()
+  for image in "${missing[@]}"; do
+    ctr --namespace k8s.io images pull --hosts-dir /etc/containerd/certs.d "$image" >/dev/null &
+    pulls+=($!)
+  done
+  for pull in "${pulls[@]}"; do
+    wait "$pull"
+  done
+elif ((${#missing[@]} > 0)); then
   # shellcheck disable=SC2016  # the variables belong to the bash in the unit
   systemd-run --quiet --collect --unit kubeone-images -- bash -c '
     for image; do

@@ -7,7 +7,8 @@
 folder=/var/backups/kubeone
 pki=/etc/kubernetes/pki/etcd
 # The image of etcd has its tools. They need nothing around them, so they run here, as what they are: programs.
-tools=/run/kubeone/etcd-image
+# containerd 2.2 never forgets where an image was mounted, and refuses the same place a second time.
+tools=/run/kubeone/etcd-image.$(date +%s%N)
 umask 077
 
 # image_of POD: the image of a static pod on this host.
@@ -20,6 +21,7 @@ unmount_tools() {
     umount "$tools"
   fi
   ctr --namespace k8s.io snapshots remove "$tools" >/dev/null 2>&1 || true
+  rmdir "$tools"
 }
 
 # field NAME: a number or text out of one JSON object on stdin.
@@ -35,7 +37,6 @@ free() {
 mkdir -p "$folder" "$tools"
 chmod 700 "$folder"
 trap unmount_tools EXIT
-unmount_tools
 ctr --namespace k8s.io images mount "$(image_of etcd)" "$tools" >/dev/null
 
 needed=$(stat --format=%s /var/lib/etcd/member/snap/db)

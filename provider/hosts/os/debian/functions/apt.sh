@@ -3,6 +3,8 @@
 # Leaves nothing behind. Safe to run twice.
 
 export DEBIAN_FRONTEND=noninteractive
+# What runs is started anew by us, when it is time.
+export NEEDRESTART_SUSPEND=1
 
 # patiently COMMAND...: runs it again and again while another program holds a lock of apt or dpkg. Their own waiting does
 # not know all locks, and does not name the program.

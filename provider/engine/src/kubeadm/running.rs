@@ -1,0 +1,74 @@
+//! kubeadm's configuration as a running cluster keeps it. It may be another's than ours, so it is changed where it must
+//! be, and otherwise left as it is.
+
+use std::net::SocketAddr;
+
+use kubeone_spec::{ClusterSpec, HostSpec, KubernetesVersion, Role};
+use serde_json::{Map, Value, json};
+
+use super::types::{ApiEndpoint, InitConfiguration, KUBEADM_API};
+use super::{API_SERVER_ARGUMENTS, local_api_endpoint, node_registration, to_yaml};
+use crate::HostFacts;
+use crate::error::StepError;
+
+/// Before which the API server's manifest names its address and port.
+const ENDPOINT_ANNOTATION: &str = "kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint:";
+
+/// Where the API server of a manifest tells others to reach it.
+pub(crate) fn advertised_endpoint(manifest: &str) -> Option<SocketAddr> {
+    let value = manifest.lines().find_map(|line| line.trim().strip_prefix(ENDPOINT_ANNOTATION))?;
+    value.trim().trim_matches('"').parse().ok()
+}
+
+/// What kubeadm's phases need to write the manifests of a control plane anew, in another version.
+pub(crate) fn upgrade_config(
+    spec: &ClusterSpec,
+    name: &str,
+    host: &HostSpec,
+    facts: &HostFacts,
+    version: KubernetesVersion,
+    running: &str,
+    endpoint: Option<SocketAddr>,
+) -> Result<String, StepError> {
+    let mut cluster = read(running)?;
+    cluster.insert("kubernetesVersion".to_owned(), format!("v{version}").into());
+    let local_api_endpoint = match endpoint {
+        Some(endpoint) => ApiEndpoint { advertise_address: Some(endpoint.ip()), bind_port: endpoint.port() },
+        None => local_api_endpoint(spec, host),
+    };
+    let init = InitConfiguration {
+        api_version: KUBEADM_API,
+        kind: "InitConfiguration",
+        bootstrap_tokens: Vec::new(),
+        node_registration: node_registration(name, host, Role::ControlPlane, facts),
+        local_api_endpoint,
+        patches: super::patches(facts),
+    };
+    Ok([to_yaml(&init)?, to_yaml(&Value::Object(cluster))?].join("---\n"))
+}
+
+/// The configuration with what API servers need to leave in an orderly way; `None` when it is there already.
+pub(crate) fn with_orderly_shutdown(running: &str) -> Result<Option<String>, StepError> {
+    let mut cluster = read(running)?;
+    let api_server = cluster.entry("apiServer").or_insert_with(|| json!({}));
+    let Some(arguments) = api_server.as_object_mut().map(|it| it.entry("extraArgs").or_insert_with(|| json!([])))
+    else {
+        return Ok(None);
+    };
+    // Before v1beta4 the arguments were no list. Such a cluster is left as it is.
+    let Some(arguments) = arguments.as_array_mut() else { return Ok(None) };
+    let before = arguments.len();
+    for (name, value) in API_SERVER_ARGUMENTS {
+        if arguments.iter().all(|argument| argument["name"] != name) {
+            arguments.push(json!({ "name": name, "value": value }));
+        }
+    }
+    if arguments.len() == before { Ok(None) } else { Ok(Some(to_yaml(&Value::Object(cluster))?)) }
+}
+
+fn read(yaml: &str) -> Result<Map<String, Value>, StepError> {
+    serde_saphyr::from_str(yaml).map_err(|error| StepError::Unreadable {
+        what: "kubeadm's configuration in the cluster".to_owned(),
+        reason: error.to_string(),
+    })
+}

@@ -1,0 +1,30 @@
+//! Brings packages and images of another version onto a host, beside those that run. Of the packages only kubeadm is
+//! installed, which nothing runs by itself.
+
+use kubeone_hosts::RemoteFile;
+use kubeone_spec::{KubernetesVersion, Role};
+
+use super::prepare_host::{install_packages, pull_images};
+use super::{PACKAGES_UNIT, os_of};
+use crate::cx::Cx;
+use crate::error::StepError;
+use crate::observe::observe_host;
+use crate::observed::Marker;
+use crate::prepare;
+use crate::report::Outcome;
+
+pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, version: KubernetesVersion) -> Result<Outcome, StepError> {
+    let host = cx.host(name)?;
+    let facts = observe_host(host).await?;
+    let os = os_of(&facts)?;
+    Marker::claim(cx.spec, &facts)?;
+    // The rest of the files belongs to what runs, and changes with it.
+    if let Some((path, content)) = prepare::package_sources(cx.spec, &facts) {
+        host.write(&RemoteFile::public(path, content)).await?;
+    }
+    let fetch = install_packages(&os, &facts, version, cx.spec.timeouts.update)?.var("FETCH_ONLY", true);
+    host.run_unit(PACKAGES_UNIT, &fetch).await?;
+    let pull = pull_images(cx, &os, role, version)?.var("AWAIT", true);
+    host.run_unit(PACKAGES_UNIT, &pull).await?;
+    Ok(Outcome::Done)
+}

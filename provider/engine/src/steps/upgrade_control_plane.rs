@@ -1,0 +1,49 @@
+//! Brings a control plane to another version: its static pods, then its kubelet.
+
+use std::path::Path;
+
+use kubeone_hosts::Host;
+use kubeone_spec::KubernetesVersion;
+
+use super::preflight_upgrade::configuration;
+use super::upgrade_kubelet::Upgrade;
+use super::{UPGRADE_UNIT, await_earlier, host_spec, os_of};
+use crate::cx::Cx;
+use crate::error::StepError;
+use crate::kubeadm;
+use crate::observe::observe_host;
+use crate::observed::Marker;
+use crate::prepare::patches_directory;
+use crate::report::Outcome;
+
+const API_SERVER_MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
+
+pub(crate) async fn run(cx: &Cx<'_>, name: &str, version: KubernetesVersion) -> Result<Outcome, StepError> {
+    let host = cx.host(name)?;
+    await_earlier(host, UPGRADE_UNIT).await?;
+    let facts = observe_host(host).await?;
+    let os = os_of(&facts)?;
+    Marker::claim(cx.spec, &facts)?;
+
+    let running = configuration(cx.cluster().await?).await?;
+    let endpoint = advertised_endpoint(host).await?;
+    let host_spec = host_spec(cx, name)?;
+    let config = kubeadm::upgrade_config(cx.spec, name, host_spec, &facts, version, &running, endpoint)?;
+    let port = endpoint.map_or_else(|| kubeadm::api_server_port(cx.spec, host_spec), |endpoint| endpoint.port());
+    let script = os
+        .script("upgrade_control_plane")?
+        .var("KUBERNETES_VERSION", version)
+        .var("CONFIG", config)
+        .var("API_PORT", port)
+        .var("PATCHES", patches_directory(&facts));
+    let static_pods = Some(script.clone().var("PART", "static_pods").var("RESTART_PODS", false));
+    let kubelet = script.var("PART", "kubelet");
+    Upgrade { name, version, facts: &facts, os: &os, static_pods, kubelet }.run(cx).await
+}
+
+/// Where the API server that runs tells others to reach it: somebody may have chosen that when the cluster was made.
+async fn advertised_endpoint(host: &dyn Host) -> Result<Option<std::net::SocketAddr>, StepError> {
+    let manifest = host.read(Path::new(API_SERVER_MANIFEST)).await?;
+    let text = manifest.as_ref().and_then(|manifest| std::str::from_utf8(manifest.expose()).ok());
+    Ok(text.and_then(kubeadm::advertised_endpoint))
+}
