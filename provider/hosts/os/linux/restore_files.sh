@@ -5,7 +5,7 @@
 recorded=/etc/kubeone/recorded
 while read -r file; do
   copy=$recorded/${file##*/}
-  hash=$(awk --assign file="$file" '$2 == file { print $1 }' "$recorded/files.sha256")
+  hash=$(sed -n "s|  $file\$||p" "$recorded/files.sha256")
   if ! sha256sum --check --status <<<"$hash  $copy"; then
     printf '%s: the copy in %s is damaged, too\n' "$file" "$recorded" >&2
     exit 1
