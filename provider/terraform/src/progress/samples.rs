@@ -109,7 +109,7 @@ fn write(stages: &[(&str, Vec<Lane>)], hosts: &[(String, Role)], failing: usize)
         name: name.clone(),
         role: *role,
         address: format!("10.0.{}.{}", index / 200, index % 200 + 11),
-        operating_system: "debian 12".to_owned(),
+        operating_system: "almalinux 9".to_owned(),
         architecture: "amd64".to_owned(),
         kubelet_version: String::new(),
     };
