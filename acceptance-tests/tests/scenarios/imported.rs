@@ -58,7 +58,7 @@ fn text(answer: &Value, field: &str) -> String {
 }
 
 fn script(variables: &[(&str, &str)], body: &str) -> String {
-    let variables: String = variables.iter().map(|(name, value)| format!("{name}='{value}'\n")).collect();
+    let variables: String = variables.iter().flat_map(|(name, value)| [name, "='", value, "'\n"]).collect();
     format!("set -euo pipefail\n{variables}{body}")
 }
 

@@ -98,9 +98,9 @@ pub(crate) fn all_unreachable(programs: &Programs) -> Result<()> {
         for name in [CONTROL_PLANE, WORKER] {
             let machine = scenario.machine(name);
             if how == "refuse" {
-                machine.run("systemctl stop ssh.socket ssh 2>/dev/null || systemctl stop ssh").map(drop)?
+                machine.run("systemctl stop ssh.socket ssh 2>/dev/null || systemctl stop ssh").map(drop)?;
             } else {
-                machine.plug(false)?
+                machine.plug(false)?;
             }
         }
         let began = Instant::now();

@@ -66,11 +66,11 @@ impl Resource for ClusterResource {
     }
 
     async fn create(&self, request: ApplyRequest) -> ApplyResponse {
-        apply::apply(self, request).await
+        Box::pin(apply::apply(self, request)).await
     }
 
     async fn update(&self, request: ApplyRequest) -> ApplyResponse {
-        apply::apply(self, request).await
+        Box::pin(apply::apply(self, request)).await
     }
 
     async fn delete(&self, request: ApplyRequest) -> ApplyResponse {

@@ -82,7 +82,7 @@ fn take_trap_lines(name: &str, exit_code: Option<u32>, printed: &str) -> (Option
         match parse_trap_line(name, text) {
             // A line before the first is one of a function's; the line that called it follows.
             Some((line, code)) if Some(code) == exit_code => {
-                failed_at = u32::try_from(line).ok().filter(|line| *line > 0)
+                failed_at = u32::try_from(line).ok().filter(|line| *line > 0);
             }
             Some(_) => {}
             None => {

@@ -1,3 +1,5 @@
+//! What a drain asks of the API, and what it leaves alone.
+
 use kubeone_spec::Span;
 
 use super::*;

@@ -57,7 +57,7 @@ fn parse(id: &str) -> Option<Entrance> {
         None => (None, id),
     };
     let (address, port) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, port)) if port.is_empty() => (address, None),
+        Some((address, "")) => (address, None),
         Some((address, port)) => (address, Some(port.strip_prefix(':')?)),
         // Without brackets, more than one colon is an IPv6 address.
         None => match place.split_once(':') {
