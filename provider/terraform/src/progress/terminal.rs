@@ -153,23 +153,26 @@ mod tests {
         }
         terminal.remind();
         let said = String::from_utf8(screen.0.lock().unwrap().clone()).unwrap();
-        expect![[r#"
-              prod │ create: 6 steps on 2 hosts
-              prod │ ── stage 1 of 4: prepare hosts
-              prod │ cp-1: prepare control plane for Kubernetes 1.35.4 …
-              prod │ w-1: prepare worker for Kubernetes 1.35.4 …
-              prod │ under way: cp-1: prepare control plane for Kubernetes 1.35.4 (0 s), w-1: prepare worker for Kubernetes 1.35.4 (0 s)
-              prod │ cp-1: prepare control plane for Kubernetes 1.35.4: done in 11 s  [1/6]
-              prod │ w-1: prepare worker for Kubernetes 1.35.4: done in 12 s  [2/6]
-              prod │ ── stage 2 of 4: initialise the cluster
-              prod │ cp-1: initialise control plane with Kubernetes 1.35.4 …
-              prod │ cp-1: initialise control plane with Kubernetes 1.35.4: done in 15 s  [3/6]
-              prod │ ── stage 3 of 4: join nodes and apply addons
-              prod │ cluster: apply addon canal …
-              prod │ w-1: join worker …
-              prod │ w-1: join worker: FAILED after 5.5 s  [3/6]
-              prod │ cluster: apply addon canal: done in 6.2 s  [4/6]
-              prod │ failed after 34 s  [4/6]
-        "#]].assert_eq(&said);
+        // Indented, so that Terraform's own lines stand out; the expectation below cannot begin with spaces.
+        assert!(said.lines().all(|line| line.starts_with("  ")));
+        let said: String = said.lines().flat_map(|line| [line.trim_start(), "\n"]).collect();
+        expect![[r"
+            prod │ create: 6 steps on 2 hosts
+            prod │ ── stage 1 of 4: prepare hosts
+            prod │ cp-1: prepare control plane for Kubernetes 1.35.4 …
+            prod │ w-1: prepare worker for Kubernetes 1.35.4 …
+            prod │ under way: cp-1: prepare control plane for Kubernetes 1.35.4 (0 s), w-1: prepare worker for Kubernetes 1.35.4 (0 s)
+            prod │ cp-1: prepare control plane for Kubernetes 1.35.4: done in 11 s  [1/6]
+            prod │ w-1: prepare worker for Kubernetes 1.35.4: done in 12 s  [2/6]
+            prod │ ── stage 2 of 4: initialise the cluster
+            prod │ cp-1: initialise control plane with Kubernetes 1.35.4 …
+            prod │ cp-1: initialise control plane with Kubernetes 1.35.4: done in 15 s  [3/6]
+            prod │ ── stage 3 of 4: join nodes and apply addons
+            prod │ cluster: apply addon canal …
+            prod │ w-1: join worker …
+            prod │ w-1: join worker: FAILED after 5.5 s  [3/6]
+            prod │ cluster: apply addon canal: done in 6.2 s  [4/6]
+            prod │ failed after 34 s  [4/6]
+        "]].assert_eq(&said);
     }
 }
