@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 
 const CLUSTER: &str = "kubeone_cluster.this";
 const VERSION: &str = "1.35.4";
+/// Its packages come from the very repository that was set up by hand, whose key lies elsewhere.
+const NEXT_PATCH: &str = "1.35.5";
 
 /// Hosts, and the names of their nodes, which are others.
 const CONTROL_PLANES: [(&str, &str); 3] =
@@ -20,6 +22,7 @@ const WORKERS: [(&str, &str); 2] = [("worker-1", "delta"), ("worker-2", "epsilon
 
 pub(crate) fn run(programs: &Programs) -> Result<()> {
     let mut scenario = Scenario::of_local_example("imported", programs)?;
+    scenario.prepare_kubernetes(&[VERSION, NEXT_PATCH])?;
     without_cluster(&scenario)?;
     scenario.terraform.set_variable("control_planes", "3");
     scenario.terraform.set_variable("workers", "2");
@@ -31,6 +34,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     described_by_terraform(&mut scenario, &before)?;
     adopted(&mut scenario, &before)?;
     changed(&mut scenario)?;
+    upgraded(&mut scenario)?;
     forgotten_and_found_again(&mut scenario)?;
     removed(&mut scenario)
 }
@@ -96,7 +100,7 @@ fn made_by_hand(scenario: &Scenario) -> Result<()> {
         with_network(scenario, host, name)?;
     }
     scenario.kubectl("wait nodes --all --for condition=Ready --timeout 120s")?;
-    scenario.kubectl("--namespace kube-system rollout status deployment coredns --timeout 120s")?;
+    scenario.kubectl("--namespace kube-system rollout status deployment coredns --timeout 170s")?;
     eprintln!("        made by hand: {:.1} s", began.elapsed().as_secs_f64());
     Ok(())
 }
@@ -116,7 +120,7 @@ fn untouched(scenario: &Scenario, before: &BTreeMap<&'static str, Traces>) -> Re
 }
 
 /// The cluster as its new owner writes it down.
-fn write_cluster(scenario: &Scenario, workers: usize) -> Result<()> {
+fn write_cluster(scenario: &Scenario, version: &str, workers: usize) -> Result<()> {
     let map = |hosts: &[(&str, &str)]| -> String {
         let host = |(host, node): &(&str, &str)| {
             format!(
@@ -127,7 +131,7 @@ fn write_cluster(scenario: &Scenario, workers: usize) -> Result<()> {
         hosts.iter().map(host).collect()
     };
     let text = format!(
-        "resource \"kubeone_cluster\" \"this\" {{\n  name = \"adopted\"\n  kubernetes_version = \"{VERSION}\"\n  \
+        "resource \"kubeone_cluster\" \"this\" {{\n  name = \"adopted\"\n  kubernetes_version = \"{version}\"\n  \
          api_endpoint = {{ host = local.api.host, port = local.api.port }}\n  control_plane = {{\n{}  }}\n  \
          static_workers = {{\n{}  }}\n  cluster_network = {{ cni = \"none\" }}\n  deletion = {{ protection = false }}\n}}\n",
         map(&CONTROL_PLANES),
@@ -143,7 +147,7 @@ fn write_import(scenario: &Scenario, of: &str) -> Result<()> {
 
 /// Without the cluster in the state it is somebody else's.
 fn not_taken_over_by_a_create(scenario: &mut Scenario, before: &BTreeMap<&'static str, Traces>) -> Result<()> {
-    write_cluster(scenario, 1)?;
+    write_cluster(scenario, VERSION, 1)?;
     scenario.apply_fails_with("is refused: Kubernetes is on it, and it was not installed by this provider")?;
     untouched(scenario, before)
 }
@@ -172,7 +176,7 @@ fn adopts_all(steps: &Attribute) -> Result<()> {
 
 /// Markers and the record of kubeadm's files are all that is new on the hosts.
 fn adopted(scenario: &mut Scenario, before: &BTreeMap<&'static str, Traces>) -> Result<()> {
-    write_cluster(scenario, 1)?;
+    write_cluster(scenario, VERSION, 1)?;
     write_import(scenario, "control-plane-1")?;
     let plan = scenario.plan()?;
     plan.must_do(&[(CLUSTER, "update")])?;
@@ -191,13 +195,41 @@ fn adopted(scenario: &mut Scenario, before: &BTreeMap<&'static str, Traces>) -> 
 /// A new machine joins the cluster that is now ours; the others stay as they are.
 fn changed(scenario: &mut Scenario) -> Result<()> {
     let before = traces(scenario)?;
-    write_cluster(scenario, 2)?;
+    write_cluster(scenario, VERSION, 2)?;
     let run = scenario.apply()?;
     eprintln!("        a worker joins it: {:.1} s", run.duration.as_secs_f64());
     let (host, node) = WORKERS[1];
     with_network(scenario, host, node)?;
     scenario.kubectl("wait nodes --all --for condition=Ready --timeout 120s")?;
     untouched(scenario, &before)
+}
+
+/// Another patch release comes to all nodes. What was set up by hand stays as it is, but for the entry of apt that is in
+/// the way.
+fn upgraded(scenario: &mut Scenario) -> Result<()> {
+    let before = traces(scenario)?;
+    write_cluster(scenario, NEXT_PATCH, 2)?;
+    let run = scenario.apply()?;
+    eprintln!("        upgrade of 3 + 2 to {NEXT_PATCH}: {:.1} s", run.duration.as_secs_f64());
+    let versions = scenario.kubectl("get nodes --output jsonpath='{.items[*].status.nodeInfo.kubeletVersion}'")?;
+    let wanted = format!("v{NEXT_PATCH}");
+    ensure!(versions.split_whitespace().all(|version| version == wanted), "the kubelets are {versions}");
+    scenario.kubectl("wait nodes --all --for condition=Ready --timeout 120s")?;
+    for (host, before) in before {
+        let after = scenario.machine(host).traces()?;
+        for what in [
+            "/etc/containerd/config.toml",
+            "/etc/apt/sources.list.d/docker.list",
+            "/etc/sysctl.d/k8s.conf",
+            "/etc/modules-load.d/k8s.conf",
+            "package containerd.io",
+            "unit containerd",
+        ] {
+            ensure!(before.entry(what)? == after.entry(what)?, "on {host} {what} has changed");
+        }
+        scenario.machine(host).run("apt-get update --quiet --quiet")?;
+    }
+    Ok(())
 }
 
 /// A cluster of ours that Terraform forgot says by its markers that nothing is to be done.
@@ -215,7 +247,7 @@ fn forgotten_and_found_again(scenario: &mut Scenario) -> Result<()> {
     write_import(scenario, "control-plane-3")?;
     scenario.terraform.plan(&["-generate-config-out=generated.tf"])?.must_do(&[])?;
     fs::remove_file(folder.join("generated.tf"))?;
-    write_cluster(scenario, 2)?;
+    write_cluster(scenario, NEXT_PATCH, 2)?;
     let plan = scenario.plan()?;
     let steps = plan.attribute(CLUSTER, "/planned_steps")?;
     ensure!(steps == Attribute::Known(json!([])), "the planned steps are {steps:?}");
@@ -232,7 +264,8 @@ fn removed(scenario: &mut Scenario) -> Result<()> {
         scenario.machine(host).run(
             "set -e; test ! -e /etc/kubernetes/admin.conf; test ! -e /etc/kubernetes/kubelet.conf; test ! -e /etc/kubeone
              test ! -e /var/lib/etcd/member; dpkg --status kubelet kubeadm kubectl containerd.io >/dev/null
-             test -e /etc/sysctl.d/k8s.conf; grep --quiet 'SystemdCgroup = true' /etc/containerd/config.toml
+             test -e /etc/sysctl.d/k8s.conf; grep --quiet '^deb ' /etc/apt/sources.list.d/kubernetes.list
+             test ! -e /etc/apt/sources.list.d/kubeone.sources; grep --quiet 'SystemdCgroup = true' /etc/containerd/config.toml
              systemctl is-active containerd",
         )?;
     }

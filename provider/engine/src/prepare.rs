@@ -71,7 +71,7 @@ fn files_of_prepared_host(spec: &ClusterSpec, facts: &HostFacts) -> BTreeMap<&'s
 
 /// Path and content of the file that says where packages come from.
 pub(crate) fn package_sources(spec: &ClusterSpec, facts: &HostFacts) -> Option<(&'static str, String)> {
-    repositories::sources(spec.kubernetes_version, &facts.os).map(|sources| (repositories::SOURCES, sources))
+    files(spec, facts).remove_entry(repositories::SOURCES)
 }
 
 /// Whether the kubelet of this host has settings of its own.

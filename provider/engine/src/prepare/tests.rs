@@ -104,6 +104,25 @@ fn every_file_is_a_managed_one() {
 }
 
 #[test]
+fn of_an_adopted_host() {
+    let marker = Some(crate::Marker { adopted: true, ..crate::Marker::default() });
+    let facts = HostFacts { marker, cgroup: CgroupVersion::V1, ..facts("debian", "", "bookworm") };
+    expect![[r#"
+        --- /etc/apt/sources.list.d/kubeone.sources
+        Types: deb
+        URIs: https://pkgs.k8s.io/core:/stable:/v1.35/deb/
+        Suites: /
+        Signed-By: /etc/apt/keyrings/kubeone-kubernetes.asc
+        --- /etc/kubeone/patches/kubeletconfiguration+merge.yaml
+        failCgroupV1: false
+    "#]]
+    .assert_eq(&text(&facts));
+    assert_eq!(package_sources(&spec(), &facts).unwrap().1, files(&spec(), &facts)[repositories::SOURCES]);
+    let release = catalog::release(spec().kubernetes_version).unwrap();
+    assert_eq!(containerd_version(release, &facts), "");
+}
+
+#[test]
 fn keys_belong_to_the_sources() {
     let facts = facts("ubuntu", "debian", "noble");
     let sources = &files(&spec(), &facts)[repositories::SOURCES];
