@@ -10,6 +10,6 @@ mod fault;
 mod operation;
 mod progress;
 
-pub use chain::{Tally, run};
+pub use chain::{Part, Tally, run};
 pub use fault::{FAULTS, Fault};
-pub use operation::{OPERATIONS, Operation};
+pub use operation::{ACTIONS_OF_A_PART, OPERATIONS, Operation};

@@ -1,6 +1,8 @@
 //! Everything that must pass, quick parts first.
 
-use anyhow::Result;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::docs::{self, Mode};
@@ -50,13 +52,26 @@ fn parts(options: &Options, journal: &mut Journal) -> Result<()> {
     journal.part("prepare the lab", || {
         run::inherit(project::lab()?.args(["prepare", "--kubernetes-version", KUBERNETES]))
     })?;
-    journal.part("run the scenarios on real hosts", || {
+    let on_real_hosts = |test: &str| {
         let mut command = project::cargo();
-        command.args(["test", "--package", "acceptance-tests", "--features", "lab", "--test", "scenarios", "--"]);
-        command.args(&options.scenario).env("KUBEONE_TERRAFORM", &terraform);
-        command.env("KUBEONE_PROVIDER", &provider);
-        run::inherit(&mut command)
+        command.args(["test", "--package", "acceptance-tests", "--features", "lab", "--test", test, "--"]);
+        command.env("KUBEONE_TERRAFORM", &terraform).env("KUBEONE_PROVIDER", &provider);
+        command
+    };
+    journal
+        .part("run the scenarios on real hosts", || run::inherit(on_real_hosts("scenarios").args(&options.scenario)))?;
+    if options.scenario.is_some() {
+        return Ok(());
+    }
+    journal.part("disturb a part of an operation", || {
+        run::inherit(on_real_hosts("sweep").arg(format!("--turn={}", days_since_1970()?)))
     })
+}
+
+/// Another part of the sweep each day, and the same one for whoever looks into a failure on the day.
+fn days_since_1970() -> Result<u64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+    Ok(now.as_secs() / (24 * 60 * 60))
 }
 
 /// Writes or checks the registry pages with the schema that Terraform gets from the provider.

@@ -41,8 +41,30 @@ impl fmt::Display for Tally {
     }
 }
 
-/// Disturbs every action of the operation. The error of a chain that does not come to its end says which fault was last.
-pub fn run(operation: &Operation, fault: Fault, programs: &Programs) -> Result<Tally> {
+/// Which actions of a chain are disturbed, in the order in which they begin.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    /// So many of the first are left alone.
+    pub skip: usize,
+    /// After so many disturbances the next apply is the last.
+    pub at_most: usize,
+}
+
+impl Part {
+    pub const WHOLE: Self = Self { skip: 0, at_most: usize::MAX };
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.skip, self.at_most) {
+            (0, usize::MAX) => f.write_str("all actions"),
+            (skip, at_most) => write!(f, "at most {at_most} actions after the first {skip}"),
+        }
+    }
+}
+
+/// Disturbs the actions of the operation. The error of a chain that does not come to its end says which fault was last.
+pub fn run(operation: &Operation, fault: Fault, part: Part, programs: &Programs) -> Result<Tally> {
     let began = Instant::now();
     let mut scenario = Scenario::of_local_example(&format!("sweep-{}-{fault}", operation.name), programs)?;
     let progress = Progress::new(&scenario.terraform.folder().join("progress"))?;
@@ -52,9 +74,19 @@ pub fn run(operation: &Operation, fault: Fault, programs: &Programs) -> Result<T
         scenario.apply().context("the cluster before the operation")?;
     }
     (operation.change)(&mut scenario)?;
-    let mut chain =
-        Chain { operation, fault, scenario, progress, done: BTreeSet::new(), tally: Vec::new(), applies: 0 };
+    let mut chain = Chain {
+        operation,
+        fault,
+        part,
+        scenario,
+        progress,
+        skipped: 0,
+        done: BTreeSet::new(),
+        tally: Vec::new(),
+        applies: 0,
+    };
     let last = chain.disturb_all()?;
+    ensure!(!chain.tally.is_empty(), "no action was disturbed: {} began", chain.skipped);
     chain.must_have_converged(&last)?;
     let (disturbed, too_quick): (Vec<_>, Vec<_>) = chain.tally.into_iter().partition(|(_, while_it_ran)| *while_it_ran);
     let names = |part: Vec<(String, bool)>| part.into_iter().map(|(name, _)| name).collect();
@@ -69,8 +101,10 @@ pub fn run(operation: &Operation, fault: Fault, programs: &Programs) -> Result<T
 struct Chain<'a> {
     operation: &'a Operation,
     fault: Fault,
+    part: Part,
     scenario: Scenario,
     progress: Progress,
+    skipped: usize,
     /// The actions whose turn is over.
     done: BTreeSet<String>,
     /// Each action, and whether it was still running when the fault came.
@@ -85,6 +119,9 @@ impl Chain<'_> {
             self.progress.clear()?;
             self.applies += 1;
             let mut apply = self.begin()?;
+            if self.tally.len() >= self.part.at_most {
+                return apply.wait();
+            }
             let Some(action) = self.next_action(&mut apply)? else {
                 return apply.wait();
             };
@@ -119,11 +156,16 @@ impl Chain<'_> {
     }
 
     /// The first action to begin that was not disturbed yet; `None` when the apply ends without one.
-    fn next_action(&self, apply: &mut Background) -> Result<Option<Began>> {
+    fn next_action(&mut self, apply: &mut Background) -> Result<Option<Began>> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let running = apply.is_running()?;
             let seen = self.progress.look()?;
+            for action in &seen.began {
+                if self.skipped < self.part.skip && self.done.insert(action.key()) {
+                    self.skipped += 1;
+                }
+            }
             let next = seen.began.into_iter().find(|action| !self.done.contains(&action.key()));
             if next.is_some() && running {
                 return Ok(next);

@@ -4,6 +4,9 @@ use anyhow::Result;
 
 use crate::scenario::{Address, Scenario};
 
+/// So many actions are disturbed in one turn.
+pub const ACTIONS_OF_A_PART: usize = 2;
+
 /// A change of a cluster, told in Terraform.
 #[derive(Debug, Clone, Copy)]
 pub struct Operation {
@@ -13,17 +16,24 @@ pub struct Operation {
     /// Changes the configuration.
     pub(super) change: fn(&mut Scenario) -> Result<()>,
     pub(super) destroys: bool,
+    /// In how many parts, of [`ACTIONS_OF_A_PART`] actions at least, a turn may choose. None when it takes a second version
+    /// of Kubernetes, which the lab would have to build first.
+    pub parts: usize,
 }
 
+/// What most operations are.
+const CHANGE: Operation =
+    Operation { name: "", before: Some(three_and_one), change: three_and_one, destroys: false, parts: 1 };
+
 pub const OPERATIONS: [Operation; 8] = [
-    Operation { name: "create", before: None, change: two_and_one, destroys: false },
-    Operation { name: "add", before: Some(one_and_one), change: three_and_two, destroys: false },
-    Operation { name: "remove", before: Some(three_and_two), change: one_and_one, destroys: false },
-    Operation { name: "replace", before: Some(three_and_one), change: replace, destroys: false },
-    Operation { name: "upgrade", before: Some(three_and_one), change: upgrade, destroys: false },
-    Operation { name: "renew", before: Some(three_and_one), change: renew, destroys: false },
-    Operation { name: "restore", before: Some(with_snapshot), change: restore, destroys: false },
-    Operation { name: "destroy", before: Some(two_and_one), change: two_and_one, destroys: true },
+    Operation { name: "create", before: None, change: two_and_one, parts: 4, ..CHANGE },
+    Operation { name: "add", before: Some(one_and_one), change: three_and_two, parts: 3, ..CHANGE },
+    Operation { name: "remove", before: Some(three_and_two), change: one_and_one, ..CHANGE },
+    Operation { name: "replace", change: replace, parts: 3, ..CHANGE },
+    Operation { name: "upgrade", change: upgrade, parts: 0, ..CHANGE },
+    Operation { name: "renew", change: renew, ..CHANGE },
+    Operation { name: "restore", before: Some(with_snapshot), change: restore, parts: 0, ..CHANGE },
+    Operation { name: "destroy", before: Some(two_and_one), change: two_and_one, destroys: true, ..CHANGE },
 ];
 
 /// The version that is there before an upgrade, and the one after it.

@@ -31,7 +31,8 @@ pub(crate) fn nodes_are_ready(scenario: &Scenario, names: &[&str]) -> Result<()>
 pub(crate) fn pods_reach_each_other(scenario: &Scenario, nodes: usize) -> Result<()> {
     scenario.kubectl_apply(include_str!("manifests/pods.yaml"))?;
     let seconds = PATIENCE.as_secs();
-    scenario.kubectl(&format!("--namespace reach rollout status daemonset server --timeout {seconds}s"))?;
+    let rollout = scenario.kubectl(&format!("--namespace reach rollout status daemonset server --timeout {seconds}s"));
+    rollout.with_context(|| evidence(scenario))?;
     let pods = scenario.kubectl_json("--namespace reach get pods --selector app=server")?;
     let items = pods["items"].as_array().context("a list of pods has items")?;
     let pods: Vec<_> = items
@@ -58,7 +59,8 @@ pub(crate) fn policies_are_enforced(scenario: &Scenario) -> Result<()> {
     scenario.kubectl_apply(include_str!("manifests/policy.yaml"))?;
     let pods = "pod/guarded pod/friend pod/stranger";
     let seconds = PATIENCE.as_secs();
-    scenario.kubectl(&format!("--namespace reach wait {pods} --for condition=Ready --timeout {seconds}s"))?;
+    let ready = scenario.kubectl(&format!("--namespace reach wait {pods} --for condition=Ready --timeout {seconds}s"));
+    ready.with_context(|| evidence(scenario))?;
     let pod = scenario.kubectl_json("--namespace reach get pod guarded")?;
     let address = pod["status"]["podIP"].as_str().context("a pod that runs has an address")?;
     let connect = format!("connect {address}:8080 3s");
@@ -80,6 +82,17 @@ pub(crate) fn etcd_members(scenario: &Scenario) -> Result<Vec<String>> {
     let mut names: Vec<_> = voting.filter_map(|member| member["name"].as_str().map(str::to_owned)).collect();
     names.sort();
     Ok(names)
+}
+
+/// What the cluster shows of pods that do not come up.
+fn evidence(scenario: &Scenario) -> String {
+    let questions = [
+        "get nodes --output wide",
+        "get pods --all-namespaces --output wide",
+        "--namespace reach get events --sort-by .lastTimestamp",
+    ];
+    let answers = questions.map(|question| scenario.kubectl(question).unwrap_or_else(|error| format!("{error:#}")));
+    format!("the cluster shows\n{}", answers.join("\n"))
 }
 
 fn in_pod(scenario: &Scenario, pod: &str, command: &str) -> Result<String> {
