@@ -30,7 +30,12 @@ pub struct LocalEnvironment {
     pub agent_socket: Option<PathBuf>,
 }
 
+/// How long a machine that leaves is given to answer. It may be gone already, and whoever replaces it waits meanwhile; one
+/// that is taken for gone and lives is found by its heartbeats in the cluster.
+const FAREWELL: Duration = Duration::from_secs(5);
+
 /// Makes hosts from their settings. Keys are read and decrypted once, here.
+#[derive(Clone)]
 pub struct SshConnector {
     user: String,
     port: u16,
@@ -73,6 +78,12 @@ impl SshConnector {
     #[must_use]
     pub fn impatient(self) -> Self {
         Self { impatient: true, ..self }
+    }
+
+    /// For machines that are wanted no more, and may not be there any more.
+    #[must_use]
+    pub fn for_leaving(&self) -> Self {
+        Self { impatient: true, timeout: self.timeout.min(FAREWELL), ..self.clone() }
     }
 
     /// The host called `name`. Nothing is sent before the first use.

@@ -71,10 +71,12 @@ impl Connection {
 }
 
 fn hosts(connector: &SshConnector, wanted: &Wanted) -> Result<Hosts, Diagnostic> {
-    let connect = |name: &str, role, host| connect(connector, FieldPath::root(map_of(role)), name, host);
-    let stay = wanted.spec.hosts().map(|(name, role, host)| connect(name, role, host));
+    let connect_with =
+        |connector, name: &str, role, host| connect(connector, FieldPath::root(map_of(role)), name, host);
+    let stay = wanted.spec.hosts().map(|(name, role, host)| connect_with(connector, name, role, host));
     let leaving = wanted.leaving.iter().filter(|(_, leaving)| !leaving.address_taken);
-    let leaving = leaving.map(|(name, leaving)| connect(name, leaving.role, &leaving.host));
+    let farewell = connector.for_leaving();
+    let leaving = leaving.map(|(name, leaving)| connect_with(&farewell, name, leaving.role, &leaving.host));
     Ok(Hosts { wanted: stay.collect::<Result<_, _>>()?, leaving: leaving.collect::<Result<_, _>>()? })
 }
 

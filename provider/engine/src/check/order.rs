@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubeone_spec::{FieldPath, Finding};
 
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, Stage};
 
 pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -24,7 +24,7 @@ pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
         let mut lane_of = BTreeMap::new();
         let mut torn = BTreeSet::new();
         for (number, lane) in stage.lanes.iter().enumerate() {
-            let hosts = lane.iter().filter_map(Action::host);
+            let hosts = lane.iter().filter(|action| !is_of_earlier_machine(action, stage)).filter_map(Action::host);
             torn.extend(hosts.filter(|host| *lane_of.entry(*host).or_insert(number) != number));
         }
         for host in torn {
@@ -55,6 +55,14 @@ pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Whether it takes out the machine that had a name before, while nothing but the system of the one that gets the name is
+/// worked on.
+fn is_of_earlier_machine(action: &Action, stage: &Stage) -> bool {
+    let Action::RemoveNode { host, replaced: true, .. } = action else { return false };
+    let mut others = stage.lanes.iter().flatten().filter(|other| *other != action && other.host() == Some(host));
+    others.all(|other| matches!(other, Action::PrepareHost { .. }))
 }
 
 fn stage_of(plan: &Plan, wanted: impl Fn(&Action) -> bool) -> Option<usize> {

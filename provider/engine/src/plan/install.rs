@@ -49,14 +49,23 @@ pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[W
         plan.add("save etcd", vec![std::mem::take(&mut snapshot)]);
         // What leaves need not be upgraded; and a control plane of the old version would hold the others up.
         if upgrades {
-            plan.add("remove nodes", leave.away());
+            plan.add("remove nodes", leave.dead().into_iter().chain(leave.away()).collect());
         }
         // Before anything joins, so that it joins a cluster of its own version.
         add_upgrade(&mut plan, wanted, observed);
     }
+    let mut lanes = prepare_lanes(wanted, observed, beginning);
+    if !upgrades {
+        lanes.extend(leave.dead());
+    }
+    let only_removes = lanes.iter().flatten().all(|action| matches!(action, Action::RemoveNode { .. }));
     plan.add(
-        if init.is_some() { "prepare hosts and start the control plane" } else { "prepare hosts" },
-        prepare_lanes(wanted, observed, beginning),
+        match (init, only_removes) {
+            (Some(_), _) => "prepare hosts and start the control plane",
+            (None, true) => "remove lost nodes",
+            (None, false) => "prepare hosts",
+        },
+        lanes,
     );
     if init.is_none() {
         plan.add("repair nodes", repair::repair_lanes(wanted, observed));

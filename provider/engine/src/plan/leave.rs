@@ -1,5 +1,6 @@
 //! Where in a plan machines leave. What is new comes first, so that capacity and quorum stay; only a machine whose name
-//! another one takes goes before that one comes.
+//! another one takes goes before that one comes. Dead machines go first of all: until then their pods are waited for and
+//! asked, and nothing is lost with them that was not lost before.
 
 use std::collections::BTreeMap;
 
@@ -30,46 +31,45 @@ impl<'a> Leave<'a> {
 
     /// Lanes in which new machines join, each after the one whose name it takes.
     ///
-    /// A member that joins etcd must be a full one before the next may come or go, so control planes share a lane. Dead
-    /// ones leave first: kubeadm lets nobody join while a member of etcd does not answer.
+    /// A member that joins etcd must be a full one before the next may come or go, so control planes share a lane.
     pub(super) fn make_way(&self, control_planes: Lane, workers: Lane) -> Vec<Lane> {
         let mut joins = by_host(control_planes);
-        let (alive, dead): (Vec<_>, Vec<_>) = self.of(Role::ControlPlane).partition(|leaver| leaver.answers());
         let mut exchanges = Lane::new();
-        for leaver in alive {
+        for leaver in self.of(Role::ControlPlane).filter(|leaver| leaver.answers()) {
             if let Some(successor) = leaver.successor {
                 exchanges.push(remove(leaver));
                 exchanges.extend(joins.remove(successor));
             }
         }
-        let mut lane: Lane = dead.into_iter().map(remove).collect();
-        lane.extend(joins.into_values());
-        lane.extend(exchanges);
-        let mut lanes = vec![lane];
+        let mut lanes = vec![joins.into_values().chain(exchanges).collect()];
 
         let mut joins = by_host(workers);
-        let replaced = self.of(Role::Worker).filter(|leaver| leaver.successor.is_some());
-        let (alive, dead): (Vec<_>, Vec<_>) = replaced.partition(|leaver| leaver.answers());
-        let exchange = |leaver: &&Leaver, joins: &mut BTreeMap<String, Action>| {
-            let mut lane = vec![remove(leaver)];
-            lane.extend(leaver.successor.and_then(|successor| joins.remove(successor)));
-            lane
-        };
-        let alive: Vec<Lane> = alive.iter().map(|leaver| exchange(leaver, &mut joins)).collect();
-        lanes.extend(dead.iter().map(|leaver| exchange(leaver, &mut joins)));
-        lanes.extend(self.side_by_side(alive));
+        let replaced = self.of(Role::Worker).filter(|leaver| leaver.answers() && leaver.successor.is_some());
+        let exchanges = replaced.map(|leaver| {
+            let join = leaver.successor.and_then(|successor| joins.remove(successor));
+            std::iter::once(remove(leaver)).chain(join).collect()
+        });
+        let exchanges = exchanges.collect();
+        lanes.extend(self.side_by_side(exchanges));
         lanes.extend(joins.into_values().map(|join| vec![join]));
         lanes
     }
 
-    /// Lanes in which machines leave whose place nobody takes.
+    /// Lanes in which what dead machines left behind goes. Of etcd's members one after the other.
+    pub(super) fn dead(&self) -> Vec<Lane> {
+        let dead = |role| self.of(role).filter(|leaver| !leaver.answers()).map(remove);
+        let control_planes: Lane = dead(Role::ControlPlane).collect();
+        std::iter::once(control_planes).chain(dead(Role::Worker).map(|remove| vec![remove])).collect()
+    }
+
+    /// Lanes in which machines leave in good order whose place nobody takes.
     pub(super) fn away(&self) -> Vec<Lane> {
-        let dropped = |role| self.of(role).filter(|leaver| leaver.successor.is_none());
-        let control_planes = dropped(Role::ControlPlane).filter(|leaver| leaver.answers());
-        let (alive, dead): (Vec<_>, Vec<_>) = dropped(Role::Worker).partition(|leaver| leaver.answers());
-        let mut lanes = vec![control_planes.map(remove).collect()];
-        lanes.extend(dead.into_iter().map(|leaver| vec![remove(leaver)]));
-        lanes.extend(self.side_by_side(alive.into_iter().map(|leaver| vec![remove(leaver)]).collect()));
+        let dropped = |role| {
+            let leavers = self.of(role).filter(|leaver| leaver.answers() && leaver.successor.is_none());
+            leavers.map(remove)
+        };
+        let mut lanes = vec![dropped(Role::ControlPlane).collect()];
+        lanes.extend(self.side_by_side(dropped(Role::Worker).map(|remove| vec![remove]).collect()));
         lanes
     }
 

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use kubeone_hosts::{Host, Os};
-use kubeone_kubernetes::{Cluster, Node};
+use kubeone_kubernetes::{Cluster, ClusterError, Node};
 use kubeone_spec::Role;
 use tokio::time::timeout;
 
@@ -32,7 +32,9 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role) -> Result<Outcome, 
     let uid = unless_cancelled(cx, cluster.await_api(API_DEADLINE)).await?;
     let nodes = cluster.nodes(API_DEADLINE).await?;
     let mut warnings = Vec::new();
-    let machine = match look(cx, name, &uid).await? {
+    // Listening for heartbeats takes its time where there are none, and so does a machine that does not answer.
+    let (seen, heartbeat) = join(look(cx, name, &uid), heartbeat(cx, cluster, name)).await;
+    let machine = match seen? {
         Seen::Ours(machine) if is_still_wanted(cx, name, &machine.facts, &nodes).await => None,
         Seen::Ours(machine) => Some(machine),
         Seen::Nothing => None,
@@ -52,7 +54,11 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role) -> Result<Outcome, 
 
     let mut is_dead = false;
     if has_node {
-        is_dead = !is_alive(cluster, name, machine.as_deref()).await?;
+        is_dead = match (&machine, heartbeat) {
+            (Some(machine), _) => !machine.facts.kubelet_active,
+            (None, Some(heartbeat)) => !heartbeat?,
+            (None, None) => !cluster.is_heartbeating(name).await?,
+        };
         if !is_dead {
             warnings.extend(empty(cx, cluster, name).await?);
         }
@@ -121,12 +127,13 @@ async fn is_still_wanted(cx: &Cx<'_>, name: &str, facts: &HostFacts, nodes: &BTr
     seen.into_iter().flatten().flatten().any(|seen| is_it(&seen.machine_id))
 }
 
-/// Whether somebody is there who ends the pods that are told to leave.
-async fn is_alive(cluster: &Cluster, name: &str, machine: Option<&Machine<'_>>) -> Result<bool, StepError> {
-    match machine {
-        Some(machine) => Ok(machine.facts.kubelet_active),
-        None => Ok(cluster.is_heartbeating(name).await?),
+/// Whether somebody is there who ends the pods that are told to leave. Not asked where the machine was seen at the
+/// beginning of this apply: it will say so itself.
+async fn heartbeat(cx: &Cx<'_>, cluster: &Cluster, name: &str) -> Option<Result<bool, ClusterError>> {
+    if cx.leaving(name).is_some_and(|host| host.host_key().is_some()) {
+        return None;
     }
+    Some(cluster.is_heartbeating(name).await)
 }
 
 /// Cordons and drains. Whatever goes wrong, the node is as schedulable as before.
