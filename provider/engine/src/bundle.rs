@@ -17,7 +17,7 @@ use content::Extent;
 pub use identity::{Identity, IdentityError};
 use kubeone_hosts::RemoteFile;
 pub use open::open;
-pub(crate) use write::{CopyError, NewCopy, Seal, write};
+pub(crate) use write::{NewCopy, Seal, write};
 
 use crate::snapshots::Snapshot;
 

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
+use super::write::CopyError;
 use super::*;
 use crate::snapshots::{SnapshotCause, SnapshotContent};
 
