@@ -68,11 +68,11 @@ impl Resource for ClusterResource {
     }
 
     async fn create(&self, request: ApplyRequest) -> ApplyResponse {
-        Box::pin(apply::apply(self, request)).await
+        apply::apply(self, request).await
     }
 
     async fn update(&self, request: ApplyRequest) -> ApplyResponse {
-        Box::pin(apply::apply(self, request)).await
+        apply::apply(self, request).await
     }
 
     async fn delete(&self, request: ApplyRequest) -> ApplyResponse {

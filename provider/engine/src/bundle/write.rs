@@ -52,7 +52,7 @@ impl Seal {
     }
 
     /// The archive with all of it, from its first byte to its last.
-    fn write(&self, snapshot: &Snapshot, database: impl Read, file: &File) -> Result<(), SealError> {
+    fn write(&self, snapshot: &Snapshot, database: impl Read, file: &File) -> Result<(), Problem> {
         let recipients = self.recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
         let mut archive = Builder::new(Encryptor::with_recipients(recipients)?.wrap_output(file)?);
         let description = description(snapshot)?;
@@ -64,29 +64,36 @@ impl Seal {
         let mut weighed = Weighed::new(database);
         add(&mut archive, &format!("{}.db", snapshot.name), 0o600, snapshot.content.size, &mut weighed)?;
         if !weighed.is(&snapshot.content) {
-            return Err(SealError::Damaged);
+            return Err(Problem::Damaged);
         }
         archive.into_inner()?.finish()?;
         Ok(())
     }
 }
 
-enum SealError {
+/// A [`CopyError`] that does not know its file yet.
+enum Problem {
     Write(io::Error),
     Encrypt(age::EncryptError),
     Damaged,
 }
 
-impl From<io::Error> for SealError {
+impl From<io::Error> for Problem {
     fn from(error: io::Error) -> Self {
         Self::Write(error)
     }
 }
 
-impl From<age::EncryptError> for SealError {
+impl From<age::EncryptError> for Problem {
     fn from(error: age::EncryptError) -> Self {
         Self::Encrypt(error)
     }
+}
+
+fn copy_plain(snapshot: &Snapshot, database: impl Read, mut file: &File) -> Result<(), Problem> {
+    let mut weighed = Weighed::new(database);
+    io::copy(&mut weighed, &mut file)?;
+    if weighed.is(&snapshot.content) { Ok(()) } else { Err(Problem::Damaged) }
 }
 
 fn add(archive: &mut Builder<impl Write>, name: &str, mode: u32, size: u64, data: impl Read) -> io::Result<()> {
@@ -120,20 +127,15 @@ pub(crate) fn write(copy: &NewCopy, database: impl Read) -> Result<PathBuf, Copy
     let kind = if seal.is_some() { "age" } else { "db" };
     let draft = Draft::begin(folder, &format!("{}.{kind}", snapshot.name))?;
     let target = draft.target.clone();
-    match seal {
-        Some(seal) => seal.write(snapshot, database, &draft.file).map_err(|error| match error {
-            SealError::Write(source) => CopyError::Write { path: target.clone(), source },
-            SealError::Encrypt(error) => CopyError::Encrypt(error),
-            SealError::Damaged => CopyError::Damaged,
-        })?,
-        None => {
-            let mut weighed = Weighed::new(database);
-            io::copy(&mut weighed, &mut &draft.file).map_err(failed(&target))?;
-            if !weighed.is(&snapshot.content) {
-                return Err(CopyError::Damaged);
-            }
-        }
-    }
+    let written = match seal {
+        Some(seal) => seal.write(snapshot, database, &draft.file),
+        None => copy_plain(snapshot, database, &draft.file),
+    };
+    written.map_err(|error| match error {
+        Problem::Write(source) => CopyError::Write { path: target.clone(), source },
+        Problem::Encrypt(error) => CopyError::Encrypt(error),
+        Problem::Damaged => CopyError::Damaged,
+    })?;
     draft.keep().map_err(failed(&target))?;
     if seal.is_none() {
         let draft = Draft::begin(folder, &format!("{}.json", snapshot.name))?;

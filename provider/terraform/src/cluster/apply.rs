@@ -15,7 +15,7 @@ use crate::progress::Watch;
 use crate::{encode, private};
 
 pub(super) async fn apply(resource: &ClusterResource, request: ApplyRequest) -> ApplyResponse {
-    match converge(resource, &request).await {
+    match Box::pin(converge(resource, &request)).await {
         Ok(response) => response,
         // After a failed create this is null: the cluster stays out of the state and is not tainted, so that the next
         // apply goes on instead of destroying what is there. After a failed update it is all of the prior state, so
