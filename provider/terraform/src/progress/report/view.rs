@@ -125,7 +125,7 @@ fn headline(course: &Course, state: &str) -> String {
     match state {
         "running" => format!("Cluster {cluster} is {gerund}"),
         "succeeded" => format!("Cluster {cluster} was {participle} in {time}"),
-        "failed" => format!("Cluster {cluster} was not {participle}: failed, and ended after {time}"),
+        "failed" => format!("Cluster {cluster} was not {participle}: failed after {time}"),
         _ => format!("Cluster {cluster} was not {participle}: interrupted after {time}"),
     }
 }
