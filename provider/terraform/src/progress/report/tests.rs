@@ -22,6 +22,10 @@ fn a_success_says_how_long_it_took() {
     let page = page(&samples::succeeded(3, 2));
     assert!(page.contains("<h1>Cluster prod was created in 1 min 25 s</h1>"), "{page}");
     assert!(page.contains("<dd>12 of 12</dd>"));
+    assert!(
+        page.contains("join worker</td><td class=\"number\">2</td><td class=\"number\">5.2 s</td>"),
+        "of 6.1 s and 4.3 s"
+    );
     assert!(!page.contains("What remains"));
     assert!(!page.contains("http-equiv=\"refresh\""));
 }

@@ -210,12 +210,18 @@ fn spent(course: &Course) -> Vec<Spent> {
     let line = |(kind, times): (&str, Vec<(f64, &Step)>)| Spent {
         name: kind_name(kind),
         count: times.len(),
-        median: span(times.get(times.len() / 2).map_or(0.0, |(took, _)| *took)),
+        median: span(median(&times)),
         longest: span(longest(&times)),
         longest_of: times.last().map(|(_, step)| step.subject().to_owned()).unwrap_or_default(),
         share: (longest(&times) / most * 1000.0).round() / 10.0,
     };
     kinds.into_iter().map(line).collect()
+}
+
+/// Between two of them where their number is even.
+fn median(times: &[(f64, &Step)]) -> f64 {
+    let at = |place: usize| times.get(place).map_or(0.0, |(took, _)| *took);
+    f64::midpoint(at(times.len().saturating_sub(1) / 2), at(times.len() / 2))
 }
 
 fn stages(course: &Course) -> Vec<StageView> {
