@@ -79,7 +79,7 @@ fn renew(scenario: &mut Scenario) -> Result<()> {
 
 fn with_snapshot(scenario: &mut Scenario) -> Result<()> {
     size(scenario, 3, 1)?;
-    override_cluster(scenario, "backup = { trigger = \"sweep\" }")
+    override_cluster(scenario, "backup = { trigger = \"sweep\", copy_to = \"copies\" }")
 }
 
 fn restore(_: &mut Scenario) -> Result<()> {

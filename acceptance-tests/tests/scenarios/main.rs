@@ -4,6 +4,7 @@
 //! `KUBEONE_PROVIDER`, else from the folder of this very build.
 
 mod apt_locked;
+mod backup;
 mod certificates;
 mod change;
 mod cluster_status;
@@ -60,6 +61,7 @@ const BY_NAME: &[(&str, Story)] = &[
     ("ctrl-c", ctrl_c::run),
     ("imported", imported::run),
     ("certificates-renewed", certificates::renewed),
+    ("backup", backup::run),
     ("drift-repaired", repairs::drift),
     ("api-down", repairs::api_down),
     ("all-unreachable", repairs::all_unreachable),

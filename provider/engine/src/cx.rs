@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::StepError;
+use crate::local::LocalMachine;
 use crate::observe;
 use crate::wanted::Wanted;
 
@@ -26,6 +27,8 @@ pub struct Cx<'a> {
     pub wanted: &'a Wanted,
     pub spec: &'a ClusterSpec,
     pub hosts: &'a Hosts,
+    /// The machine that runs Terraform.
+    pub local: LocalMachine,
     /// Asked between actions, and by steps between commands: what has begun on a host is never cut in half.
     pub cancel: CancellationToken,
     cluster: OnceCell<Cluster>,
@@ -33,7 +36,13 @@ pub struct Cx<'a> {
 
 impl<'a> Cx<'a> {
     pub fn new(wanted: &'a Wanted, hosts: &'a Hosts, cancel: CancellationToken) -> Self {
-        Self { wanted, spec: &wanted.spec, hosts, cancel, cluster: OnceCell::new() }
+        Self { wanted, spec: &wanted.spec, hosts, local: LocalMachine::default(), cancel, cluster: OnceCell::new() }
+    }
+
+    /// On a machine that has something for us.
+    #[must_use]
+    pub fn with_local(self, local: LocalMachine) -> Self {
+        Self { local, ..self }
     }
 
     /// With an API that is there already.

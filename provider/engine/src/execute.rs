@@ -26,6 +26,7 @@ async fn run(action: &Action, cx: &Cx<'_>) -> Result<Outcome, StepError> {
         Action::ApplyAddon { addon } => steps::apply_addon::run(cx, addon).await,
         Action::AwaitNodes { hosts } => steps::await_nodes::run(cx, hosts).await,
         Action::TakeSnapshot { host, cause } => steps::take_snapshot::run(cx, host, cause).await,
+        Action::CopySnapshots { host, .. } => steps::copy_snapshots::run(cx, host).await,
         Action::RepairNode { host, role, what } => steps::repair_node::run(cx, host, *role, what).await,
         Action::AwaitApi => steps::await_api::run(cx).await,
         Action::RenewCertificates { host, .. } => steps::renew_certificates::run(cx, host).await,

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 pub(crate) use client::client_config;
 use kubeone_spec::{ClusterSpec, HostSpec, KubernetesVersion, Role, Secret};
 pub(crate) use pin::public_key_pin;
-pub(crate) use running::{advertised_endpoint, upgrade_config, with_orderly_shutdown};
+pub(crate) use running::{advertised_endpoint, encryption_configuration, upgrade_config, with_orderly_shutdown};
 use serde_saphyr::to_string as to_yaml;
 use types::{
     ApiEndpoint, ApiServer, Argument, BootstrapToken, BootstrapTokenDiscovery, ClusterConfiguration,

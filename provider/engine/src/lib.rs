@@ -7,6 +7,7 @@
 //! **Architecture invariant:** nothing is remembered between runs or between steps. The truth is on the hosts.
 
 mod addons;
+mod bundle;
 mod catalog;
 mod check;
 mod cx;
@@ -18,6 +19,7 @@ mod import;
 mod kubeadm;
 mod kubeconfig;
 mod leaving;
+mod local;
 mod lock;
 mod marker;
 mod observe;
@@ -35,6 +37,7 @@ mod wanted;
 #[cfg(test)]
 mod world;
 
+pub use bundle::{Bundle, BundleError, Identity, IdentityError, open as open_bundle};
 pub use check::{check, check_removal};
 pub use cx::{Cx, Hosts};
 pub use error::{ActionFailure, ExecuteError, StepError};
@@ -42,6 +45,7 @@ pub use execute::execute;
 pub use health::look_after;
 pub use import::{Entrance, ImportError, Imported, import};
 pub use kubeconfig::{is_due as kubeconfig_is_due, mint_kubeconfig};
+pub use local::{LocalError, LocalMachine};
 pub use lock::{Held, Holder, Lock, LockError};
 pub use observe::observe;
 pub use observed::{

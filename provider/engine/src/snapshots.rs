@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use kubeone_spec::{ClusterSpec, KubernetesVersion};
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,19 @@ pub struct HeldSnapshot {
     pub snapshot: Snapshot,
     /// Whether the snapshot itself is there, and not only its description.
     pub held: bool,
+    /// Whether its copy on the machine that runs Terraform was wanted when it was taken, and is not made yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub awaits_copy: bool,
+}
+
+/// The file `NAME.json` on a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Description {
+    #[serde(flatten)]
+    pub(crate) snapshot: Snapshot,
+    /// The machine that runs Terraform is not always the same one, so it cannot be asked what it has.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) awaits_copy: bool,
 }
 
 /// Why a snapshot is taken.
@@ -66,6 +80,18 @@ impl fmt::Display for SnapshotCause {
             Self::Trigger(value) => write!(f, "trigger `{value}`"),
             Self::BeforeUpgrade(version) => write!(f, "before the upgrade to {version}"),
         }
+    }
+}
+
+impl Snapshot {
+    /// Where it lies on the host that took it.
+    pub(crate) fn database(&self) -> PathBuf {
+        Path::new(FOLDER).join(format!("{}.db", self.name))
+    }
+
+    /// Where its description lies on every control plane.
+    pub(crate) fn description(&self) -> PathBuf {
+        Path::new(FOLDER).join(format!("{}.json", self.name))
     }
 }
 
@@ -96,7 +122,32 @@ pub(crate) fn snapshot_lane(wanted: &Wanted, observed: &Observed, cause: Snapsho
         members.iter().any(|member| member.name == *name && !member.learner)
     };
     let host = begins.or_else(|| names().filter(finished).find(votes)).or_else(|| names().find(finished));
-    host.map(|host| Action::TakeSnapshot { host: host.to_owned(), cause }).into_iter().collect()
+    let Some(host) = host else { return Lane::new() };
+    let copy = wanted.spec.backup.copy_to.clone().map(|to| copy(host, Vec::new(), to));
+    [Action::TakeSnapshot { host: host.to_owned(), cause }].into_iter().chain(copy).collect()
+}
+
+/// One lane for each control plane with snapshots of this cluster whose copies an earlier run did not make.
+pub(crate) fn copy_lanes(wanted: &Wanted, observed: &Observed) -> Vec<Lane> {
+    let Some(to) = &wanted.spec.backup.copy_to else { return Vec::new() };
+    let uid = observed.api_facts().map(|api| api.cluster_uid.as_str());
+    let lanes = wanted.spec.control_plane.keys().filter_map(|host| {
+        let held = observed.facts(host)?.snapshots.iter();
+        let names: Vec<_> =
+            held.filter(|it| awaits_copy(&wanted.spec, it, uid)).map(|it| it.snapshot.name.clone()).collect();
+        (!names.is_empty()).then(|| vec![copy(host, names, to.clone())])
+    });
+    lanes.collect()
+}
+
+fn copy(host: &str, snapshots: Vec<String>, to: String) -> Action {
+    Action::CopySnapshots { host: host.to_owned(), snapshots, to }
+}
+
+/// Whether there is something to copy. Snapshots that another cluster left on its hosts are not ours to copy.
+pub(crate) fn awaits_copy(spec: &ClusterSpec, held: &HeldSnapshot, uid: Option<&str>) -> bool {
+    let is_ours = held.snapshot.cluster == spec.name && uid.is_none_or(|uid| held.snapshot.cluster_uid == uid);
+    held.held && held.awaits_copy && is_ours
 }
 
 /// Which snapshots stay when one more was taken.

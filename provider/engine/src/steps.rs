@@ -5,6 +5,7 @@ pub(crate) mod apply_addon;
 pub(crate) mod await_api;
 pub(crate) mod await_nodes;
 mod control_plane;
+pub(crate) mod copy_snapshots;
 pub(crate) mod fetch_upgrade;
 pub(crate) mod init_control_plane;
 pub(crate) mod join_control_plane;

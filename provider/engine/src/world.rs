@@ -122,6 +122,7 @@ impl World {
             Action::ApplyAddon { addon } => self.apply_addon(addon, extent),
             Action::AwaitNodes { hosts } => self.await_nodes(hosts, extent),
             Action::TakeSnapshot { host, cause } => self.take_snapshot(host, cause, extent),
+            Action::CopySnapshots { host, .. } => self.copy_snapshots(host, extent),
             Action::RepairNode { host, role, what } => self.repair(host, *role, what, extent),
             Action::AwaitApi => self.await_api(extent),
             Action::RenewCertificates { host, .. } => self.renew(host, extent),

@@ -17,6 +17,7 @@ pub enum Call {
     AttachUnit(String),
     Write(RemoteFile),
     Read(PathBuf),
+    ReadPart { path: PathBuf, offset: u64 },
     Tunnel { address: String, port: u16 },
 }
 
@@ -28,6 +29,7 @@ impl std::fmt::Display for Call {
             Self::AttachUnit(unit) => write!(f, "attach {unit}"),
             Self::Write(file) => write!(f, "write {} {:o}", file.path.display(), file.mode),
             Self::Read(path) => write!(f, "read {}", path.display()),
+            Self::ReadPart { path, offset } => write!(f, "read {} from {offset}", path.display()),
             Self::Tunnel { address, port } => write!(f, "tunnel {address}:{port}"),
         }
     }
@@ -231,6 +233,15 @@ impl Host for FakeHost {
                 Ok(state.files.get(*path).map(|file| file.content.clone()))
             })
             .collect()
+    }
+
+    async fn read_part(&self, path: &Path, offset: u64, length: u64) -> Result<Secret<Vec<u8>>, HostError> {
+        let call = Call::ReadPart { path: path.to_owned(), offset };
+        let state = self.called(call.clone())?;
+        let Some(file) = state.files.get(path) else { return Err(self.unprepared(&call)) };
+        let (offset, length) = (usize::try_from(offset), usize::try_from(length));
+        let rest = file.content.expose().iter().skip(offset.unwrap_or(usize::MAX));
+        Ok(Secret::new(rest.take(length.unwrap_or(usize::MAX)).copied().collect()))
     }
 }
 

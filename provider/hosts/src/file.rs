@@ -9,6 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{HostError, Output, Script};
 
+const READ_PART: &str = "file/read_part.sh";
+
 /// A file as it must be on the host. It belongs to root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteFile {
@@ -93,6 +95,20 @@ pub(crate) fn parse_read(
     } else {
         Err(unreadable(format!("expected {} files, got {}", paths.len(), contents.len())))
     }
+}
+
+/// The script that reads a part of the file at `path`.
+pub(crate) fn read_part_script(path: &Path, offset: u64, length: u64) -> Result<Script, HostError> {
+    let script = Script::new(READ_PART, include_str!("file/read_part.sh"));
+    Ok(script.var("FILE", remote_path(path)?).var("OFFSET", offset).var("LENGTH", length))
+}
+
+pub(crate) fn parse_part(host: &str, output: &Output) -> Result<Secret<Vec<u8>>, HostError> {
+    STANDARD.decode(output.stdout.trim()).map(Secret::new).map_err(|error| HostError::Answer {
+        host: host.to_owned(),
+        script: READ_PART.to_owned(),
+        problem: error.to_string(),
+    })
 }
 
 /// An absolute path in the host's own form, whatever system this program runs on.

@@ -75,6 +75,12 @@ pub trait Host: Send + Sync {
         file::parse_read(self.name(), paths, &output)
     }
 
+    /// Reads a part of a file that may be larger than memory; less than `length` bytes where the file ends.
+    async fn read_part(&self, path: &Path, offset: u64, length: u64) -> Result<Secret<Vec<u8>>, HostError> {
+        let output = self.run(&file::read_part_script(path, offset, length)?).await?;
+        file::parse_part(self.name(), &output)
+    }
+
     /// Writes one file, as [`Host::write_all`] does.
     async fn write(&self, file: &RemoteFile) -> Result<bool, HostError> {
         Ok(self.write_all(std::slice::from_ref(file)).await?.contains(&true))

@@ -1,9 +1,10 @@
 //! Snapshots of etcd: when they are taken, and what becomes of them.
 
+use bech32::{FromBase32 as _, Variant};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ClusterSpec, FieldPath, Finding};
+use crate::{BackupSettings, ClusterSpec, FieldPath, Finding};
 
 /// Snapshots of etcd, which hold everything the Kubernetes API knows. They are kept on the control plane that took
 /// them, in `/var/backups/kubeone`, for root only.
@@ -19,12 +20,14 @@ pub struct Backup {
     pub keep: u16,
     /// Take a snapshot before Kubernetes is upgraded.
     pub before_upgrade: bool,
-    /// Folder on the machine that runs Terraform to which each new snapshot is copied. Nothing is ever removed from it.
+    /// Folder on the machine that runs Terraform to which each new snapshot is copied. It is made if it does not
+    /// exist, and nothing is ever removed from it. A leading `~` is the home folder of the user who runs Terraform.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copy_to: Option<String>,
-    /// Public keys of [age](https://age-encryption.org) (`age1…`). With them the copy is encrypted for their owners, and
-    /// holds the keys of the cluster, too: all that a restore onto fresh hosts needs. Without them the copy is the plain
-    /// snapshot, which holds every Secret of the cluster, and such a restore is not possible.
+    /// Public keys of [age](https://age-encryption.org) (`age1…`). With them the copy is one file `NAME.age`, encrypted for
+    /// their owners, that holds the keys of the cluster, too: all that a restore onto fresh hosts needs. Without them the
+    /// copy is the plain snapshot `NAME.db`, which holds every Secret of the cluster, with its description `NAME.json`, and
+    /// such a restore is not possible.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<String>,
 }
@@ -69,7 +72,7 @@ pub(crate) fn findings(spec: &ClusterSpec) -> Vec<Finding> {
         ));
     }
     for (number, recipient) in backup.recipients.iter().enumerate() {
-        if !is_age_recipient(recipient) {
+        if !is_age_key(recipient, RECIPIENT_PREFIX) {
             findings.push(Finding::error(
                 path("recipients").index(number),
                 format!("`{recipient}` is not a public key of age"),
@@ -81,8 +84,90 @@ pub(crate) fn findings(spec: &ClusterSpec) -> Vec<Finding> {
     findings
 }
 
-/// The form only; whether its checksum is right is found when it is used.
-fn is_age_recipient(text: &str) -> bool {
-    let alphabet = |byte: u8| b"qpzry9x8gf2tvdw0s3jn54khce6mua7l".contains(&byte);
-    text.strip_prefix("age1").is_some_and(|data| data.len() == 58 && data.bytes().all(alphabet))
+/// All that is wrong with what opens copies.
+pub(crate) fn settings_findings(settings: &BackupSettings) -> Vec<Finding> {
+    let path = |field| FieldPath::root("backup").field(field);
+    let mut findings = Vec::new();
+    if settings.identity.is_some() && settings.identity_file.is_some() {
+        findings.push(Finding::error(
+            path("identity_file"),
+            "both `identity` and `identity_file` are set",
+            "Keep one: `identity` holds the key itself, `identity_file` names a file that holds it.",
+        ));
+    }
+    if let Some(identity) = &settings.identity
+        && !is_age_key(identity.expose().trim(), IDENTITY_PREFIX)
+    {
+        findings.push(Finding::error(
+            path("identity"),
+            "this is not a private key of age",
+            "Write the line that begins with `AGE-SECRET-KEY-1` of what `age-keygen` printed, or name its file with \
+             `identity_file`.",
+        ));
+    }
+    if settings.identity_file.as_deref() == Some("") {
+        findings.push(Finding::error(
+            path("identity_file"),
+            "the file has no name",
+            "Write the path of a file on the machine that runs Terraform.",
+        ));
+    }
+    findings
+}
+
+const RECIPIENT_PREFIX: &str = "age";
+const IDENTITY_PREFIX: &str = "age-secret-key-";
+const KEY_BYTES: usize = 32;
+
+/// Whether its checksum is right, too: a mistyped key is told before anything is encrypted for nobody.
+fn is_age_key(text: &str, prefix: &str) -> bool {
+    let Ok((found, data, Variant::Bech32)) = bech32::decode(text) else { return false };
+    found == prefix && Vec::<u8>::from_base32(&data).is_ok_and(|key| key.len() == KEY_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use bech32::ToBase32 as _;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn key(prefix: &str, bytes: &[u8]) -> String {
+        bech32::encode(prefix, bytes.to_base32(), Variant::Bech32).unwrap()
+    }
+
+    #[track_caller]
+    fn check(settings: Value, expected: &[&str]) {
+        let found = settings_findings(&serde_json::from_value(settings).unwrap());
+        let found: Vec<_> = found.iter().map(|it| format!("{}: {}", it.path, it.summary)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn private_keys_are_judged_and_not_repeated() {
+        let good = key(IDENTITY_PREFIX, &[7; 32]).to_uppercase();
+        let refused = ["backup.identity: this is not a private key of age"];
+        check(json!({}), &[]);
+        check(json!({ "identity": good }), &[]);
+        check(json!({ "identity": format!("{good}\n") }), &[]);
+        check(json!({ "identity_file": "~/key" }), &[]);
+        check(json!({ "identity_file": "" }), &["backup.identity_file: the file has no name"]);
+        check(json!({ "identity": good.replace('7', "8").replacen('Q', "P", 1) }), &refused);
+        check(json!({ "identity": key(RECIPIENT_PREFIX, &[7; 32]) }), &refused);
+        check(json!({ "identity": key(IDENTITY_PREFIX, &[7; 31]) }), &refused);
+        let both = ["backup.identity_file: both `identity` and `identity_file` are set"];
+        check(json!({ "identity": good, "identity_file": "key" }), &both);
+    }
+
+    #[test]
+    fn a_mistyped_recipient_is_found() {
+        let good = key(RECIPIENT_PREFIX, &[7; 32]);
+        assert!(is_age_key(&good, RECIPIENT_PREFIX));
+        for position in 4..good.len() {
+            let other = if good.as_bytes()[position] == b'q' { "p" } else { "q" };
+            let mut wrong = good.clone();
+            wrong.replace_range(position..=position, other);
+            assert!(!is_age_key(&wrong, RECIPIENT_PREFIX), "{wrong}");
+        }
+    }
 }

@@ -30,7 +30,7 @@ pub use finding::{FieldPath, Finding, Severity, Step};
 pub use health::{ApiServerHealth, ClusterHealth, ClusterStatusSpec, EtcdMemberHealth, HealthConditions, NodeHealth};
 pub use host::{HostSpec, Role, Taint, TaintEffect};
 pub use network::{ClusterNetwork, Cni, Subnet};
-pub use provider::{Bastion, HostKeyPolicy, ProgressSettings, ProviderSpec, SshSettings};
+pub use provider::{BackupSettings, Bastion, HostKeyPolicy, ProgressSettings, ProviderSpec, SshSettings};
 pub use secret::Secret;
 pub use status::{ClusterStatus, NodeStatus};
 pub use upgrade::{MaxUnavailable, Upgrade, UpgradeDrain};

@@ -13,6 +13,20 @@ pub struct ProviderSpec {
     pub ssh: SshSettings,
     /// How an apply can be watched, and what it leaves to look at afterwards.
     pub progress: ProgressSettings,
+    /// What opens encrypted copies of snapshots.
+    pub backup: BackupSettings,
+}
+
+/// What opens encrypted copies of snapshots, for a restore from one of them.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackupSettings {
+    /// Private key of one of the `backup.recipients` for which a copy was encrypted (`AGE-SECRET-KEY-1…`).
+    #[schemars(extend("x-sensitive" = true))]
+    pub identity: Option<Secret<String>>,
+    /// File that holds such keys, as `age-keygen` writes it. A leading `~` is the home folder of the user who runs
+    /// Terraform.
+    pub identity_file: Option<String>,
 }
 
 /// How an apply can be watched, and what it leaves to look at afterwards. The environment can ask for the same without a

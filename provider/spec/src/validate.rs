@@ -58,6 +58,7 @@ pub fn validate_provider(spec: &ProviderSpec) -> Vec<Finding> {
             ));
         }
     }
+    findings.extend(crate::backup::settings_findings(&spec.backup));
     if let Some(bastion) = &spec.ssh.bastion {
         let path = ssh.clone().field("bastion");
         if !is_host(&bastion.host) {

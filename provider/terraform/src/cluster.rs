@@ -20,19 +20,21 @@ use tfplugin::{
 use crate::connection::Connection;
 use crate::decode::decode;
 use crate::diagnostics::from_findings;
+use crate::local::Local;
 use crate::model::CLUSTER;
 use crate::progress::Progress;
 
 pub(crate) struct ClusterResource {
     connection: Connection,
     progress: Progress,
+    local: Local,
     /// Who runs Terraform, as others are told who find the cluster's lock.
     user: Option<String>,
 }
 
 impl ClusterResource {
-    pub(crate) fn new(connection: Connection, progress: Progress, user: Option<String>) -> Self {
-        Self { connection, progress, user }
+    pub(crate) fn new(connection: Connection, progress: Progress, local: Local, user: Option<String>) -> Self {
+        Self { connection, progress, local, user }
     }
 }
 
@@ -66,11 +68,11 @@ impl Resource for ClusterResource {
     }
 
     async fn create(&self, request: ApplyRequest) -> ApplyResponse {
-        Box::pin(apply::apply(self, request)).await
+        apply::apply(self, request).await
     }
 
     async fn update(&self, request: ApplyRequest) -> ApplyResponse {
-        Box::pin(apply::apply(self, request)).await
+        apply::apply(self, request).await
     }
 
     async fn delete(&self, request: ApplyRequest) -> ApplyResponse {

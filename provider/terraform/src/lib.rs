@@ -10,6 +10,7 @@ mod decode;
 mod diagnostics;
 mod encode;
 mod kubeconfig;
+mod local;
 mod model;
 mod path;
 mod private;

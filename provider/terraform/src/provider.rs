@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kubeone_hosts::LocalEnvironment;
-use kubeone_spec::{ProviderSpec, validate_provider};
+use kubeone_spec::{BackupSettings, FieldPath, ProviderSpec, validate_provider};
 use tfplugin::{
     ConfigureRequest, DataSource, Diagnostics, EphemeralResource, Provider, Resource, Schema, ValidateProviderRequest,
     Value,
@@ -16,6 +16,7 @@ use crate::connection::Connection;
 use crate::decode::{Decoded, decode};
 use crate::diagnostics::from_findings;
 use crate::kubeconfig::EphemeralKubeconfig;
+use crate::local::Local;
 use crate::model::PROVIDER;
 use crate::progress::{Progress, ProgressEnvironment};
 
@@ -23,6 +24,7 @@ use crate::progress::{Progress, ProgressEnvironment};
 pub struct KubeoneProvider {
     connection: Connection,
     progress: Progress,
+    local: Local,
     user: Option<String>,
 }
 
@@ -38,7 +40,8 @@ pub struct Surroundings {
 impl KubeoneProvider {
     pub fn new(surroundings: Surroundings) -> Self {
         let Surroundings { ssh, progress, user } = surroundings;
-        Self { connection: Connection::new(ssh), progress: Progress::new(progress), user }
+        let local = Local::new(ssh.home.clone());
+        Self { connection: Connection::new(ssh), progress: Progress::new(progress), local, user }
     }
 }
 
@@ -59,14 +62,18 @@ impl Provider for KubeoneProvider {
             Ok(decoded) => decoded,
             Err(diagnostics) => return diagnostics,
         };
+        let is_known = |field| !decoded.is_unknown(&FieldPath::root(field));
+        let (ssh, backup) = (is_known("ssh"), is_known("backup"));
         self.progress.configure(decoded.settings.progress);
-        self.connection.configure(decoded.unknown.is_empty().then_some(decoded.settings.ssh));
+        self.local.configure(if backup { decoded.settings.backup } else { BackupSettings::default() });
+        self.connection.configure(ssh.then_some(decoded.settings.ssh));
         // Terraform has shown the warnings already, when it validated the block.
         diagnostics.into_iter().filter(tfplugin::Diagnostic::is_error).collect()
     }
 
     fn resources(&self) -> Vec<Arc<dyn Resource>> {
-        vec![Arc::new(ClusterResource::new(self.connection.clone(), self.progress.clone(), self.user.clone()))]
+        let Self { connection, progress, local, user } = self;
+        vec![Arc::new(ClusterResource::new(connection.clone(), progress.clone(), local.clone(), user.clone()))]
     }
 
     fn data_sources(&self) -> Vec<Arc<dyn DataSource>> {

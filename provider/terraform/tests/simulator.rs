@@ -104,6 +104,10 @@ async fn mistakes_are_told_where_they_are() {
         let diagnostics = reported(cluster.validate(config).await.unwrap_err());
         assert_eq!(diagnostics[0].path.as_ref().map(ToString::to_string).as_deref(), Some(path));
     }
+    let provider = json!({ "backup": { "identity": "AGE-SECRET-KEY-1HUNTER2" } });
+    let diagnostics = reported(core.configure(provider).await.unwrap_err());
+    assert_eq!(diagnostics[0].path.as_ref().map(ToString::to_string).as_deref(), Some("backup.identity"));
+    assert!(!format!("{diagnostics:?}{}", core.log()).contains("HUNTER2"));
     core.stop().await.unwrap();
 }
 

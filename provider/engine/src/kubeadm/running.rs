@@ -20,6 +20,14 @@ pub(crate) fn advertised_endpoint(manifest: &str) -> Option<SocketAddr> {
     value.trim().trim_matches('"').parse().ok()
 }
 
+/// The file that says how Secrets are encrypted at rest, if they are.
+pub(crate) fn encryption_configuration(manifest: &str) -> Option<&str> {
+    let value = manifest.lines().find_map(|line| {
+        line.trim().trim_start_matches("- ").trim_matches(['"', '\'']).strip_prefix("--encryption-provider-config=")
+    })?;
+    Some(value.trim_matches(['"', '\'']))
+}
+
 /// What kubeadm's phases need to write the manifests of a control plane anew, in another version.
 pub(crate) fn upgrade_config(
     spec: &ClusterSpec,

@@ -10,7 +10,7 @@ use crate::error::StepError;
 use crate::etcd;
 use crate::observed::{HostFacts, Marker};
 use crate::prepare;
-use crate::snapshots::HeldSnapshot;
+use crate::snapshots::{Description, HeldSnapshot};
 
 /// On every node.
 const CA_CERTIFICATE: &str = "/etc/kubernetes/pki/ca.crt";
@@ -26,14 +26,14 @@ struct Printed {
     #[serde(default)]
     certificates: BTreeMap<String, String>,
     #[serde(rename = "snapshots", default)]
-    descriptions: Vec<Description>,
+    descriptions: Vec<Described>,
     #[serde(flatten)]
     facts: HostFacts,
 }
 
 /// A file that describes a snapshot, and whether the snapshot lies beside it.
 #[derive(Deserialize)]
-struct Description {
+struct Described {
     held: bool,
     description: String,
 }
@@ -61,9 +61,9 @@ fn parse(printed: &str) -> Result<HostFacts, StepError> {
     let etcd_members = etcd::parse_members(&printed.etcd_members).unwrap_or_default();
     let certificates = certificates::ends(&printed.certificates);
     // A file of somebody else describes nothing.
-    let snapshot = |it: &Description| {
-        let snapshot = serde_json::from_str(&it.description).ok()?;
-        Some(HeldSnapshot { snapshot, held: it.held })
+    let snapshot = |it: &Described| {
+        let Description { snapshot, awaits_copy } = serde_json::from_str(&it.description).ok()?;
+        Some(HeldSnapshot { snapshot, held: it.held, awaits_copy })
     };
     let snapshots = printed.descriptions.iter().filter_map(snapshot).collect();
     let mut facts = HostFacts { marker, certificates, etcd_members, snapshots, ..printed.facts };

@@ -48,6 +48,13 @@ pub enum Action {
         host: String,
         cause: SnapshotCause,
     },
+    /// Writes them on the machine that runs Terraform. `snapshots` are those that an earlier run did not come to; it is
+    /// for the reader, the step looks for itself.
+    CopySnapshots {
+        host: String,
+        snapshots: Vec<String>,
+        to: String,
+    },
     /// Puts right what was changed on the host of a finished node.
     RepairNode {
         host: String,
@@ -112,6 +119,7 @@ impl Action {
             | Self::JoinControlPlane { host, .. }
             | Self::JoinWorker { host, .. }
             | Self::TakeSnapshot { host, .. }
+            | Self::CopySnapshots { host, .. }
             | Self::RepairNode { host, .. }
             | Self::RenewCertificates { host, .. }
             | Self::RemoveNode { host, .. }
@@ -174,6 +182,10 @@ impl fmt::Display for Action {
                 _ => write!(f, "cluster: wait until {} nodes are ready", hosts.len()),
             },
             Self::TakeSnapshot { host, cause } => write!(f, "{host}: take a snapshot of etcd ({cause})"),
+            Self::CopySnapshots { host, snapshots, to } => match snapshots.as_slice() {
+                [] => write!(f, "{host}: copy the snapshot to {to}"),
+                names => write!(f, "{host}: copy {} to {to} (an earlier run did not)", names.join(", ")),
+            },
             Self::RepairNode { host, role, what } => {
                 let what: Vec<_> = what.iter().map(ToString::to_string).collect();
                 write!(f, "{host}: repair {role} ({})", what.join(", "))

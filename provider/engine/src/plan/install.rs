@@ -45,6 +45,8 @@ pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[W
     let mut plan = Plan::default();
     plan.add("adopt hosts", adopt::lanes(wanted, observed));
     if init.is_none() {
+        // Before a new snapshot takes their place.
+        plan.add("copy snapshots", snapshots::copy_lanes(wanted, observed));
         // Before anything changes; of a new cluster when there is something to save.
         plan.add("save etcd", vec![std::mem::take(&mut snapshot)]);
         // What leaves need not be upgraded; and a control plane of the old version would hold the others up.

@@ -13,7 +13,7 @@ use crate::{etcd, marker};
 
 const CA_CERTIFICATE: &str = "/etc/kubernetes/pki/ca.crt";
 /// What all control planes share. From these, kubeadm makes the rest on each host.
-const SHARED_PKI: [&str; 8] = [
+pub(super) const SHARED_PKI: [&str; 8] = [
     CA_CERTIFICATE,
     "/etc/kubernetes/pki/ca.key",
     "/etc/kubernetes/pki/sa.pub",

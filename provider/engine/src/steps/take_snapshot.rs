@@ -4,7 +4,6 @@
 //! another one and removes what is left of this one.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use futures::future::join_all;
 use kubeone_hosts::{Host, Os, RemoteFile};
@@ -15,7 +14,7 @@ use crate::error::StepError;
 use crate::observe::{causes, observe_host};
 use crate::observed::Marker;
 use crate::report::Outcome;
-use crate::snapshots::{FOLDER, HeldSnapshot, Snapshot, SnapshotCause, SnapshotContent, retention};
+use crate::snapshots::{Description, HeldSnapshot, Snapshot, SnapshotCause, SnapshotContent, retention};
 
 const SNAPSHOT_UNIT: &str = "kubeone-snapshot";
 
@@ -37,8 +36,9 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, cause: &SnapshotCause) -> Resul
         cause: cause.clone(),
         content: taken.content,
     };
-    let description = description(&snapshot)?;
-    host.write(&description).await?;
+    let awaits_copy = cx.spec.backup.copy_to.is_some();
+    host.write(&description(&snapshot, awaits_copy)?).await?;
+    let description = description(&snapshot, false)?;
     let mut peers = vec![Peer { name, host, snapshots: facts.snapshots }];
     let mut problems = Vec::new();
     for told in join_all(others(cx, name).map(|(other, host)| tell(other, host, &description))).await {
@@ -72,12 +72,13 @@ fn parse(printed: &str) -> Result<Taken, StepError> {
     serde_json::from_str(line).map_err(|error| unreadable(error.to_string()))
 }
 
-fn description(snapshot: &Snapshot) -> Result<RemoteFile, StepError> {
+/// The file beside a snapshot. Only where the snapshot itself is, it can await its copy.
+pub(super) fn description(snapshot: &Snapshot, awaits_copy: bool) -> Result<RemoteFile, StepError> {
     let what = || format!("the description of {}", snapshot.name);
-    let mut text = serde_json::to_vec_pretty(snapshot)
+    let mut text = serde_json::to_vec_pretty(&Description { snapshot: snapshot.clone(), awaits_copy })
         .map_err(|error| StepError::Unreadable { what: what(), reason: error.to_string() })?;
     text.push(b'\n');
-    Ok(RemoteFile::private(Path::new(FOLDER).join(format!("{}.json", snapshot.name)), text))
+    Ok(RemoteFile::private(snapshot.description(), text))
 }
 
 fn others<'a>(cx: &'a Cx<'_>, name: &'a str) -> impl Iterator<Item = (&'a str, &'a dyn Host)> {

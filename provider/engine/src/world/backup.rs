@@ -11,15 +11,23 @@ impl World {
         if extent < Extent::Late {
             return;
         }
-        let held = snapshot(&self.wanted.spec.name, host, cause.clone());
+        let awaits_copy = self.wanted.spec.backup.copy_to.is_some();
+        let held = HeldSnapshot { awaits_copy, ..snapshot(&self.wanted.spec.name, host, cause.clone()) };
         self.knows(host, held.clone());
         if extent == Extent::Whole {
             let others: Vec<_> = self.wanted.spec.control_plane.keys().filter(|name| *name != host).cloned().collect();
             for other in others {
                 if let Some(HostState::Reached(_)) = self.observed.hosts.get(&other) {
-                    self.knows(&other, HeldSnapshot { held: false, ..held.clone() });
+                    self.knows(&other, HeldSnapshot { held: false, awaits_copy: false, ..held.clone() });
                 }
             }
+        }
+    }
+
+    /// That there is a copy is noted on the host last.
+    pub(super) fn copy_snapshots(&mut self, host: &str, extent: Extent) {
+        if extent == Extent::Whole {
+            self.facts(host).snapshots.iter_mut().for_each(|held| held.awaits_copy = false);
         }
     }
 
@@ -45,5 +53,5 @@ pub(super) fn snapshot(cluster: &str, host: &str, cause: SnapshotCause) -> HeldS
     let name = format!("{cluster}-20260102T030405Z-r{revision}-v1.36.3");
     let (cluster, host) = (cluster.to_owned(), host.to_owned());
     let snapshot = Snapshot { name, cluster, cluster_uid: super::UID.to_owned(), host, cause, content };
-    HeldSnapshot { snapshot, held: true }
+    HeldSnapshot { snapshot, held: true, awaits_copy: false }
 }

@@ -88,6 +88,8 @@ fn worlds() -> Vec<World> {
     let with_snapshot = shapes.into_iter().map(|(cp, w)| {
         let mut spec = spec(cp, w, "canal");
         spec.backup.trigger = Some("first".to_owned());
+        // Some are copied, too.
+        spec.backup.copy_to = (w > 0).then(|| "/copies".to_owned());
         World::new(spec)
     });
     worlds.chain(with_snapshot).collect()

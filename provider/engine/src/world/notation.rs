@@ -74,7 +74,10 @@ impl Settings {
                     settings.more.insert("deletion".to_owned(), json!({ "unreachable_hosts": value.trim() }));
                 }
                 "snapshot trigger" => {
-                    settings.more.insert("backup".to_owned(), json!({ "trigger": value.trim() }));
+                    settings.more.entry("backup").or_insert_with(|| json!({}))["trigger"] = value.trim().into();
+                }
+                "copies to" => {
+                    settings.more.entry("backup").or_insert_with(|| json!({}))["copy_to"] = value.trim().into();
                 }
                 "state" => value.trim().clone_into(&mut settings.state),
                 "nothing" => settings.remove = true,
@@ -260,6 +263,7 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
             let held = snapshot(&world.wanted.spec.name, name, cause);
             world.knows(name, held);
         }
+        "not copied" => world.facts(name).snapshots.iter_mut().for_each(|held| held.awaits_copy = true),
         "address" => {
             let spec = &mut world.wanted.spec;
             let host = spec.control_plane.get_mut(name).or_else(|| spec.static_workers.get_mut(name));

@@ -57,6 +57,22 @@ async fn a_file_that_cannot_be_written_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_file_is_read_in_parts() {
+    let Some(server) = Server::start() else { return };
+    let host = server.host();
+    let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+    host.write(&RemoteFile::private("/run/parts", bytes.clone())).await.unwrap();
+    let path = Path::new("/run/parts");
+    let mut read = Vec::new();
+    for offset in (0..300_000).step_by(70_000) {
+        read.extend(host.read_part(path, offset, 70_000).await.unwrap().into_inner());
+    }
+    assert!(read == bytes);
+    assert!(host.read_part(path, 300_000, 1).await.unwrap().expose().is_empty());
+    assert!(host.read_part(Path::new("/run/absent"), 0, 1).await.is_err());
+}
+
+#[tokio::test]
 async fn a_folder_is_not_a_file() {
     let Some(server) = Server::start() else { return };
     assert!(server.host().read(Path::new("/run")).await.is_err());
@@ -67,6 +83,13 @@ async fn a_large_file_is_no_burden() {
     let Some(server) = Server::start() else { return };
     let bytes: Vec<u8> = (0..=251).cycle().take(50 << 20).collect();
     let begun = std::time::Instant::now();
-    assert!(server.host().write(&RemoteFile::private("/run/large", bytes)).await.unwrap());
+    let host = server.host();
+    assert!(host.write(&RemoteFile::private("/run/large", bytes)).await.unwrap());
     println!("50 MiB in {:?}", begun.elapsed());
+    let begun = std::time::Instant::now();
+    for part in 0..13_u64 {
+        let read = host.read_part(Path::new("/run/large"), part * (4 << 20), 4 << 20).await.unwrap();
+        assert_eq!(read.expose().len(), if part < 12 { 4 << 20 } else { 2 << 20 });
+    }
+    println!("and back in {:?}", begun.elapsed());
 }

@@ -11,11 +11,11 @@ use crate::decode::decode;
 use crate::diagnostics::from_findings;
 use crate::kubeconfig::in_state;
 use crate::model::CLUSTER;
-use crate::progress::{Progress, Watch};
+use crate::progress::Watch;
 use crate::{encode, private};
 
 pub(super) async fn apply(resource: &ClusterResource, request: ApplyRequest) -> ApplyResponse {
-    match converge(resource, &request).await {
+    match Box::pin(converge(resource, &request)).await {
         Ok(response) => response,
         // After a failed create this is null: the cluster stays out of the state and is not tainted, so that the next
         // apply goes on instead of destroying what is there. After a failed update it is all of the prior state, so
@@ -32,7 +32,7 @@ async fn converge(resource: &ClusterResource, request: &ApplyRequest) -> Result<
     let hosts = resource.connection.require_hosts(&wanted)?;
     let cancel = request.context.cancel.child_token();
     let shown = shown_at_plan(&request.planned_private, &wanted);
-    let work = carry_out(&wanted, &hosts, &operation, &resource.progress, &shown, cancel.clone());
+    let work = carry_out(&wanted, &hosts, &operation, resource, &shown, cancel.clone());
     let work = locked(resource.user.as_deref(), &wanted, &hosts, &operation, &cancel, work);
     let done = operation.run(&cancel, work).await?;
 
@@ -75,7 +75,7 @@ async fn carry_out(
     wanted: &Wanted,
     hosts: &Hosts,
     operation: &Operation<'_>,
-    progress: &Progress,
+    resource: &ClusterResource,
     shown: &[Finding],
     cancel: CancellationToken,
 ) -> Result<Done, Diagnostics> {
@@ -87,8 +87,8 @@ async fn carry_out(
     if diagnostics.has_errors() {
         return Err(diagnostics);
     }
-    let watch = progress.begin(operation.name(), wanted, &observed, &plan, &diagnostics);
-    let cx = Cx::new(wanted, hosts, cancel.clone());
+    let watch = resource.progress.begin(operation.name(), wanted, &observed, &plan, &diagnostics);
+    let cx = Cx::new(wanted, hosts, cancel.clone()).with_local(resource.local.machine());
     let mut result = follow(&plan, &cx, operation, &watch, diagnostics).await;
     let said = result.as_mut().map_or_else(|diagnostics| diagnostics, |done| &mut done.diagnostics);
     watch.end(cancel.is_cancelled(), said);

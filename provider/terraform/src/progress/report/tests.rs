@@ -1,7 +1,7 @@
 //! What the page says of changes that succeed, fail, or are cut off.
 
 use super::*;
-use crate::progress::record::Line;
+use crate::progress::record::{ActionOutcome, Line, Record};
 use crate::progress::samples;
 
 /// The course after these lines.
@@ -22,6 +22,10 @@ fn a_success_says_how_long_it_took() {
     let page = page(&samples::succeeded(3, 2));
     assert!(page.contains("<h1>Cluster prod was created in 1 min 25 s</h1>"), "{page}");
     assert!(page.contains("<dd>12 of 12</dd>"));
+    assert!(
+        page.contains("join worker</td><td class=\"number\">2</td><td class=\"number\">5.2 s</td>"),
+        "of 6.1 s and 4.3 s"
+    );
     assert!(!page.contains("What remains"));
     assert!(!page.contains("http-equiv=\"refresh\""));
 }
@@ -36,6 +40,33 @@ fn a_failure_is_told_with_its_output_and_what_remains() {
     assert!(!page.contains("<span>w-1: join worker</span>"), "what is done does not remain");
 }
 
+/// Where all hosts fail alike, the first of them say it, and the rest does not push the timeline out of sight.
+#[test]
+fn of_many_failures_the_first_are_open() {
+    let page = page(&many_failures());
+    assert_eq!(page.matches("<section class=\"failure\">").count(), 7);
+    assert_eq!(page.matches("<summary><h2>w-").count(), 4);
+    assert_eq!(page.matches("<pre>[preflight]").count(), 7);
+}
+
+/// No worker can join.
+fn many_failures() -> Vec<Line> {
+    let mut lines = samples::failed(3, 7);
+    let ended = |line: &Line| match &line.record {
+        Record::ActionEnded(end) => end.failure.clone(),
+        _ => None,
+    };
+    let failure = lines.iter().find_map(ended).unwrap();
+    for line in &mut lines {
+        if let Record::ActionEnded(end) = &mut line.record
+            && end.what.kind == "join_worker"
+        {
+            (end.outcome, end.failure) = (ActionOutcome::Failed, Some(failure.clone()));
+        }
+    }
+    lines
+}
+
 #[test]
 fn a_change_under_way_reloads_itself() {
     let page = page(&samples::cut(3, 2));
@@ -48,8 +79,13 @@ fn a_change_under_way_reloads_itself() {
 fn the_page_needs_nothing_beside_itself() {
     for lines in [samples::succeeded(3, 2), samples::failed(3, 47), samples::cut(1, 0)] {
         let page = page(&lines);
-        for word in ["<link", "<img", "src=", "url(", "@import", "<a "] {
+        for word in ["<link", "<img", "src=", "url(", "@import"] {
             assert!(!page.contains(word), "{word}");
+        }
+        // Links lead to another place of the page, and each of them finds it.
+        for target in page.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+            let id = target.strip_prefix('#').unwrap_or_else(|| panic!("{target}"));
+            assert!(page.contains(&format!("id=\"{id}\"")), "{target}");
         }
         // minijinja says nothing about braces in CSS or in the script.
         assert!(!page.contains("{{") && !page.contains("{%"));

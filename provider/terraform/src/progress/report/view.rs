@@ -125,7 +125,7 @@ fn headline(course: &Course, state: &str) -> String {
     match state {
         "running" => format!("Cluster {cluster} is {gerund}"),
         "succeeded" => format!("Cluster {cluster} was {participle} in {time}"),
-        "failed" => format!("Cluster {cluster} was not {participle}: failed, and ended after {time}"),
+        "failed" => format!("Cluster {cluster} was not {participle}: failed after {time}"),
         _ => format!("Cluster {cluster} was not {participle}: interrupted after {time}"),
     }
 }
@@ -210,12 +210,18 @@ fn spent(course: &Course) -> Vec<Spent> {
     let line = |(kind, times): (&str, Vec<(f64, &Step)>)| Spent {
         name: kind_name(kind),
         count: times.len(),
-        median: span(times.get(times.len() / 2).map_or(0.0, |(took, _)| *took)),
+        median: span(median(&times)),
         longest: span(longest(&times)),
         longest_of: times.last().map(|(_, step)| step.subject().to_owned()).unwrap_or_default(),
         share: (longest(&times) / most * 1000.0).round() / 10.0,
     };
     kinds.into_iter().map(line).collect()
+}
+
+/// Between two of them where their number is even.
+fn median(times: &[(f64, &Step)]) -> f64 {
+    let at = |place: usize| times.get(place).map_or(0.0, |(took, _)| *took);
+    f64::midpoint(at(times.len().saturating_sub(1) / 2), at(times.len() / 2))
 }
 
 fn stages(course: &Course) -> Vec<StageView> {
