@@ -205,6 +205,16 @@ impl Cluster {
         Ok(pods.iter().filter(|pod| !belongs_to_node(pod) && is_lost(pod)).map(name_of).collect())
     }
 
+    /// Ends all pods of a node whose Node is a new object, so that new ones take their places, and answers those that
+    /// nothing starts anew. They have addresses of the Node before, and what carries the network of the node has
+    /// announced itself in that one only.
+    pub async fn renew_pods(&self, node: &str) -> Result<Vec<String>, ClusterError> {
+        let mut pods = self.pods_on(node).await?;
+        pods.retain(|pod| !is_mirror(pod));
+        try_join_all(pods.iter().map(|pod| self.delete_pod(pod, None))).await?;
+        Ok(pods.iter().filter(|pod| is_lost(pod)).map(name_of).collect())
+    }
+
     async fn delete_pod(&self, pod: &Pod, grace_period_seconds: Option<u32>) -> Result<(), ClusterError> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &pod.namespace().unwrap_or_default());
         let preconditions = Some(Preconditions { uid: pod.metadata.uid.clone(), resource_version: None });
@@ -293,7 +303,12 @@ fn name_of(pod: &Pod) -> String {
 fn belongs_to_node(pod: &Pod) -> bool {
     let of_daemon_set =
         pod.owner_references().iter().any(|owner| owner.controller == Some(true) && owner.kind == "DaemonSet");
-    of_daemon_set || pod.annotations().contains_key("kubernetes.io/config.mirror")
+    of_daemon_set || is_mirror(pod)
+}
+
+/// The image of a static pod, which the kubelet makes by itself.
+fn is_mirror(pod: &Pod) -> bool {
+    pod.annotations().contains_key("kubernetes.io/config.mirror")
 }
 
 /// Whether nothing makes another pod in the place of this one, and it had work to do.

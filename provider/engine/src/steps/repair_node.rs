@@ -53,6 +53,11 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, what: &[Repair]) ->
             Repair::RegisterNode | Repair::RestartKubelet => services.restart_kubelet = true,
         }
     }
+    let mut lost = Vec::new();
+    if repairs.contains(&Repair::RegisterNode) {
+        // Before there is a Node again: whoever is interrupted here finds that there is none, and comes back.
+        lost = cx.cluster().await?.renew_pods(name).await?;
+    }
     services.run(host, &os).await?;
     if !components.is_empty() {
         let health = if components.contains(&"etcd") { services.health } else { is_member_well(host).await? };
@@ -62,7 +67,11 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, what: &[Repair]) ->
     if repairs.contains(&Repair::RegisterNode) {
         register(cx, name, host_spec, &facts, marker, &os).await?;
     }
-    Ok(Outcome::Done)
+    Ok(if lost.is_empty() {
+        Outcome::Done
+    } else {
+        Outcome::Warning(format!("these pods had no controller and went with its Node: {}", lost.join(", ")))
+    })
 }
 
 /// Services to start, and to start anew.

@@ -167,3 +167,16 @@ async fn the_pods_of_a_dead_machine_are_forgotten_at_once() {
     let deletion = api.sent().into_iter().find(|sent| sent.call.starts_with("DELETE")).unwrap();
     assert_eq!(deletion.body["gracePeriodSeconds"], 0);
 }
+
+#[tokio::test]
+async fn the_pods_of_a_node_that_registers_anew_end_in_good_order() {
+    let api = FakeApi::new();
+    let mut mirror = pod("etcd", Some("Node"));
+    mirror["metadata"]["annotations"] = json!({ "kubernetes.io/config.mirror": "1" });
+    api.expect(&format!("GET {PODS}"), 200, &list(&[mirror, pod("agent", Some("DaemonSet")), pod("bare", None)]))
+        .expect("DELETE /api/v1/namespaces/web/pods/agent", 200, &accepted())
+        .expect("DELETE /api/v1/namespaces/web/pods/bare", 200, &accepted());
+    assert_eq!(api.cluster().renew_pods("w-1").await.unwrap(), ["web/bare"]);
+    let deletions = api.sent().into_iter().filter(|sent| sent.call.starts_with("DELETE"));
+    assert!(deletions.map(|sent| sent.body).all(|body| body["gracePeriodSeconds"].is_null()));
+}
