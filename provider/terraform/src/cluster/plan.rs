@@ -25,7 +25,7 @@ pub(super) fn plan(request: &PlanRequest) -> Result<PlanResponse, Diagnostics> {
     if errors.has_errors() {
         return Err(errors);
     }
-    if request.is_create() { Ok(create(&wanted, request)) } else { update(&wanted, request) }
+    if request.is_create() { create(&wanted, request) } else { update(&wanted, request) }
 }
 
 pub(super) fn refuse_if_protected(prior: &ClusterSpec) -> Result<(), Diagnostic> {
@@ -41,7 +41,7 @@ pub(super) fn refuse_if_protected(prior: &ClusterSpec) -> Result<(), Diagnostic>
     .at(crate::path::to_attribute_path(&path)))
 }
 
-fn create(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> PlanResponse {
+fn create(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanResponse, Diagnostics> {
     let mut planned = request.proposed_state.clone();
     mark_unknown(&mut planned, ["id", "endpoint", "ca_certificate", "nodes", "planned_steps"]);
     let api = FieldPath::root("api_endpoint");
@@ -49,11 +49,16 @@ fn create(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> PlanResponse 
         planned.set(&"endpoint".into(), encode::endpoint(&wanted.settings.api_endpoint));
     }
     if steps_are_certain(wanted, None) {
-        let plan = plan_create_or_update(&Wanted::new(wanted.settings.clone()), &Observed::default());
+        let (settings, nothing) = (Wanted::new(wanted.settings.clone()), Observed::default());
+        let plan = plan_create_or_update(&settings, &nothing);
+        let refused = from_findings(wanted.keep_certain(check(&settings, &plan, &nothing)));
+        if refused.has_errors() {
+            return Err(refused);
+        }
         planned.set(&"planned_steps".into(), Value::list(plan.lines()));
     }
     in_state::plan(&mut planned, wanted, None);
-    PlanResponse { planned_state: planned, ..PlanResponse::default() }
+    Ok(PlanResponse { planned_state: planned, ..PlanResponse::default() })
 }
 
 fn update(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanResponse, Diagnostics> {
@@ -134,7 +139,8 @@ fn steps_are_certain(wanted: &Decoded<ClusterSpec>, prior: Option<&ClusterSpec>)
         [Step::Field(map), Step::Key(name), ..] if is_host_map(map) => !is_member(name),
         [Step::Field(field), ..] => {
             !is_host_map(field)
-                && !["kubernetes_version", "cluster_network", "backup", "certificates"].contains(&field.as_str())
+                && !["kubernetes_version", "cluster_network", "backup", "restore", "certificates"]
+                    .contains(&field.as_str())
         }
         _ => false,
     })
