@@ -1,7 +1,7 @@
 //! What Terraform's plan shows. Pure: it works from the settings and the last observation and reaches no host.
 
 use kubeone_engine::{Action, Observed, Plan, Wanted, check, imported_prior, plan_create_or_update};
-use kubeone_spec::{ClusterSpec, FieldPath, Step, validate_cluster};
+use kubeone_spec::{ClusterSpec, FieldPath, HostSpec, Step, validate_cluster};
 use tfplugin::plan::mark_unknown;
 use tfplugin::{AttributePath, Diagnostic, Diagnostics, PlanRequest, PlanResponse, Value};
 
@@ -135,6 +135,9 @@ fn steps_are_certain(wanted: &Decoded<ClusterSpec>, prior: Option<&ClusterSpec>)
     let is_member = |name: &str| {
         prior.is_some_and(|prior| prior.control_plane.contains_key(name) || prior.static_workers.contains_key(name))
     };
+    if prior.is_some_and(|prior| begins_again_elsewhere(&wanted.settings, prior)) {
+        return false;
+    }
     wanted.unknown.iter().all(|path| match path.0.as_slice() {
         [Step::Field(map), Step::Key(name), ..] if is_host_map(map) => !is_member(name),
         [Step::Field(field), ..] => {
@@ -144,6 +147,15 @@ fn steps_are_certain(wanted: &Decoded<ClusterSpec>, prior: Option<&ClusterSpec>)
         }
         _ => false,
     })
+}
+
+/// Whether etcd is restored and no control plane stays. What is known of those before is what they were like when they
+/// were last seen; whether they are lost is seen only when it is done.
+fn begins_again_elsewhere(wanted: &ClusterSpec, prior: &ClusterSpec) -> bool {
+    let stays = |(name, prior): (&String, &HostSpec)| {
+        wanted.control_plane.get(name).is_some_and(|host| !host.is_new_machine(prior))
+    };
+    wanted.restore.is_some() && wanted.restore != prior.restore && !prior.control_plane.iter().any(stays)
 }
 
 fn is_host_map(field: &str) -> bool {
