@@ -32,8 +32,9 @@ impl Scenario {
         let number = match address {
             Address::Same => before["address"].clone(),
             Address::Other => {
-                let taken: Vec<u8> = hosts.iter().map(|host| host.address.octets()[3]).collect();
-                json!((FIRST_OTHER..=250).find(|last| !taken.contains(last)).context("no address is free")?)
+                let promised = |last: u8| self.machines.values().any(|machine| machine["address"] == last);
+                let taken = |last: u8| hosts.iter().any(|host| host.address.octets()[3] == last) || promised(last);
+                json!((FIRST_OTHER..=250).find(|last| !taken(*last)).context("no address is free")?)
             }
         };
         self.machines.insert(name.to_owned(), json!({ "generation": generation, "address": number }));

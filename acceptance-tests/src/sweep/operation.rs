@@ -28,7 +28,7 @@ const CHANGE: Operation =
 pub const OPERATIONS: [Operation; 8] = [
     Operation { name: "create", before: None, change: two_and_one, parts: 4, ..CHANGE },
     Operation { name: "add", before: Some(one_and_one), change: three_and_two, parts: 3, ..CHANGE },
-    Operation { name: "remove", before: Some(three_and_two), change: one_and_one_remain, ..CHANGE },
+    Operation { name: "remove", before: Some(three_and_two), change: one_and_one, ..CHANGE },
     Operation { name: "replace", change: replace, parts: 3, ..CHANGE },
     Operation { name: "upgrade", change: upgrade, parts: 0, ..CHANGE },
     Operation { name: "renew", change: renew, ..CHANGE },
@@ -48,12 +48,6 @@ fn size(scenario: &mut Scenario, control_planes: u8, workers: u8) -> Result<()> 
 
 fn one_and_one(scenario: &mut Scenario) -> Result<()> {
     size(scenario, 1, 1)
-}
-
-/// Two control planes leave, one after the other.
-fn one_and_one_remain(scenario: &mut Scenario) -> Result<()> {
-    one_and_one(scenario)?;
-    override_cluster(scenario, "roll_control_plane = true")
 }
 
 fn two_and_one(scenario: &mut Scenario) -> Result<()> {
@@ -83,13 +77,19 @@ fn renew(scenario: &mut Scenario) -> Result<()> {
     override_cluster(scenario, "certificates = { renew_trigger = \"sweep\" }")
 }
 
+const SNAPSHOT: &str = "backup = { trigger = \"sweep\", copy_to = \"copies\" }";
+
 fn with_snapshot(scenario: &mut Scenario) -> Result<()> {
     size(scenario, 3, 1)?;
-    override_cluster(scenario, "backup = { trigger = \"sweep\", copy_to = \"copies\" }")
+    override_cluster(scenario, SNAPSHOT)
 }
 
-fn restore(_: &mut Scenario) -> Result<()> {
-    anyhow::bail!("not yet")
+fn restore(scenario: &mut Scenario) -> Result<()> {
+    // It was taken where the cluster began.
+    let list = "cd /var/backups/kubeone && ls | sed -n 's/[.]db$//p'";
+    let snapshot = scenario.machine("control-plane-1").run(list)?;
+    let restore = format!("restore = {{ snapshot = \"{}\" }}", snapshot.trim());
+    override_cluster(scenario, &format!("{SNAPSHOT}\n  {restore}"))
 }
 
 /// Settings beside those of the example.

@@ -3,6 +3,7 @@
 //! Without the feature it only lists them, so that a plain `cargo test` touches nothing. The provider is taken from
 //! `KUBEONE_PROVIDER`, else from the folder of this very build.
 
+mod all_hosts_lost;
 mod apt_locked;
 mod backup;
 mod certificates;
@@ -23,7 +24,9 @@ mod one_and_one;
 mod opentofu;
 mod process_watch;
 mod progress_files;
+mod quorum_lost;
 mod repairs;
+mod restored;
 mod three_and_two;
 mod two_applies;
 mod upgrade;
@@ -67,6 +70,10 @@ const BY_NAME: &[(&str, Story)] = &[
     ("all-unreachable", repairs::all_unreachable),
     ("kubeconfig", kubeconfig::run),
     ("cluster-status", cluster_status::run),
+    ("restored", restored::run),
+    ("restore-interrupted", restored::interrupted),
+    ("quorum-lost", quorum_lost::run),
+    ("all-hosts-lost", all_hosts_lost::run),
     ("upgrade-patch", upgrade::patch),
     ("upgrade-minor", upgrade::minor),
     ("upgrade-provider-killed", upgrade::provider_killed),

@@ -8,6 +8,7 @@ mod hosts;
 mod leaving;
 mod order;
 mod quorum;
+mod restore;
 mod upgrade;
 
 use kubeone_spec::{FieldPath, Finding, Role, UnreachableHosts};
@@ -28,6 +29,7 @@ pub fn check(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> 
     findings.extend(certificates::findings(observed));
     findings.extend(leaving::findings(wanted, everybody));
     findings.extend(quorum::findings(wanted, plan, everybody));
+    findings.extend(restore::findings(wanted, plan, everybody, observed));
     findings.extend(upgrade::findings(wanted, plan, everybody, observed));
     findings.extend(order::findings(plan));
     findings

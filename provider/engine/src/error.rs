@@ -8,6 +8,8 @@ use std::time::Duration;
 use kubeone_hosts::{HostError, OsError};
 use kubeone_kubernetes::ClusterError;
 
+use crate::bundle::BundleError;
+use crate::local::LocalError;
 use crate::plan::Action;
 use crate::report::Report;
 
@@ -30,6 +32,10 @@ pub enum StepError {
     Unreadable { what: String, reason: String },
     #[error("the configuration of kubeadm could not be written")]
     KubeadmConfig(#[from] serde_saphyr::ser::Error),
+    #[error("the copy of the snapshot cannot be used")]
+    Copy(#[from] BundleError),
+    #[error("the settings for this machine cannot be used")]
+    Local(#[from] LocalError),
     /// The host is not what the plan was made for; the next plan sees it as it is.
     #[error("{reason}")]
     Refused { reason: String },
@@ -45,6 +51,7 @@ impl StepError {
         match self {
             Self::Host(error) => error.hint(),
             Self::Kubernetes(error) => error.hint().map(str::to_owned),
+            Self::Copy(error) => error.hint().map(str::to_owned),
             Self::NoApi { .. } => Some("look at the kubelet and the static pods of a control plane".to_owned()),
             Self::UnknownHost { .. } => Some("this is a bug in the provider, please report it".to_owned()),
             _ => None,

@@ -70,11 +70,15 @@ pub(crate) fn is_quorum(answering: usize, voting: usize) -> bool {
 /// Whether this is the member that kubeadm makes on this host: it has the name of the node, or, before it started for
 /// the first time, only the address.
 pub(crate) fn is_member_of(member: &EtcdMember, name: &str, host: &HostSpec) -> bool {
-    let peer_url = match host.node_address() {
+    member.name == name || member.peer_urls.contains(&peer_url(host))
+}
+
+/// Where other members reach the one on this host.
+pub(crate) fn peer_url(host: &HostSpec) -> String {
+    match host.node_address() {
         address if address.contains(':') => format!("https://[{address}]:2380"),
         address => format!("https://{address}:2380"),
-    };
-    member.name == name || member.peer_urls.contains(&peer_url)
+    }
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ async fn run(action: &Action, cx: &Cx<'_>) -> Result<Outcome, StepError> {
         Action::PrepareHost { host, role, kubernetes_version } => {
             steps::prepare_host::run(cx, host, *role, *kubernetes_version).await
         }
-        Action::InitControlPlane { host, kubernetes_version, .. } => {
-            steps::init_control_plane::run(cx, host, *kubernetes_version).await
+        Action::InitControlPlane { host, kubernetes_version, restore, .. } => {
+            steps::init_control_plane::run(cx, host, *kubernetes_version, restore.is_some()).await
         }
         Action::AdoptHost { host } => steps::adopt_host::run(cx, host).await,
         Action::JoinControlPlane { host, .. } => steps::join_control_plane::run(cx, host).await,
@@ -27,6 +27,8 @@ async fn run(action: &Action, cx: &Cx<'_>) -> Result<Outcome, StepError> {
         Action::AwaitNodes { hosts } => steps::await_nodes::run(cx, hosts).await,
         Action::TakeSnapshot { host, cause } => steps::take_snapshot::run(cx, host, cause).await,
         Action::CopySnapshots { host, .. } => steps::copy_snapshots::run(cx, host).await,
+        Action::StopControlPlane { host, what } => steps::stop_control_plane::run(cx, host, what).await,
+        Action::RestoreEtcd { host, what } => steps::restore_etcd::run(cx, host, what).await,
         Action::RepairNode { host, role, what } => steps::repair_node::run(cx, host, *role, what).await,
         Action::AwaitApi => steps::await_api::run(cx).await,
         Action::RenewCertificates { host, .. } => steps::renew_certificates::run(cx, host).await,

@@ -6,6 +6,7 @@ use kubeone_spec::Role;
 
 use crate::etcd;
 use crate::observed::{ApiState, EtcdMember, HostFacts, NodeFacts, Observed};
+use crate::restore;
 use crate::standing::{Standing, standing_of};
 use crate::wanted::{LeavingHost, Wanted};
 
@@ -89,9 +90,9 @@ fn is_member_of_wanted(wanted: &Wanted, observed: &Observed, member: &EtcdMember
 
 /// The member list of a control plane that stays, or else of one that leaves.
 pub(crate) fn best_member_list<'a>(wanted: &Wanted, observed: &'a Observed) -> &'a [EtcdMember] {
-    let stay = wanted.spec.control_plane.keys().filter_map(|name| observed.facts(name));
+    let stay = wanted.spec.control_plane.keys().map(|name| restore::members(wanted, observed, name));
     let leave = wanted.leaving.keys().filter_map(|name| observed.leaving_facts(name));
-    stay.chain(leave).map(|facts| facts.etcd_members.as_slice()).find(|members| !members.is_empty()).unwrap_or_default()
+    stay.chain(leave.map(|facts| facts.etcd_members.as_slice())).find(|members| !members.is_empty()).unwrap_or_default()
 }
 
 /// The observation without the Nodes of machines that leave: what is wanted has none of them.

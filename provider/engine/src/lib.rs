@@ -29,6 +29,7 @@ mod prepare;
 mod renewal;
 mod repair;
 mod report;
+mod restore;
 mod snapshots;
 mod standing;
 mod steps;
@@ -49,8 +50,8 @@ pub use local::{LocalError, LocalMachine};
 pub use lock::{Held, Holder, Lock, LockError};
 pub use observe::observe;
 pub use observed::{
-    AddonState, ApiFacts, ApiState, CgroupVersion, DeprecatedApi, EtcdMember, HostFacts, HostState, KubernetesFiles,
-    Marker, NodeFacts, Observed, OperatingSystem, PackageVersions, UnitState,
+    AddonState, ApiFacts, ApiState, BegunRestore, CgroupVersion, DeprecatedApi, EtcdMember, HostFacts, HostState,
+    KubernetesFiles, Marker, NodeFacts, Observed, OperatingSystem, PackageVersions, UnitState,
 };
 pub use plan::{Action, Lane, Plan, Stage, plan_create_or_update, plan_removal};
 pub use repair::Repair;

@@ -31,6 +31,7 @@ impl Marker {
             cluster: cluster.to_owned(),
             uid: None,
             renew_trigger: None,
+            restored: None,
             provider_version: PROVIDER_VERSION.to_owned(),
             packages_kept: packages.named().iter().filter_map(present).collect(),
             adopted: false,

@@ -93,6 +93,18 @@ pub struct HostFacts {
     pub etcd_members: Vec<EtcdMember>,
     /// Snapshots of etcd that this host knows of.
     pub snapshots: Vec<HeldSnapshot>,
+    /// The restore for which this control plane was stopped.
+    pub restore: Option<BegunRestore>,
+}
+
+/// A restore of etcd that has begun on a control plane. It is stopped until that comes to its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BegunRestore {
+    /// What is restored, as [`kubeone_spec::Restore::key`] says it.
+    pub what: String,
+    /// Whether etcd has the data already.
+    pub replaced: bool,
 }
 
 /// From `/etc/os-release`.
@@ -128,6 +140,9 @@ pub struct Marker {
     /// The value of `certificates.renew_trigger` for which certificates were made last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renew_trigger: Option<String>,
+    /// When etcd was restored last, and from what. It tells the present cluster from the one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<String>,
     /// Packages that were there before us; they stay when the cluster is removed.
     #[serde(default)]
     pub packages_kept: Vec<String>,

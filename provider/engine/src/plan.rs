@@ -7,6 +7,7 @@ mod leave;
 mod remove;
 mod renew;
 mod repair;
+mod restore;
 mod upgrade;
 
 use std::fmt;

@@ -7,8 +7,9 @@ use kubeone_spec::Role;
 use serde::{Deserialize, Serialize};
 
 use crate::leaving::leavers;
-use crate::observed::{ApiState, HostFacts, Observed};
+use crate::observed::{ApiState, EtcdMember, HostFacts, Observed};
 use crate::renewal::KUBELET_CERTIFICATE;
+use crate::restore;
 use crate::standing::{Standing, has_node, standing};
 use crate::wanted::Wanted;
 
@@ -111,8 +112,9 @@ pub(crate) fn lost_its_member(wanted: &Wanted, observed: &Observed, name: &str) 
         return false;
     }
     let others = wanted.spec.control_plane.keys().filter(|other| *other != name);
-    let known: Vec<_> =
-        others.filter_map(|other| observed.facts(other)).flat_map(|facts| &facts.etcd_members).collect();
-    let own = observed.facts(name).is_some_and(|facts| facts.etcd_members.iter().any(|member| member.name == name));
-    !known.is_empty() && !own && !known.iter().any(|member| member.name == name)
+    let known: Vec<_> = others.flat_map(|other| restore::members(wanted, observed, other)).collect();
+    let own = restore::members(wanted, observed, name).iter().any(|member| member.name == name);
+    // Until its marker says that it has the restored data, nobody knows whether it does.
+    let has = |known: &[&EtcdMember]| known.iter().any(|member| member.name == name);
+    !known.is_empty() && (restore::is_abandoned(wanted, observed, name) || !own && !has(&known))
 }

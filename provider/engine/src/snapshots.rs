@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::observed::Observed;
 use crate::plan::{Action, Lane};
+use crate::restore;
 use crate::standing::{Standing, standing};
 use crate::wanted::Wanted;
 
@@ -118,7 +119,7 @@ pub(crate) fn snapshot_lane(wanted: &Wanted, observed: &Observed, cause: Snapsho
     let names = || wanted.spec.control_plane.keys().map(String::as_str);
     let finished = |name: &&str| matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable);
     let votes = |name: &&str| {
-        let members = observed.facts(name).map(|facts| facts.etcd_members.as_slice()).unwrap_or_default();
+        let members = restore::members(wanted, observed, name);
         members.iter().any(|member| member.name == *name && !member.learner)
     };
     let host = begins.or_else(|| names().filter(finished).find(votes)).or_else(|| names().find(finished));

@@ -11,6 +11,7 @@ pub(crate) mod init_control_plane;
 pub(crate) mod join_control_plane;
 mod join_node;
 pub(crate) mod join_worker;
+mod lost_nodes;
 mod peer;
 pub(crate) mod preflight_upgrade;
 pub(crate) mod prepare_host;
@@ -18,6 +19,9 @@ pub(crate) mod remove_node;
 pub(crate) mod renew_certificates;
 pub(crate) mod repair_node;
 pub(crate) mod reset_host;
+pub(crate) mod restore_etcd;
+mod send_snapshot;
+pub(crate) mod stop_control_plane;
 pub(crate) mod take_snapshot;
 pub(crate) mod uncordon_node;
 pub(crate) mod upgrade_control_plane;
@@ -50,6 +54,7 @@ const API_DEADLINE: Duration = Duration::from_mins(2);
 /// The unit under which packages are installed and removed.
 const PACKAGES_UNIT: &str = "kubeone-prepare";
 const RESET_UNIT: &str = "kubeone-reset";
+const RESTORE_UNIT: &str = "kubeone-restore";
 const UPGRADE_UNIT: &str = "kubeone-upgrade";
 
 /// Waits for a unit that an earlier run may have left. Whether it succeeded is seen from the host itself.

@@ -7,6 +7,7 @@ mod laws;
 mod leave;
 mod notation;
 mod repairs;
+mod restore;
 mod upgrade;
 
 use std::collections::BTreeMap;
@@ -56,6 +57,8 @@ pub(crate) struct World {
     pub(crate) members: Vec<EtcdMember>,
     /// What the API would say while it is silent.
     pub(crate) unsaid: Option<Box<ApiFacts>>,
+    /// What is in each snapshot, by its name.
+    pub(crate) saved: BTreeMap<String, ApiFacts>,
 }
 
 impl World {
@@ -71,6 +74,7 @@ impl World {
             addons,
             members: Vec::new(),
             unsaid: None,
+            saved: BTreeMap::new(),
         }
     }
 
@@ -115,7 +119,7 @@ impl World {
     pub(crate) fn run(&mut self, action: &Action, extent: Extent) {
         match action {
             Action::PrepareHost { host, .. } => self.prepare(host, extent),
-            Action::InitControlPlane { host, .. } => self.init(host, extent),
+            Action::InitControlPlane { host, restore, .. } => self.init(host, restore.is_some(), extent),
             Action::AdoptHost { host } => self.adopt(host, extent),
             Action::JoinControlPlane { host, .. } => self.join(host, Role::ControlPlane, extent),
             Action::JoinWorker { host, .. } => self.join(host, Role::Worker, extent),
@@ -123,6 +127,8 @@ impl World {
             Action::AwaitNodes { hosts } => self.await_nodes(hosts, extent),
             Action::TakeSnapshot { host, cause } => self.take_snapshot(host, cause, extent),
             Action::CopySnapshots { host, .. } => self.copy_snapshots(host, extent),
+            Action::StopControlPlane { host, what } => self.stop_control_plane(host, what, extent),
+            Action::RestoreEtcd { host, what } => self.restore_etcd(host, what, extent),
             Action::RepairNode { host, role, what } => self.repair(host, *role, what, extent),
             Action::AwaitApi => self.await_api(extent),
             Action::RenewCertificates { host, .. } => self.renew(host, extent),
@@ -171,7 +177,7 @@ impl World {
         }
     }
 
-    fn init(&mut self, host: &str, extent: Extent) {
+    fn init(&mut self, host: &str, restores: bool, extent: Extent) {
         let version = self.wanted.spec.kubernetes_version;
         let finished = self.facts(host).marker.as_ref().is_some_and(|marker| marker.uid.is_some());
         if finished {
@@ -188,6 +194,7 @@ impl World {
                 kube_proxy_version: version,
                 ..ApiFacts::default()
             };
+            let facts = if restores { self.restored_without_nodes() } else { facts };
             self.observed.api = ApiState::Answered(Box::new(facts));
         }
         if extent >= Extent::Late {
@@ -195,6 +202,10 @@ impl World {
         }
         self.begin_etcd(host, extent);
         self.become_node(host, Role::ControlPlane, extent);
+        if restores && extent == Extent::Whole {
+            let key = self.wanted.spec.restore.as_ref().and_then(kubeone_spec::Restore::key).unwrap();
+            self.remember_restore(host, &key);
+        }
     }
 
     /// The marker is all it writes.
@@ -209,9 +220,10 @@ impl World {
     fn join(&mut self, host: &str, role: Role, extent: Extent) {
         assert!(self.api().init_complete, "{host} joins before the control plane is there");
         let finished = self.facts(host).marker.as_ref().is_some_and(|marker| marker.uid.is_some());
-        if finished && self.api().nodes.contains_key(host) {
+        if finished && self.api().nodes.contains_key(host) && !self.is_left_behind(host) {
             return;
         }
+        self.facts(host).restore = None;
         self.kubeadm(host, role, "kubeone-join", extent);
         if role == Role::ControlPlane {
             self.join_etcd(host, extent);
@@ -322,6 +334,9 @@ impl World {
             let facts = self.facts(host);
             facts.marker =
                 facts.marker.take().map(|marker| Marker { uid: Some(UID.to_owned()), ..marker.renewed(&spec) });
+            if role == Role::ControlPlane {
+                self.take_over_restore(host);
+            }
         }
     }
 
@@ -357,6 +372,7 @@ impl World {
             facts.certificates.clear();
             facts.renewal_begun.clear();
             facts.changed_files.clear();
+            facts.restore = None;
         }
         if extent >= Extent::Late {
             facts.packages = PackageVersions::default();

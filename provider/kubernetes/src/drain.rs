@@ -99,16 +99,27 @@ impl Cluster {
     /// says only after most of a minute that its kubelet is gone.
     pub async fn is_heartbeating(&self, name: &str) -> Result<bool, ClusterError> {
         let Some(before) = self.last_heartbeat(name).await? else { return Ok(false) };
+        self.beats(name, Some(before), HEARTBEAT_WITHIN).await
+    }
+
+    /// The same, with another patience, and of a node that may not have had a heartbeat yet.
+    pub async fn is_heartbeating_within(&self, name: &str, patience: Duration) -> Result<bool, ClusterError> {
+        let before = self.last_heartbeat(name).await?;
+        self.beats(name, before, patience).await
+    }
+
+    async fn beats(&self, name: &str, before: Option<MicroTime>, patience: Duration) -> Result<bool, ClusterError> {
         let beats = async {
             let mut ticks = interval(HEARTBEAT_LOOK);
             loop {
                 ticks.tick().await;
-                if self.last_heartbeat(name).await?.is_some_and(|time| time != before) {
+                let last = self.last_heartbeat(name).await?;
+                if last.is_some() && last != before {
                     return Ok(true);
                 }
             }
         };
-        timeout(HEARTBEAT_WITHIN, beats).await.unwrap_or(Ok(false))
+        timeout(patience, beats).await.unwrap_or(Ok(false))
     }
 
     async fn last_heartbeat(&self, name: &str) -> Result<Option<MicroTime>, ClusterError> {

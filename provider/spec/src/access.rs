@@ -64,6 +64,7 @@ impl ClusterReference {
             drain: crate::Drain::default(),
             upgrade: crate::Upgrade::default(),
             backup: crate::Backup::default(),
+            restore: None,
             kubeconfig: KubeconfigInState::default(),
             certificates: crate::Certificates::default(),
             deletion: crate::Deletion::default(),

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    Backup, Certificates, ClusterNetwork, Drain, HostSpec, KubeconfigInState, KubernetesVersion, Role, Upgrade,
+    Backup, Certificates, ClusterNetwork, Drain, HostSpec, KubeconfigInState, KubernetesVersion, Restore, Role, Upgrade,
 };
 
 /// A Kubernetes cluster on hosts that exist already.
@@ -44,6 +44,11 @@ pub struct ClusterSpec {
     /// Snapshots of etcd.
     #[serde(default)]
     pub backup: Backup,
+    /// Puts etcd back: to a snapshot, or to what one surviving control plane holds. It is done once, and the control planes
+    /// remember it, so it may stay here. What was written since is lost, so `deletion.protection` must be `false` wherever
+    /// a cluster is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Restore>,
     /// Whether the state keeps a kubeconfig. By default it does not.
     #[serde(default)]
     pub kubeconfig: KubeconfigInState,

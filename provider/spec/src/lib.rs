@@ -15,6 +15,7 @@ mod health;
 mod host;
 mod network;
 mod provider;
+mod restore;
 mod secret;
 mod status;
 mod upgrade;
@@ -31,6 +32,7 @@ pub use health::{ApiServerHealth, ClusterHealth, ClusterStatusSpec, EtcdMemberHe
 pub use host::{HostSpec, Role, Taint, TaintEffect};
 pub use network::{ClusterNetwork, Cni, Subnet};
 pub use provider::{BackupSettings, Bastion, HostKeyPolicy, ProgressSettings, ProviderSpec, SshSettings};
+pub use restore::{Restore, RestoreSource};
 pub use secret::Secret;
 pub use status::{ClusterStatus, NodeStatus};
 pub use upgrade::{MaxUnavailable, Upgrade, UpgradeDrain};

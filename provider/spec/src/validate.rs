@@ -37,6 +37,7 @@ pub fn validate_cluster(spec: &ClusterSpec) -> Vec<Finding> {
     hosts(spec, &mut findings);
     subnets(spec, &mut findings);
     findings.extend(crate::backup::findings(spec));
+    findings.extend(crate::restore::findings(spec));
     findings.extend(certificates::findings(&spec.certificates));
     findings
 }

@@ -7,6 +7,7 @@ use crate::catalog;
 use crate::leaving::leavers;
 use crate::observed::{ApiFacts, ApiState, Observed};
 use crate::plan::{Action, Plan};
+use crate::restore::{begun, wanted_restore};
 use crate::standing::{Standing, standing};
 use crate::wanted::Wanted;
 
@@ -46,6 +47,9 @@ fn silent_api(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Option<Findi
     if nodes.is_empty() {
         return None;
     }
+    if wanted_restore(wanted, observed).is_some() || begun(wanted, observed).next().is_some() {
+        return None;
+    }
     let path = FieldPath::root("api_endpoint");
     let summary = format!("the Kubernetes API of `{}` does not answer: {reason}", spec.name);
     if plan.actions().any(|action| *action == Action::AwaitApi) {
@@ -61,7 +65,8 @@ fn silent_api(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Option<Findi
         summary,
         format!(
             "The cluster exists: {} finished joining it. Nothing is planned until its API answers: too few of its \
-             control planes can be reached. Look at those that cannot.",
+             control planes can be reached. Look at those that cannot. If they are lost for good, the cluster can go on with \
+             the data of one that is left: `restore = {{ survivor = … }}`.",
             nodes.join(", ")
         ),
     ))

@@ -9,22 +9,23 @@ use crate::etcd::{is_member_of, is_quorum};
 use crate::leaving::{best_member_list, leavers};
 use crate::observed::{EtcdMember, Observed};
 use crate::plan::{Action, Plan};
+use crate::restore::members;
 use crate::wanted::Wanted;
 
 /// Members with a vote by name, and whether they answer.
 type Voters = BTreeMap<String, bool>;
 
 pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
-    let members = best_member_list(wanted, observed);
-    if members.is_empty() {
+    let known = best_member_list(wanted, observed);
+    if known.is_empty() {
         return Vec::new();
     }
-    let voting = members.iter().filter(|member| !member.learner);
+    let voting = known.iter().filter(|member| !member.learner);
     let mut voters: Voters = voting.map(|member| (member.name.clone(), answers(wanted, observed, member))).collect();
     let mut findings: Vec<Finding> = Vec::new();
     for action in plan.actions() {
         let host = match action {
-            Action::InitControlPlane { host, .. } => {
+            Action::InitControlPlane { host, .. } | Action::RestoreEtcd { host, .. } => {
                 voters = Voters::from([(host.clone(), true)]);
                 continue;
             }
@@ -49,11 +50,12 @@ fn has_member(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
 
 /// Whether the host of a member was reached, and its etcd answered there.
 fn answers(wanted: &Wanted, observed: &Observed, member: &EtcdMember) -> bool {
-    let stay = wanted.spec.control_plane.iter().map(|(name, host)| (name, host, observed.facts(name)));
-    let leave = wanted.leaving.iter().map(|(name, it)| (name, &it.host, observed.leaving_facts(name)));
-    stay.chain(leave).any(|(name, host, facts)| {
-        facts.is_some_and(|facts| !facts.etcd_members.is_empty()) && is_member_of(member, name, host)
-    })
+    let stay = wanted.spec.control_plane.iter().map(|(name, host)| (name, host, members(wanted, observed, name)));
+    let leave = wanted.leaving.iter().map(|(name, it)| {
+        let seen = observed.leaving_facts(name).map_or(&[][..], |facts| facts.etcd_members.as_slice());
+        (name, &it.host, seen)
+    });
+    stay.chain(leave).any(|(name, host, seen)| !seen.is_empty() && is_member_of(member, name, host))
 }
 
 fn without_quorum(host: &str, others: &Voters) -> Option<Finding> {

@@ -16,7 +16,9 @@ use super::{causes, certificates};
 use crate::cx::Hosts;
 use crate::error::StepError;
 use crate::kubeadm::api_server_port;
-use crate::observed::{AddonState, ApiFacts, ApiState, DeprecatedApi, NodeFacts, Observed};
+use crate::marker;
+use crate::observed::{AddonState, ApiFacts, ApiState, DeprecatedApi, Marker, NodeFacts, Observed};
+use crate::restore::is_abandoned;
 use crate::wanted::Wanted;
 
 const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
@@ -49,7 +51,9 @@ pub(super) async fn observe_api(wanted: &Wanted, hosts: &Hosts, observed: &Obser
             .flatten()
             .any(|facts| facts.kubernetes.admin_conf)
     };
-    let servers = servers(wanted, hosts).filter(|(name, _)| has_admin_conf(name));
+    // Control planes of the cluster before the last restore may answer still, with the data before.
+    let is_present = |name: &str| !is_abandoned(wanted, observed, name);
+    let servers = servers(wanted, hosts).filter(|(name, _)| has_admin_conf(name) && is_present(name));
     let servers: Vec<_> = servers.map(|(_, server)| server).collect();
     if servers.is_empty() {
         return ApiState::Absent;
@@ -68,10 +72,16 @@ pub(super) async fn observe_api(wanted: &Wanted, hosts: &Hosts, observed: &Obser
 
 /// Connects through any control plane that carries an administrator's kubeconfig.
 pub(crate) async fn connect(wanted: &Wanted, hosts: &Hosts) -> Result<Cluster, StepError> {
-    let asked = servers(wanted, hosts).map(async |(_, server)| (read_kubeconfig(server.host.as_ref()).await, server));
+    let asked = servers(wanted, hosts).map(async |(_, server)| {
+        let restored = last_restore(server.host.as_ref()).await;
+        (read_kubeconfig(server.host.as_ref()).await, restored, server)
+    });
+    let mut asked = join_all(asked).await;
+    // Those that were not there when etcd was restored last come after the others: they have the data before.
+    asked.sort_by(|(_, left, _), (_, right, _)| right.cmp(left));
     let (mut kubeconfig, mut servers) = (None, Vec::new());
     let mut error = no_control_plane();
-    for (answer, server) in join_all(asked).await {
+    for (answer, _, server) in asked {
         match answer {
             Ok(answer) => {
                 kubeconfig.get_or_insert(answer);
@@ -89,6 +99,12 @@ pub(crate) async fn connect(wanted: &Wanted, hosts: &Hosts) -> Result<Cluster, S
         Some(kubeconfig) => Ok(Cluster::connect(&kubeconfig, connector(servers)).await?),
         None => Err(error),
     }
+}
+
+/// What its marker remembers of a restore.
+async fn last_restore(host: &dyn Host) -> Option<String> {
+    let marker = host.read(Path::new(marker::PATH)).await.ok().flatten()?;
+    serde_json::from_slice::<Marker>(marker.expose()).ok()?.restored
 }
 
 /// An API that was reached through one certain control plane.

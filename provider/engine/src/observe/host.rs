@@ -101,6 +101,7 @@ mod tests {
                     uid: None,
                     provider_version: "0.1.0",
                     renew_trigger: None,
+                    restored: None,
                     packages_kept: [],
                     adopted: false,
                 },

@@ -23,6 +23,9 @@ pub enum Action {
         host: String,
         kubernetes_version: KubernetesVersion,
         resume: Option<String>,
+        /// The snapshot with which the cluster begins.
+        #[serde(default)]
+        restore: Option<String>,
     },
     /// Writes the marker on a node that somebody else made.
     AdoptHost {
@@ -54,6 +57,17 @@ pub enum Action {
         host: String,
         snapshots: Vec<String>,
         to: String,
+    },
+    /// Ends the static pods of a control plane and keeps their manifests aside. `what` is to be restored.
+    StopControlPlane {
+        host: String,
+        what: String,
+    },
+    /// Begins etcd anew with other data, as its only member, and starts this control plane. Nodes that the data know, that
+    /// the settings do not name and behind which nobody stands are deleted.
+    RestoreEtcd {
+        host: String,
+        what: String,
     },
     /// Puts right what was changed on the host of a finished node.
     RepairNode {
@@ -120,6 +134,8 @@ impl Action {
             | Self::JoinWorker { host, .. }
             | Self::TakeSnapshot { host, .. }
             | Self::CopySnapshots { host, .. }
+            | Self::StopControlPlane { host, .. }
+            | Self::RestoreEtcd { host, .. }
             | Self::RepairNode { host, .. }
             | Self::RenewCertificates { host, .. }
             | Self::RemoveNode { host, .. }
@@ -155,6 +171,7 @@ impl Action {
         matches!(
             self,
             Self::InitControlPlane { .. }
+                | Self::RestoreEtcd { .. }
                 | Self::JoinControlPlane { .. }
                 | Self::RemoveNode { role: Role::ControlPlane, .. }
                 | Self::RepairNode { role: Role::ControlPlane, .. }
@@ -170,8 +187,13 @@ impl fmt::Display for Action {
             Self::PrepareHost { host, role, kubernetes_version } => {
                 write!(f, "{host}: prepare {role} for Kubernetes {kubernetes_version}")
             }
-            Self::InitControlPlane { host, kubernetes_version, resume } => {
-                write!(f, "{host}: initialise control plane with Kubernetes {kubernetes_version}{}", after(resume))
+            Self::InitControlPlane { host, kubernetes_version, resume, restore } => {
+                let from = restore.as_ref().map_or_else(String::new, |what| format!(" from {what}"));
+                write!(
+                    f,
+                    "{host}: initialise control plane with Kubernetes {kubernetes_version}{from}{}",
+                    after(resume)
+                )
             }
             Self::AdoptHost { host } => write!(f, "{host}: adopt (write the marker)"),
             Self::JoinControlPlane { host, resume } => write!(f, "{host}: join control plane{}", after(resume)),
@@ -186,6 +208,8 @@ impl fmt::Display for Action {
                 [] => write!(f, "{host}: copy the snapshot to {to}"),
                 names => write!(f, "{host}: copy {} to {to} (an earlier run did not)", names.join(", ")),
             },
+            Self::StopControlPlane { host, .. } => write!(f, "{host}: stop control plane"),
+            Self::RestoreEtcd { host, what } => write!(f, "{host}: restore etcd from {what}"),
             Self::RepairNode { host, role, what } => {
                 let what: Vec<_> = what.iter().map(ToString::to_string).collect();
                 write!(f, "{host}: repair {role} ({})", what.join(", "))

@@ -6,11 +6,12 @@ use kubeone_spec::{ClusterSpec, Cni, KubernetesVersion, Role};
 
 use super::leave::Leave;
 use super::upgrade::add_upgrade;
-use super::{Action, Lane, Plan, adopt, renew, repair};
+use super::{Action, Lane, Plan, adopt, renew, repair, restore};
 use crate::addons::{self, WantedAddon};
 use crate::leaving::{has_finished, without_leavers};
 use crate::observed::{HostFacts, Observed};
 use crate::repair::{CONTAINERD, lost_its_member, lost_its_node};
+use crate::restore::{is_abandoned, is_enough_for_new_machines, wanted_restore};
 use crate::snapshots::snapshot_lane;
 use crate::standing::{INIT_UNIT, JOIN_UNIT, Standing, has_node, is_node, leftover, standing};
 use crate::versions::{Progress, Way, progress, way};
@@ -28,6 +29,9 @@ pub fn plan_create_or_update(wanted: &Wanted, observed: &Observed) -> Plan {
 pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[WantedAddon]) -> Plan {
     let (spec, everybody) = (&wanted.spec, observed);
     let observed = &*without_leavers(wanted, everybody);
+    if let Some(plan) = restore::restore(wanted, observed, addons) {
+        return plan;
+    }
     if repair::is_api_lost(wanted, observed) {
         return repair::without_api(wanted, observed);
     }
@@ -94,6 +98,7 @@ enum Beginning<'a> {
     Init {
         host: &'a str,
         resume: Option<String>,
+        restore: Option<String>,
     },
     Running,
 }
@@ -101,6 +106,10 @@ enum Beginning<'a> {
 /// `None` where nothing can be planned: the cluster exists and its API is silent, or there is no way from its version.
 fn beginning<'a>(wanted: &'a Wanted, observed: &Observed) -> Option<Beginning<'a>> {
     let spec = &wanted.spec;
+    if let Some(restore) = wanted_restore(wanted, observed) {
+        // Workers that outlived all control planes join again.
+        return first_control_plane(wanted, observed).filter(|_| is_enough_for_new_machines(&restore));
+    }
     let mut standings = spec.hosts().map(|(name, ..)| (name, standing(wanted, observed, name)));
     match observed.api_facts() {
         Some(_) if matches!(way(wanted, observed), Way::Back { .. } | Way::Skips { .. }) => None,
@@ -128,7 +137,8 @@ fn first_control_plane<'a>(wanted: &'a Wanted, observed: &Observed) -> Option<Be
     let names = || wanted.spec.control_plane.keys().map(String::as_str);
     let host = names().find(begun).or_else(|| names().find(ours))?;
     let resume = observed.facts(host).and_then(|facts| leftover(facts, INIT_UNIT));
-    Some(Beginning::Init { host, resume })
+    let restore = wanted_restore(wanted, observed).map(|restore| restore.source.to_string());
+    Some(Beginning::Init { host, resume, restore })
 }
 
 /// One lane for each host that needs it; the first control plane starts as soon as its own host is prepared. Control
@@ -136,9 +146,9 @@ fn first_control_plane<'a>(wanted: &'a Wanted, observed: &Observed) -> Option<Be
 fn prepare_lanes(wanted: &Wanted, observed: &Observed, beginning: Beginning) -> Vec<Lane> {
     let spec = &wanted.spec;
     let kubernetes_version = spec.kubernetes_version;
-    let (first, resume) = match beginning {
-        Beginning::Init { host, resume } => (Some(host), resume),
-        Beginning::Running => (None, None),
+    let (first, resume, restore) = match beginning {
+        Beginning::Init { host, resume, restore } => (Some(host), resume, restore),
+        Beginning::Running => (None, None, None),
     };
     let mut working = Lane::new();
     let mut lanes: Vec<Lane> = Vec::new();
@@ -147,7 +157,8 @@ fn prepare_lanes(wanted: &Wanted, observed: &Observed, beginning: Beginning) -> 
         let prepare = Action::PrepareHost { host: host.clone(), role, kubernetes_version };
         let mut lane: Lane = needs_preparation(wanted, observed, name).then_some(prepare).into_iter().collect();
         if first == Some(name) {
-            lane.push(Action::InitControlPlane { host, kubernetes_version, resume: resume.clone() });
+            let (resume, restore) = (resume.clone(), restore.clone());
+            lane.push(Action::InitControlPlane { host, kubernetes_version, resume, restore });
         }
         if role == Role::ControlPlane && standing(wanted, observed, name) == Standing::Finished {
             working.extend(lane);
@@ -159,7 +170,7 @@ fn prepare_lanes(wanted: &Wanted, observed: &Observed, beginning: Beginning) -> 
     lanes
 }
 
-fn needs_preparation(wanted: &Wanted, observed: &Observed, host: &str) -> bool {
+pub(super) fn needs_preparation(wanted: &Wanted, observed: &Observed, host: &str) -> bool {
     match standing(wanted, observed, host) {
         Standing::Foreign(_) | Standing::Adoptable => false,
         Standing::Unseen | Standing::Bare => true,
@@ -196,7 +207,7 @@ fn has_container_runtime(version: KubernetesVersion, facts: &HostFacts) -> bool 
     fits && facts.containerd_active
 }
 
-fn joins(wanted: &Wanted, observed: &Observed, role: Role, init: Option<&str>) -> Lane {
+pub(super) fn joins(wanted: &Wanted, observed: &Observed, role: Role, init: Option<&str>) -> Lane {
     let joins = wanted.spec.hosts().filter(|(name, its_role, _)| *its_role == role && init != Some(*name));
     joins.filter_map(|(name, ..)| join(wanted, observed, name, role)).collect()
 }
@@ -212,6 +223,9 @@ fn join(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Option<
     }
     let host = name.to_owned();
     let resume = match standing {
+        Standing::Finished if is_abandoned(wanted, observed, name) => {
+            Some("it has the data before the restore".to_owned())
+        }
         Standing::Finished if lost_member => Some("its member of etcd is gone".to_owned()),
         Standing::Finished => Some("its Node is gone".to_owned()),
         _ => observed.facts(name).and_then(|facts| leftover(facts, JOIN_UNIT)),
@@ -232,7 +246,7 @@ fn addon_lanes(wanted: &[WantedAddon], observed: &Observed) -> Vec<Lane> {
 
 /// New nodes, and those that are there and not ready. A node whose host cannot be reached is not waited for: it would
 /// hold up all else.
-fn await_nodes(spec: &ClusterSpec, observed: &Observed, joining: impl Fn(&str) -> bool) -> Option<Action> {
+pub(super) fn await_nodes(spec: &ClusterSpec, observed: &Observed, joining: impl Fn(&str) -> bool) -> Option<Action> {
     // Without a network plugin of ours no node gets ready before its user has brought one.
     if spec.cluster_network.cni == Cni::None {
         return None;

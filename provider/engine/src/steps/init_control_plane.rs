@@ -1,30 +1,47 @@
-//! Makes a host the first control plane of a new cluster.
+//! Makes a host the first control plane of a new cluster, or of one that was lost and begins again with its data.
 
 use std::time::Duration;
 
-use kubeone_spec::KubernetesVersion;
+use kubeone_hosts::{Host, Os};
+use kubeone_spec::{HostSpec, KubernetesVersion, Restore, RestoreSource};
 
-use super::{API_DEADLINE, await_earlier, clean_node, finish_node, host_spec, os_of, unless_cancelled};
+use super::send_snapshot::{open, send};
+use super::stop_control_plane::end;
+use super::{API_DEADLINE, RESTORE_UNIT, await_earlier, clean_node, finish_node, host_spec, os_of, unless_cancelled};
+use crate::bundle::Bundle;
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::kubeadm;
-use crate::observe::{self, observe_host};
+use crate::observe::{self, now, observe_host};
 use crate::observed::{HostFacts, Marker};
 use crate::report::Outcome;
+use crate::restore::remembered;
 use crate::standing::INIT_UNIT;
+use crate::{etcd, kubeadm};
 
 /// The API server of an earlier run that does not answer within this time will not.
 const EARLIER_RUN_PATIENCE: Duration = Duration::from_secs(15);
 
-pub(crate) async fn run(cx: &Cx<'_>, name: &str, version: KubernetesVersion) -> Result<Outcome, StepError> {
+/// kubeadm would take the data that were put in place for somebody else's.
+const DATA_ARE_THERE: &str = "DirAvailable--var-lib-etcd";
+
+pub(crate) async fn run(
+    cx: &Cx<'_>,
+    name: &str,
+    version: KubernetesVersion,
+    restores: bool,
+) -> Result<Outcome, StepError> {
     let (host, host_spec) = (cx.host(name)?, host_spec(cx, name)?);
+    let copy = if restores { Some(copy(cx).await?) } else { None };
+    if restores {
+        await_earlier(host, RESTORE_UNIT).await?;
+    }
     await_earlier(host, INIT_UNIT).await?;
     let facts = observe_host(host).await?;
     let os = os_of(&facts)?;
-    let marker = Marker::claim(cx.spec, &facts)?;
+    let mut marker = Marker::claim(cx.spec, &facts)?;
 
     let present = facts.kubernetes.any();
-    if !(present && came_to_its_end(cx, &facts).await) {
+    if !(present && came_to_its_end(cx, &facts, copy.as_ref()).await) {
         if present {
             if marker.uid.is_some() {
                 let reason = "the host carries a cluster that was finished once and does not answer now".to_owned();
@@ -32,23 +49,83 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, version: KubernetesVersion) -> 
             }
             clean_node(host, &os).await?;
         }
+        if let Some(copy) = &copy {
+            seed(cx, host, &os, (name, host_spec), version, copy).await?;
+        }
         let config = kubeadm::init_config(cx.spec, name, host_spec, version, &facts)?;
-        host.run_unit(INIT_UNIT, &os.script("kubeadm_init")?.var("CONFIG", config)).await?;
+        let ignored = if copy.is_some() { DATA_ARE_THERE } else { "" };
+        let init = os.script("kubeadm_init")?.var("CONFIG", config).var("IGNORED", ignored);
+        host.run_unit(INIT_UNIT, &init).await?;
     }
     let cluster = cx.cluster().await?;
     let uid = unless_cancelled(cx, cluster.await_api(API_DEADLINE)).await?;
+    if let Some(copy) = &copy {
+        if copy.snapshot.cluster_uid != uid {
+            let reason =
+                format!("the cluster that answers has the uid {uid}, and the snapshot is one of another cluster");
+            return Err(StepError::Refused { reason });
+        }
+        let key = cx.spec.restore.as_ref().and_then(Restore::key).unwrap_or_default();
+        marker.restored = Some(remembered(now(), &key));
+    }
     finish_node(cx, name, host_spec, marker, &uid).await?;
+    if copy.is_some() {
+        end(host).await?;
+    }
     Ok(Outcome::Done)
 }
 
 /// Whether an earlier `kubeadm init` on this host did all its work, so that only our own part is left.
-async fn came_to_its_end(cx: &Cx<'_>, facts: &HostFacts) -> bool {
+async fn came_to_its_end(cx: &Cx<'_>, facts: &HostFacts, copy: Option<&Bundle>) -> bool {
     if !(facts.kubelet_active && facts.kubernetes.admin_conf) {
         return false;
     }
     // Not the shared connection: if this cluster is given up, that one must not remember its CA.
-    match observe::connect(cx.wanted, cx.hosts).await {
-        Ok(cluster) => cluster.init_complete(EARLIER_RUN_PATIENCE).await.unwrap_or(false),
-        Err(_) => false,
+    let Ok(cluster) = observe::connect(cx.wanted, cx.hosts).await else { return false };
+    // One that began without the data that are to be restored is another cluster.
+    if let Some(copy) = copy
+        && cluster.uid(EARLIER_RUN_PATIENCE).await.is_ok_and(|uid| uid != copy.snapshot.cluster_uid)
+    {
+        return false;
     }
+    cluster.init_complete(EARLIER_RUN_PATIENCE).await.unwrap_or(false)
+}
+
+/// The copy that the settings name, with the keys of the cluster.
+async fn copy(cx: &Cx<'_>) -> Result<Bundle, StepError> {
+    let refused = |reason: &str| StepError::Refused { reason: reason.to_owned() };
+    let Some(RestoreSource::Local(path)) = cx.spec.restore.as_ref().and_then(Restore::source) else {
+        return Err(refused("the settings name no copy of a snapshot"));
+    };
+    let copy = open(cx, path).await?;
+    if copy.files.is_empty() {
+        return Err(refused("the copy of the snapshot is not encrypted, so it does not hold the keys of the cluster"));
+    }
+    if copy.snapshot.cluster != cx.spec.name {
+        return Err(refused(&format!("the snapshot is one of the cluster `{}`", copy.snapshot.cluster)));
+    }
+    Ok(copy)
+}
+
+/// Puts keys and data in place, with which `kubeadm init` goes on.
+async fn seed(
+    cx: &Cx<'_>,
+    host: &dyn Host,
+    os: &Os,
+    (name, host_spec): (&str, &HostSpec),
+    version: KubernetesVersion,
+    copy: &Bundle,
+) -> Result<(), StepError> {
+    let arrival = send(cx, host, copy).await?;
+    host.write_all(&copy.files).await?;
+    let seed = os
+        .script("seed_etcd")?
+        .var("KUBERNETES_VERSION", version)
+        .var("SNAPSHOT", arrival.path.display())
+        .lines("PARTS", &arrival.parts)
+        .var("SHA256", &arrival.sha256)
+        .var("NODE", name)
+        .var("PEER_URL", etcd::peer_url(host_spec));
+    host.run_unit(RESTORE_UNIT, &seed).await?;
+    Ok(())
 }

@@ -33,7 +33,7 @@ pub(super) async fn run(cx: &Cx<'_>, name: &str, role: Role) -> Result<Outcome, 
     let host = cx.host(name)?;
     await_earlier(host, JOIN_UNIT).await?;
     let facts = observe_host(host).await?;
-    let marker = Marker::claim(cx.spec, &facts)?;
+    let mut marker = Marker::claim(cx.spec, &facts)?;
     let newcomer = Newcomer { name, role, spec: host_spec(cx, name)?, host, os: os_of(&facts)?, facts };
 
     let cluster = cx.cluster().await?;
@@ -42,10 +42,11 @@ pub(super) async fn run(cx: &Cx<'_>, name: &str, role: Role) -> Result<Outcome, 
         return Err(StepError::Refused { reason: "the host was a node of another cluster of this name".to_owned() });
     }
     let nodes = cluster.nodes(API_DEADLINE).await?;
-    let outcome = if is_joined(&newcomer, nodes.get(name)) {
+    let outcome = if is_joined(&newcomer, nodes.get(name)) && !is_left_behind(cx, &newcomer, &marker, &uid).await {
         Outcome::Skipped("it had joined already".to_owned())
     } else {
         let peer = finished_control_plane(cx, name, role, &uid).await?;
+        marker.restored.clone_from(&peer.restored);
         clear_way(cluster, &newcomer, nodes.contains_key(name), &peer).await?;
         host.write_all(&peer.pki).await?;
         join(cx, cluster, &newcomer, &peer).await?;
@@ -62,6 +63,15 @@ fn is_joined(newcomer: &Newcomer<'_>, node: Option<&Node>) -> bool {
     let kubelet = facts.kubelet_active && facts.kubernetes.kubelet_conf;
     let votes = || facts.etcd_members.iter().any(|member| member.name == newcomer.name && !member.learner);
     kubelet && (newcomer.role == Role::Worker || (node.control_plane && votes()))
+}
+
+/// Whether a control plane that runs is one of the cluster as it was before etcd was restored.
+async fn is_left_behind(cx: &Cx<'_>, newcomer: &Newcomer<'_>, marker: &Marker, uid: &str) -> bool {
+    if newcomer.role == Role::Worker {
+        return false;
+    }
+    let peer = finished_control_plane(cx, newcomer.name, Role::Worker, uid).await;
+    peer.is_ok_and(|peer| peer.restored > marker.restored)
 }
 
 /// Removes what an earlier join, or an earlier machine of this name, left behind. The member of etcd goes first, while

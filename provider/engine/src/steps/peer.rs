@@ -29,6 +29,8 @@ pub(super) struct Peer<'a> {
     pub ca_certificate: Secret<Vec<u8>>,
     /// What a new control plane must hold before kubeadm comes to it; empty for a worker.
     pub pki: Vec<RemoteFile>,
+    /// The last restore of the cluster, as its marker remembers it.
+    pub restored: Option<String>,
 }
 
 /// Finds a control plane with the marker of this very cluster: one that is half done may hold another CA.
@@ -44,11 +46,19 @@ pub(super) async fn finished_control_plane<'a>(
     let leaving = cx.wanted.leaving.iter().filter(|(_, leaving)| leaving.role == Role::ControlPlane);
     let stay = stay.filter_map(|name| Some((name, cx.host(name).ok()?)));
     let leaving = leaving.filter_map(|(name, _)| Some((name, cx.leaving(name)?)));
-    for (name, host) in stay.chain(leaving) {
+    // Who was not there when etcd was restored last still has the data before, and perhaps even answers with them.
+    let candidates =
+        join_all(stay.chain(leaving).map(async |(name, host)| (name, host, marker_of(host, uid).await))).await;
+    let last = candidates.iter().filter_map(|(.., marker)| Some(marker.as_ref()?.restored.clone())).max();
+    for (name, host, marker) in candidates {
+        let Some(marker) = marker.filter(|marker| last.as_ref() == Some(&marker.restored)) else {
+            reason = format!("`{name}` is no finished control plane");
+            continue;
+        };
         match read(host, wanted, uid).await {
             Ok(Some((ca_certificate, files))) => {
                 let pki = if role == Role::ControlPlane { files } else { Vec::new() };
-                return Ok(Peer { host, ca_certificate, pki });
+                return Ok(Peer { host, ca_certificate, pki, restored: marker.restored });
             }
             Ok(None) => reason = format!("`{name}` is no finished control plane"),
             Err(error) => reason = error.to_string(),
@@ -69,16 +79,22 @@ pub(super) async fn voters<'a>(cx: &'a Cx<'_>, leaver: &str, uid: &str) -> Vec<V
     let stay = cx.spec.control_plane.keys().filter_map(|name| cx.host(name).ok());
     let leaving = cx.wanted.leaving.iter().filter(|(name, it)| it.role == Role::ControlPlane && *name != leaver);
     let leaving = leaving.filter_map(|(name, _)| cx.leaving(name));
-    let asked = stay.chain(leaving).map(|host| voter(host, uid));
-    join_all(asked).await.into_iter().flatten().collect()
+    let asked = stay.chain(leaving).map(async |host| {
+        let marker = marker_of(host, uid).await?;
+        Some((marker.restored, Voter { host, members: etcd::members(host).await.ok()? }))
+    });
+    let mut voters: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
+    // Members of the etcd before the last restore may see a quorum of their own.
+    let last = voters.iter().map(|(restored, _)| restored.clone()).max();
+    voters.retain(|(restored, _)| Some(restored) == last.as_ref());
+    voters.into_iter().map(|(_, voter)| voter).collect()
 }
 
-async fn voter<'a>(host: &'a dyn Host, uid: &str) -> Option<Voter<'a>> {
+/// Its marker, if it is a finished node of this cluster.
+async fn marker_of(host: &dyn Host, uid: &str) -> Option<Marker> {
     let marker = host.read(Path::new(marker::PATH)).await.ok().flatten()?;
-    if !is_of_cluster(&marker, uid) {
-        return None;
-    }
-    Some(Voter { host, members: etcd::members(host).await.ok()? })
+    let marker: Marker = serde_json::from_slice(marker.expose()).ok()?;
+    (marker.uid.as_deref() == Some(uid)).then_some(marker)
 }
 
 fn is_of_cluster(marker: &Secret<Vec<u8>>, uid: &str) -> bool {

@@ -151,7 +151,7 @@ async fn kubelet_kubeconfig(
 }
 
 /// The kubelet registers its Node when it starts; what kubeadm and the settings say about it comes on top.
-async fn register(
+pub(super) async fn register(
     cx: &Cx<'_>,
     name: &str,
     spec: &HostSpec,

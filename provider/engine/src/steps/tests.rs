@@ -4,6 +4,7 @@
 mod adopt;
 mod backup;
 mod repairs;
+mod restore;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -169,7 +170,7 @@ async fn the_first_control_plane_is_initialised() {
     expect_namespace(&api);
     let wanted = Wanted::new(spec.clone());
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
-    init_control_plane::run(&cx, "cp-1", VERSION).await.unwrap();
+    init_control_plane::run(&cx, "cp-1", VERSION, false).await.unwrap();
     let host = &fakes["cp-1"];
     log(
         host,
@@ -200,7 +201,7 @@ async fn a_half_done_init_is_cleaned_and_begun_anew() {
     expect_namespace(&api);
     let wanted = Wanted::new(spec.clone());
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
-    init_control_plane::run(&cx, "cp-1", VERSION).await.unwrap();
+    init_control_plane::run(&cx, "cp-1", VERSION, false).await.unwrap();
     log(
         &fakes["cp-1"],
         &expect![[r#"
@@ -221,7 +222,7 @@ async fn a_finished_control_plane_that_is_silent_is_never_cleaned() {
     let (hosts, fakes) = hosts([FakeHost::new("cp-1").answers("os/linux/observe.sh", seen(finished))]);
     let wanted = Wanted::new(spec.clone());
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
-    let error = init_control_plane::run(&cx, "cp-1", VERSION).await.unwrap_err();
+    let error = init_control_plane::run(&cx, "cp-1", VERSION, false).await.unwrap_err();
     assert!(matches!(error, StepError::Refused { .. }), "{error}");
     log(
         &fakes["cp-1"],
@@ -313,18 +314,19 @@ async fn a_half_done_control_plane_is_cleaned_before_it_joins_again() {
     log(
         &fakes["cp-1"],
         &expect![[r#"
-        read /etc/kubeone/cluster.json
-        read /etc/kubernetes/pki/ca.crt
-        read /etc/kubernetes/pki/ca.key
-        read /etc/kubernetes/pki/sa.pub
-        read /etc/kubernetes/pki/sa.key
-        read /etc/kubernetes/pki/front-proxy-ca.crt
-        read /etc/kubernetes/pki/front-proxy-ca.key
-        read /etc/kubernetes/pki/etcd/ca.crt
-        read /etc/kubernetes/pki/etcd/ca.key
-        run os/linux/etcd_members.sh
-        run os/linux/remove_etcd_member.sh
-    "#]],
+            read /etc/kubeone/cluster.json
+            read /etc/kubeone/cluster.json
+            read /etc/kubernetes/pki/ca.crt
+            read /etc/kubernetes/pki/ca.key
+            read /etc/kubernetes/pki/sa.pub
+            read /etc/kubernetes/pki/sa.key
+            read /etc/kubernetes/pki/front-proxy-ca.crt
+            read /etc/kubernetes/pki/front-proxy-ca.key
+            read /etc/kubernetes/pki/etcd/ca.crt
+            read /etc/kubernetes/pki/etcd/ca.key
+            run os/linux/etcd_members.sh
+            run os/linux/remove_etcd_member.sh
+        "#]],
     );
     assert_eq!(variable(&fakes["cp-1"], "os/linux/remove_etcd_member.sh", "MEMBER_ID"), "31");
     for name in ["ca.key", "sa.key", "front-proxy-ca.key", "etcd/ca.key"] {

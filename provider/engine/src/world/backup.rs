@@ -14,6 +14,8 @@ impl World {
         let awaits_copy = self.wanted.spec.backup.copy_to.is_some();
         let held = HeldSnapshot { awaits_copy, ..snapshot(&self.wanted.spec.name, host, cause.clone()) };
         self.knows(host, held.clone());
+        let facts = self.api().clone();
+        self.saved.entry(held.snapshot.name.clone()).or_insert(facts);
         if extent == Extent::Whole {
             let others: Vec<_> = self.wanted.spec.control_plane.keys().filter(|name| *name != host).cloned().collect();
             for other in others {

@@ -1,6 +1,8 @@
 //! Laws that hold for every plan: doing an action twice is doing it once; after any interruption the next plans come to
 //! the same end; after success there is nothing left to plan.
 
+use std::collections::BTreeMap;
+
 use kubeone_spec::{ClusterSpec, KubernetesVersion, Severity};
 
 use super::{Extent, INTERRUPTED, World, fresh_machine};
@@ -253,7 +255,7 @@ fn drift_is_repaired_where_it_is() {
 /// differ in this and in nothing else.
 pub(super) fn same_cluster(left: &World, right: &World, what: &str) {
     let without_units = |world: &World| {
-        let mut world = world.clone();
+        let mut world = World { saved: BTreeMap::new(), ..world.clone() };
         let names: Vec<_> = world.wanted.spec.hosts().map(|(name, ..)| name.to_owned()).collect();
         for name in &names {
             let facts = world.facts(name);

@@ -61,7 +61,9 @@ impl World {
         let machines = self.observed.hosts.values_mut().chain(self.observed.leaving.values_mut());
         for state in machines {
             if let HostState::Reached(facts) = state {
-                let runs = facts.kubelet_active && facts.kubernetes.etcd_data;
+                let runs = facts.kubelet_active
+                    && facts.kubernetes.etcd_data
+                    && facts.kubernetes.static_pods.iter().any(|pod| pod == "etcd");
                 facts.etcd_members = if runs { self.members.clone() } else { Vec::new() };
             }
         }

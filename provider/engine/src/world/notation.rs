@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::backup::snapshot;
 use super::upgrade::images;
 use super::{Extent, World, fresh_machine};
-use crate::observed::{ApiState, CgroupVersion, DeprecatedApi, HostState, Marker};
+use crate::observed::{ApiState, BegunRestore, CgroupVersion, DeprecatedApi, HostState, Marker};
 use crate::plan::Action;
 use crate::renewal::{AUTHORITIES, KUBELET_CERTIFICATE};
 use crate::snapshots::SnapshotCause;
@@ -47,6 +47,8 @@ struct Settings {
     same_address: Vec<String>,
     more: Map<String, Value>,
     remove: bool,
+    /// Whether the cluster is protected against deletion, which makes a difference to restores alone.
+    is_protected: bool,
     /// What Terraform's state says of the cluster: `imported`, `lost`, or what was applied last.
     state: String,
 }
@@ -79,6 +81,8 @@ impl Settings {
                 "copies to" => {
                     settings.more.entry("backup").or_insert_with(|| json!({}))["copy_to"] = value.trim().into();
                 }
+                "restore" => _ = settings.more.insert("restore".to_owned(), pairs(value)),
+                "protected" => settings.is_protected = true,
                 "state" => value.trim().clone_into(&mut settings.state),
                 "nothing" => settings.remove = true,
                 _ => panic!("what is `{line}`?"),
@@ -107,6 +111,9 @@ impl Settings {
             "control_plane": hosts(&control_planes, 1), "static_workers": hosts(&workers, 2),
         });
         spec.as_object_mut().unwrap().extend(self.more.clone());
+        if self.more.contains_key("restore") && !self.is_protected {
+            spec["deletion"] = json!({ "protection": false });
+        }
         serde_json::from_value(spec).unwrap()
     }
 }
@@ -138,6 +145,10 @@ fn world(settings: &Settings, found: &str) -> World {
     for (name, how) in &hosts {
         words(how)[1..].iter().for_each(|word| then_happened(&mut world, name, word));
     }
+    // A restored etcd knows only those that joined it.
+    let left_behind: Vec<_> = world.members.iter().map(|member| world.is_left_behind(&member.name)).collect();
+    let mut left_behind = left_behind.into_iter();
+    world.members.retain(|_| !left_behind.next().unwrap_or_default());
     for word in silent {
         then_happened_to_cluster(&mut world, word);
     }
@@ -179,7 +190,9 @@ fn came_to(world: &mut World, name: &str, state: &str) {
     world.run(&prepare, Extent::Whole);
     let begins = state.starts_with("init") || (role == Role::ControlPlane && world.observed.api == ApiState::Absent);
     let action = match role {
-        Role::ControlPlane if begins => Action::InitControlPlane { host, kubernetes_version, resume: None },
+        Role::ControlPlane if begins => {
+            Action::InitControlPlane { host, kubernetes_version, resume: None, restore: None }
+        }
         Role::ControlPlane => Action::JoinControlPlane { host, resume: None },
         Role::Worker => Action::JoinWorker { host, resume: None },
     };
@@ -258,6 +271,14 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
         }
         "renewal interrupted" => world.facts(name).renewal_begun = vec![value.to_owned()],
         "cgroup v1" => world.facts(name).cgroup = CgroupVersion::V1,
+        "of another cluster" => {
+            world.facts(name).snapshots.iter_mut().for_each(|it| it.snapshot.cluster_uid = "2222".to_owned());
+        }
+        "stopped for" => world.stop_control_plane(name, value, Extent::Whole),
+        "restored" => world.remember_restore(name, value),
+        "has data of" => {
+            world.facts(name).restore = Some(BegunRestore { what: value.to_owned(), replaced: true });
+        }
         "snapshot" => {
             let cause = SnapshotCause::Trigger(value.to_owned());
             let held = snapshot(&world.wanted.spec.name, name, cause);

@@ -41,8 +41,9 @@ join_control_plane() {
   mv /etc/kubernetes/manifests/*.yaml "$held"
   start_components &
   components=$!
+  # kubeadm would look for manifests that have not been given back yet; whether all is well is awaited here.
   # Without kubeadm nobody needs the components, and they must not come after the host was cleaned.
-  if ! kubeadm join --config "$config" --skip-phases preflight,control-plane-prepare; then
+  if ! kubeadm join --config "$config" --skip-phases preflight,control-plane-prepare,wait-control-plane; then
     kill "$components" 2>/dev/null || true
     return 1
   fi

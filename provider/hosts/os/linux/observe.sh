@@ -232,6 +232,18 @@ snapshots() {
   printf ']'
 }
 
+# restore: the restore of etcd for which this control plane was stopped; null when there is none.
+restore() {
+  local work=/etc/kubernetes/kubeone-restore what replaced=false
+  if [[ ! -e $work/what ]]; then
+    printf null
+    return
+  fi
+  what=$(<"$work/what")
+  if [[ -e $work/replaced && ! -e /var/lib/etcd/kubeone-new && $(<"$work/replaced") == "$what" ]]; then replaced=true; fi
+  printf '{"what":%s,"replaced":%s}' "$(quote "$what")" "$replaced"
+}
+
 object <<END
 hostname $(quote "$(uname -n)")
 machine_id $(quote "$(cat /etc/machine-id 2>/dev/null || true)")
@@ -256,4 +268,5 @@ changed_files $(changed_files)
 disabled_services $(disabled_services)
 etcd_members $(quote "$(etcd_members)")
 snapshots $(snapshots)
+restore $(restore)
 END

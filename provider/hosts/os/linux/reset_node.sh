@@ -78,7 +78,8 @@ fi
 remove_containers
 unmount_below /var/lib/kubelet
 clear /etc/kubernetes /var/lib/kubelet /var/lib/etcd /var/lib/cni /var/lib/calico /var/run/calico /var/log/calico \
-  /run/flannel /run/calico /var/log/pods /var/log/containers /etc/kubeone/recorded /etc/kubeone/renewal
+  /run/flannel /run/calico /var/log/pods /var/log/containers /etc/kubeone/recorded /etc/kubeone/renewal \
+  /var/backups/kubeone/incoming
 # From an upgrade that was cut off.
 rm -f /etc/systemd/system/kubelet.service.d/30-kubeone-upgrade.conf
 rm -f /etc/cni/net.d/*canal* /etc/cni/net.d/*calico* /etc/cni/net.d/*flannel*

@@ -60,7 +60,9 @@ pub(super) fn lost_quorum(prior: &ClusterSpec, wanted: &Decoded<ClusterSpec>) ->
     let members = prior.control_plane.len();
     let leave = members - prior.control_plane.iter().filter(stays).count();
     let bearable = members.saturating_sub(1) / 2;
-    if !known || leave <= bearable || settings.roll_control_plane {
+    // A restore begins with the data of one, whoever else is gone.
+    let restores = settings.restore.is_some() && settings.restore != prior.restore;
+    if !known || leave <= bearable || settings.roll_control_plane || restores {
         return None;
     }
     Some(Finding::error(
@@ -70,7 +72,8 @@ pub(super) fn lost_quorum(prior: &ClusterSpec, wanted: &Decoded<ClusterSpec>) ->
             "etcd keeps the cluster's data as long as more than half of its members live: of {members} it bears the loss of \
              {bearable}. Replace or remove fewer at once, apply, and then the next. Or let each leave in good order, one \
              after the other: give the machines `lifecycle {{ create_before_destroy = true }}`, so that they live until \
-             then, and set `roll_control_plane = true`."
+             then, and set `roll_control_plane = true`. If they are lost already, the cluster can go on with the data of one that \
+             is left: `restore = {{ survivor = … }}`."
         ),
     ))
 }

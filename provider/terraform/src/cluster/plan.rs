@@ -1,7 +1,7 @@
 //! What Terraform's plan shows. Pure: it works from the settings and the last observation and reaches no host.
 
 use kubeone_engine::{Action, Observed, Plan, Wanted, check, imported_prior, plan_create_or_update};
-use kubeone_spec::{ClusterSpec, FieldPath, Step, validate_cluster};
+use kubeone_spec::{ClusterSpec, FieldPath, HostSpec, Step, validate_cluster};
 use tfplugin::plan::mark_unknown;
 use tfplugin::{AttributePath, Diagnostic, Diagnostics, PlanRequest, PlanResponse, Value};
 
@@ -25,7 +25,7 @@ pub(super) fn plan(request: &PlanRequest) -> Result<PlanResponse, Diagnostics> {
     if errors.has_errors() {
         return Err(errors);
     }
-    if request.is_create() { Ok(create(&wanted, request)) } else { update(&wanted, request) }
+    if request.is_create() { create(&wanted, request) } else { update(&wanted, request) }
 }
 
 pub(super) fn refuse_if_protected(prior: &ClusterSpec) -> Result<(), Diagnostic> {
@@ -41,7 +41,7 @@ pub(super) fn refuse_if_protected(prior: &ClusterSpec) -> Result<(), Diagnostic>
     .at(crate::path::to_attribute_path(&path)))
 }
 
-fn create(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> PlanResponse {
+fn create(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanResponse, Diagnostics> {
     let mut planned = request.proposed_state.clone();
     mark_unknown(&mut planned, ["id", "endpoint", "ca_certificate", "nodes", "planned_steps"]);
     let api = FieldPath::root("api_endpoint");
@@ -49,11 +49,16 @@ fn create(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> PlanResponse 
         planned.set(&"endpoint".into(), encode::endpoint(&wanted.settings.api_endpoint));
     }
     if steps_are_certain(wanted, None) {
-        let plan = plan_create_or_update(&Wanted::new(wanted.settings.clone()), &Observed::default());
+        let (settings, nothing) = (Wanted::new(wanted.settings.clone()), Observed::default());
+        let plan = plan_create_or_update(&settings, &nothing);
+        let refused = from_findings(wanted.keep_certain(check(&settings, &plan, &nothing)));
+        if refused.has_errors() {
+            return Err(refused);
+        }
         planned.set(&"planned_steps".into(), Value::list(plan.lines()));
     }
     in_state::plan(&mut planned, wanted, None);
-    PlanResponse { planned_state: planned, ..PlanResponse::default() }
+    Ok(PlanResponse { planned_state: planned, ..PlanResponse::default() })
 }
 
 fn update(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanResponse, Diagnostics> {
@@ -130,14 +135,27 @@ fn steps_are_certain(wanted: &Decoded<ClusterSpec>, prior: Option<&ClusterSpec>)
     let is_member = |name: &str| {
         prior.is_some_and(|prior| prior.control_plane.contains_key(name) || prior.static_workers.contains_key(name))
     };
+    if prior.is_some_and(|prior| begins_again_elsewhere(&wanted.settings, prior)) {
+        return false;
+    }
     wanted.unknown.iter().all(|path| match path.0.as_slice() {
         [Step::Field(map), Step::Key(name), ..] if is_host_map(map) => !is_member(name),
         [Step::Field(field), ..] => {
             !is_host_map(field)
-                && !["kubernetes_version", "cluster_network", "backup", "certificates"].contains(&field.as_str())
+                && !["kubernetes_version", "cluster_network", "backup", "restore", "certificates"]
+                    .contains(&field.as_str())
         }
         _ => false,
     })
+}
+
+/// Whether etcd is restored and no control plane stays. What is known of those before is what they were like when they
+/// were last seen; whether they are lost is seen only when it is done.
+fn begins_again_elsewhere(wanted: &ClusterSpec, prior: &ClusterSpec) -> bool {
+    let stays = |(name, prior): (&String, &HostSpec)| {
+        wanted.control_plane.get(name).is_some_and(|host| !host.is_new_machine(prior))
+    };
+    wanted.restore.is_some() && wanted.restore != prior.restore && !prior.control_plane.iter().any(stays)
 }
 
 fn is_host_map(field: &str) -> bool {

@@ -41,8 +41,8 @@ fn answer(mut request: ReadRequest, wanted: &Wanted, observed: &Observed) -> Rea
     let unreachable = unreachable_lines(observed);
     // Something that is silent for a moment is not gone, and as far as anyone knows nothing has changed.
     match &observed.api {
-        // What brings it back follows from what the hosts show, and the plan says it.
-        ApiState::Silent { .. } if !plan_create_or_update(wanted, observed).is_empty() => {}
+        // What brings it back follows from what the control planes show, and the plan says it, or why nothing can be done.
+        ApiState::Silent { .. } if reaches_control_plane(spec, observed) => {}
         ApiState::Silent { reason } => {
             let reason = format!("The Kubernetes API does not answer: {reason}\n{unreachable}");
             return request.unchanged(not_refreshed(spec, &reason).into());
@@ -74,6 +74,12 @@ fn unreachable_lines(observed: &Observed) -> String {
         HostState::Reached(_) => None,
     });
     lines.collect()
+}
+
+/// Whether a control plane of this cluster has answered.
+fn reaches_control_plane(spec: &ClusterSpec, observed: &Observed) -> bool {
+    let facts = spec.control_plane.keys().filter_map(|name| observed.facts(name));
+    facts.filter_map(|facts| facts.marker.as_ref()).any(|marker| marker.cluster == spec.name)
 }
 
 /// Whether no host carries this cluster or what kubeadm leaves behind. All of them have answered.

@@ -254,3 +254,37 @@ fn a_value_that_turns_out_wrong_is_refused() {
     let refused = plan(&request(Value::Null, wrong, Vec::new())).err().unwrap();
     assert!(refused.has_errors());
 }
+
+fn restoring(snapshot: &str) -> Value {
+    Value::object([("snapshot", snapshot.into()), ("survivor", Value::Null), ("trigger", Value::Null)])
+}
+
+const SNAPSHOT: &str = "prod-20260102T030405Z-r7-v1.35.4";
+
+/// Without the keys of the old one it would be another cluster.
+#[test]
+fn a_cluster_is_not_made_from_a_plain_snapshot() {
+    let with = |file: String| {
+        let mut config = config();
+        assert!(config.set(&"restore".into(), restoring(&file)));
+        plan(&request(Value::Null, config, Vec::new()))
+    };
+    let refused = with(format!("./{SNAPSHOT}.db")).err().unwrap();
+    assert!(refused.iter().any(|it| it.summary.contains("is not enough for new machines")), "{refused:?}");
+    let response = with(format!("./{SNAPSHOT}.age")).unwrap();
+    let shown = steps(&response);
+    assert!(shown.iter().any(|step| step.ends_with(&format!("from snapshot {SNAPSHOT}"))), "{shown:?}");
+}
+
+/// What was last seen of the machines before says nothing of whether they are lost.
+#[test]
+fn a_restore_onto_new_machines_does_not_depend_on_what_the_old_ones_were_like() {
+    let response = update(&settled(), |config| {
+        assert!(config.set(&"restore".into(), restoring(&format!("./{SNAPSHOT}.age"))));
+        assert!(config.set(&host("control_plane", "cp-1").attribute("instance_id"), "new"));
+        assert!(config.set(&host("control_plane", "cp-1").attribute("address"), "10.0.0.7"));
+    })
+    .unwrap();
+    assert!(response.planned_state.attribute("planned_steps").is_unknown());
+    assert_eq!(response.planned_state.attribute("id"), state().attribute("id"));
+}

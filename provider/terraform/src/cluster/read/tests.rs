@@ -1,6 +1,6 @@
 //! What refresh answers to each way a cluster can look.
 
-use kubeone_engine::{ApiFacts, HostFacts, KubernetesFiles, Marker, NodeFacts};
+use kubeone_engine::{ApiFacts, BegunRestore, HostFacts, KubernetesFiles, Marker, NodeFacts};
 use tfplugin::AttributePath;
 
 use super::*;
@@ -73,6 +73,18 @@ fn a_silent_api_whose_hosts_answer_makes_a_plan() {
     assert_eq!(response.state.attribute("planned_steps"), &Value::List(Vec::new()));
     assert_eq!(response.state.attribute("nodes"), state().attribute("nodes"));
     assert_ne!(response.private, b"before");
+}
+
+/// A restore was cut off. Were the last observation kept, the plan would show nothing of it.
+#[test]
+fn a_control_plane_that_was_stopped_is_seen() {
+    let HostState::Reached(mut facts) = reached(Some("prod")) else { panic!("it is reached") };
+    facts.restore = Some(BegunRestore { what: "snapshot x".to_owned(), replaced: false });
+    let silent = ApiState::Silent { reason: "connection refused".to_owned() };
+    let response = refresh(&observed(HostState::Reached(facts), unreachable(), silent));
+    assert_eq!(response.state, state());
+    let seen = private::decode(&response.private).unwrap();
+    assert!(seen.facts("cp-1").is_some_and(|facts| facts.restore.is_some()));
 }
 
 #[test]

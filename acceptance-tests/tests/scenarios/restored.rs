@@ -1,0 +1,101 @@
+//! etcd goes back to a snapshot, on the same hosts: what was written before is there, what was written after is not, and
+//! everything works.
+
+use std::time::Duration;
+
+use acceptance_tests::scenario::{Programs, Scenario};
+use acceptance_tests::terraform::Attribute;
+use anyhow::{Context, Result, ensure};
+
+use crate::kubernetes;
+
+const CLUSTER: &str = "kubeone_cluster.this";
+const NODES: [&str; 4] = ["control-plane-1", "control-plane-2", "control-plane-3", "worker-1"];
+
+pub(crate) fn run(programs: &Programs) -> Result<()> {
+    let mut scenario = Scenario::of_local_example("restored", programs)?;
+    scenario.terraform.set_variable("control_planes", "3");
+    scenario.terraform.set_variable("workers", "1");
+    scenario.apply()?;
+    kubernetes::pods_reach_each_other(&scenario, NODES.len())?;
+
+    let snapshot = snapshot_between(&mut scenario)?;
+    settings(&scenario, &format!("{TAKEN}\n  restore = {{ snapshot = \"{snapshot}\" }}"))?;
+    let plan = scenario.plan()?;
+    let Attribute::Known(steps) = plan.attribute(CLUSTER, "/planned_steps")? else {
+        anyhow::bail!("the plan does not show its steps");
+    };
+    let steps = steps.to_string();
+    ensure!(steps.contains(&format!("restore etcd from snapshot {snapshot}")), "{steps}");
+
+    let run = scenario.apply()?;
+    eprintln!("        restore of 3 + 1: {:.1} s", run.duration.as_secs_f64());
+    is_as_at_the_snapshot(&scenario, &NODES)?;
+
+    // Once more, and only because it is asked for.
+    scenario.kubectl("create configmap after")?;
+    settings(&scenario, &format!("{TAKEN}\n  restore = {{ snapshot = \"{snapshot}\", trigger = \"again\" }}"))?;
+    let run = scenario.apply()?;
+    eprintln!("        the same restore again: {:.1} s", run.duration.as_secs_f64());
+    is_as_at_the_snapshot(&scenario, &NODES)?;
+    scenario.destroy()?;
+    Ok(())
+}
+
+/// The provider is killed, and the power of the host is cut, when etcd has the restored data and nothing runs yet.
+pub(crate) fn interrupted(programs: &Programs) -> Result<()> {
+    let mut scenario = Scenario::of_local_example("restore-interrupted", programs)?;
+    scenario.terraform.set_variable("control_planes", "3");
+    scenario.terraform.set_variable("workers", "1");
+    scenario.apply()?;
+    let snapshot = snapshot_between(&mut scenario)?;
+    let restore = format!("{TAKEN}\n  restore = {{ snapshot = \"{snapshot}\" }}");
+    settings(&scenario, &restore)?;
+    let apply = scenario.apply_in_background()?;
+    let restorer = scenario.machine(NODES[0]);
+    restorer.wait_until("the restored data", PATIENCE, "test -e /etc/kubernetes/kubeone-restore/replaced")?;
+    apply.kill_provider()?;
+    restorer.reboot()?;
+    ensure!(!apply.wait()?.succeeded, "the apply outlived its provider");
+
+    // Nobody forgets what was begun.
+    settings(&scenario, TAKEN)?;
+    scenario.terraform.plan_run(&[])?.must_fail_with("has begun and not come to its end")?;
+    settings(&scenario, &restore)?;
+    scenario.apply()?;
+    is_as_at_the_snapshot(&scenario, &NODES)
+}
+
+const PATIENCE: Duration = Duration::from_mins(3);
+const TAKEN: &str = "backup = { trigger = \"first\" }";
+
+/// Settings beside those of the example.
+pub(crate) fn settings(scenario: &Scenario, text: &str) -> Result<()> {
+    scenario
+        .terraform
+        .write("restore_override.tf", &format!("resource \"kubeone_cluster\" \"this\" {{\n  {text}\n}}\n"))
+}
+
+/// Writes something, takes a snapshot, writes something else, and answers the name of the snapshot.
+pub(crate) fn snapshot_between(scenario: &mut Scenario) -> Result<String> {
+    scenario.kubectl("create configmap before")?;
+    settings(scenario, TAKEN)?;
+    scenario.apply()?;
+    scenario.kubectl("create configmap after")?;
+    let names = scenario.machine(NODES[0]).run("cd /var/backups/kubeone && ls *.db")?;
+    let name = names.trim().strip_suffix(".db").with_context(|| format!("the snapshots are `{}`", names.trim()))?;
+    Ok(name.to_owned())
+}
+
+/// Passes when what was there before the snapshot is there, what came after is not, and the cluster works.
+pub(crate) fn is_as_at_the_snapshot(scenario: &Scenario, nodes: &[&str]) -> Result<()> {
+    let names = scenario.kubectl("get configmaps --no-headers --output custom-columns=:.metadata.name")?;
+    let names: Vec<_> = names.split_whitespace().filter(|name| *name != "kube-root-ca.crt").collect();
+    ensure!(names == ["before"], "the ConfigMaps are {names:?}");
+    kubernetes::nodes_are_ready(scenario, nodes)?;
+    kubernetes::pods_reach_each_other(scenario, nodes.len())?;
+    let members = kubernetes::etcd_members(scenario)?;
+    let control_planes: Vec<_> = nodes.iter().filter(|name| name.starts_with("control-plane")).copied().collect();
+    ensure!(members == control_planes, "the voting members of etcd are {members:?}");
+    Ok(())
+}

@@ -1,0 +1,264 @@
+//! Steps that put etcd back.
+
+use age::secrecy::ExposeSecret as _;
+use kubeone_spec::{Restore, Secret};
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use super::*;
+use crate::bundle::{self, NewCopy, Seal};
+use crate::local::LocalMachine;
+
+const NAME: &str = "prod-20260102T030405Z-r7-v1.35.4";
+const WHAT: &str = "snapshot prod-20260102T030405Z-r7-v1.35.4";
+
+fn description(uid: &str, database: &[u8]) -> Value {
+    json!({
+        "name": NAME, "cluster": "prod", "cluster_uid": uid, "host": "cp-1", "cause": { "trigger": "a" },
+        "taken_at": "2026-01-02T03:04:05Z", "revision": 7, "size": database.len(),
+        "sha256": hex::encode(Sha256::digest(database)), "kubernetes_version": "1.35.4", "etcd_version": "3.6.6-0",
+    })
+}
+
+fn restoring(restore: Restore) -> ClusterSpec {
+    ClusterSpec { restore: Some(restore), ..spec() }
+}
+
+fn from_snapshot(snapshot: &str) -> ClusterSpec {
+    restoring(Restore { snapshot: Some(snapshot.to_owned()), ..Restore::default() })
+}
+
+/// A finished control plane that holds a snapshot of the cluster with this uid.
+fn holder(uid: &str) -> FakeHost {
+    let snapshots = json!([{ "held": true, "description": description(uid, b"data").to_string() }]);
+    let facts = json!({ "marker": marker(Some(UID)), "snapshots": snapshots });
+    peer().answers("os/linux/observe.sh", seen(facts))
+}
+
+fn that_restores(host: FakeHost) -> FakeHost {
+    host.answers("os/linux/restore_etcd.sh", "")
+        .answers("os/linux/record_files.sh", "")
+        .answers("os/linux/end_restore.sh", "")
+}
+
+fn remembers(host: &FakeHost) -> String {
+    let marker: Marker = serde_json::from_slice(host.file(crate::marker::PATH).unwrap().content.expose()).unwrap();
+    assert_eq!(marker.uid.as_deref(), Some(UID));
+    marker.restored.as_deref().and_then(|text| text.split_once(' ')).map_or_else(String::new, |it| it.1.to_owned())
+}
+
+#[tokio::test]
+async fn a_control_plane_is_stopped_for_what_is_restored() {
+    let host = FakeHost::new("cp-1")
+        .answers("os/linux/observe.sh", seen(json!({ "marker": marker(Some(UID)) })))
+        .answers("os/linux/stop_control_plane.sh", "");
+    let (hosts, fakes) = hosts([host]);
+    let wanted = Wanted::new(from_snapshot(NAME));
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
+    assert_eq!(stop_control_plane::run(&cx, "cp-1", WHAT).await.unwrap(), Outcome::Done);
+    assert_eq!(variable(&fakes["cp-1"], "os/linux/stop_control_plane.sh", "WHAT"), WHAT);
+    log(
+        &fakes["cp-1"],
+        &expect![[r#"
+            attach kubeone-restore
+            run os/linux/observe.sh
+            run os/linux/stop_control_plane.sh as kubeone-restore
+        "#]],
+    );
+}
+
+/// What a restore left that had come to its end must not be taken for what this one has done.
+#[tokio::test]
+async fn traces_of_an_earlier_restore_go_first() {
+    let earlier = "snapshot prod-20250102T030405Z-r1-v1.35.4";
+    let marker = json!({
+        "cluster": "prod", "uid": UID, "provider_version": "0.1.0", "restored": format!("2026-01-01T00:00:00Z {earlier}"),
+    });
+    let begun = json!({ "what": earlier, "replaced": true });
+    let host = FakeHost::new("cp-1")
+        .answers("os/linux/observe.sh", seen(json!({ "marker": marker.to_string(), "restore": begun })))
+        .answers("os/linux/end_restore.sh", "")
+        .answers("os/linux/stop_control_plane.sh", "");
+    let (hosts, fakes) = hosts([host]);
+    let wanted = Wanted::new(from_snapshot(NAME));
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
+    stop_control_plane::run(&cx, "cp-1", WHAT).await.unwrap();
+    log(
+        &fakes["cp-1"],
+        &expect![[r#"
+            attach kubeone-restore
+            run os/linux/observe.sh
+            run os/linux/end_restore.sh
+            run os/linux/stop_control_plane.sh as kubeone-restore
+        "#]],
+    );
+}
+
+#[tokio::test]
+async fn etcd_is_restored_from_the_snapshot_on_the_host_and_lost_nodes_are_forgotten() {
+    let (hosts, fakes) = hosts([that_restores(holder(UID))]);
+    let wanted = Wanted::new(from_snapshot(NAME));
+    let api = FakeApi::new();
+    expect_namespace(&api);
+    // Once for its own Node, once for those that nobody stands behind.
+    expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
+    expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
+    assert_eq!(restore_etcd::run(&cx, "cp-1", WHAT).await.unwrap(), Outcome::Done);
+    let host = &fakes["cp-1"];
+    let of = |name| variable(host, "os/linux/restore_etcd.sh", name);
+    assert_eq!(of("SNAPSHOT"), format!("/var/backups/kubeone/{NAME}.db"));
+    assert_eq!((of("PARTS"), of("SHA256")), (String::new(), hex::encode(Sha256::digest(b"data"))));
+    assert_eq!(remembers(host), WHAT);
+    log(
+        host,
+        &expect![[r#"
+            attach kubeone-restore
+            run os/linux/observe.sh
+            run os/linux/restore_etcd.sh as kubeone-restore
+            run os/linux/record_files.sh
+            write /etc/kubeone/cluster.json 644
+            run os/linux/end_restore.sh
+        "#]],
+    );
+}
+
+#[tokio::test]
+async fn a_snapshot_of_another_cluster_is_refused_before_anything_is_done() {
+    let (hosts, fakes) = hosts([holder("another")]);
+    let wanted = Wanted::new(from_snapshot(NAME));
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
+    let error = restore_etcd::run(&cx, "cp-1", WHAT).await.unwrap_err();
+    assert!(error.to_string().contains("another cluster"), "{error}");
+    log(
+        &fakes["cp-1"],
+        &expect![[r#"
+            attach kubeone-restore
+            run os/linux/observe.sh
+        "#]],
+    );
+}
+
+/// A large one, so that it takes more than one part.
+#[tokio::test]
+async fn a_file_of_this_machine_is_sent_in_parts() {
+    let database: Vec<u8> = (0..=250_u8).cycle().take(5 << 20).collect();
+    let home = TempDir::new().unwrap();
+    std::fs::write(home.path().join(format!("{NAME}.db")), &database).unwrap();
+    std::fs::write(home.path().join(format!("{NAME}.json")), description(UID, &database).to_string()).unwrap();
+    let (hosts, fakes) = hosts([that_restores(holder(UID))]);
+    let wanted = Wanted::new(from_snapshot(&format!("~/{NAME}.db")));
+    let api = FakeApi::new();
+    expect_namespace(&api);
+    // Once for its own Node, once for those that nobody stands behind.
+    expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
+    expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
+    let local = LocalMachine { home: Some(home.path().to_owned()), ..LocalMachine::default() };
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster()).with_local(local);
+    restore_etcd::run(&cx, "cp-1", WHAT).await.unwrap();
+    let host = &fakes["cp-1"];
+    let parts = variable(host, "os/linux/restore_etcd.sh", "PARTS");
+    let sent: Vec<u8> = parts.lines().flat_map(|part| host.file(part).unwrap().content.expose().clone()).collect();
+    assert_eq!((parts.lines().count(), sent == database), (2, true));
+    assert_eq!(
+        variable(host, "os/linux/restore_etcd.sh", "SNAPSHOT"),
+        format!("/var/backups/kubeone/incoming/{NAME}.db")
+    );
+}
+
+/// An earlier run put the data in place: nothing is sent or read again.
+#[tokio::test]
+async fn a_restore_is_completed_with_the_data_that_are_in_place() {
+    let host = FakeHost::new("cp-1").has_file(RemoteFile::public(crate::marker::PATH, marker(Some(UID)))).answers(
+        "os/linux/observe.sh",
+        seen(json!({ "marker": marker(Some(UID)), "restore": { "what": WHAT, "replaced": true } })),
+    );
+    let (hosts, fakes) = hosts([that_restores(host)]);
+    let wanted = Wanted::new(from_snapshot("/nowhere/prod-20260102T030405Z-r7-v1.35.4.age"));
+    let api = FakeApi::new();
+    expect_namespace(&api);
+    // Once for its own Node, once for those that nobody stands behind.
+    expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
+    expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
+    restore_etcd::run(&cx, "cp-1", WHAT).await.unwrap();
+    assert_eq!(remembers(&fakes["cp-1"]), WHAT);
+}
+
+/// A copy as an earlier run made it, and the machine that has it and the key.
+fn encrypted_copy(uid: &str) -> (TempDir, LocalMachine) {
+    let home = TempDir::new().unwrap();
+    let key = age::x25519::Identity::generate();
+    let keys = vec![RemoteFile::private("/etc/kubernetes/pki/ca.key", "the key")];
+    let seal = Some(Seal::new(&[key.to_public().to_string()], keys).unwrap());
+    let snapshot = serde_json::from_value(description(uid, b"data")).unwrap();
+    bundle::write(&NewCopy { folder: home.path().to_owned(), snapshot, seal }, &b"data"[..]).unwrap();
+    let identity = Some(Secret::new(key.to_string().expose_secret().to_owned()));
+    let local = LocalMachine { home: Some(home.path().to_owned()), identity, ..LocalMachine::default() };
+    (home, local)
+}
+
+#[tokio::test]
+async fn a_new_machine_begins_with_the_keys_and_the_data_of_a_lost_cluster() {
+    let (_home, local) = encrypted_copy(UID);
+    let host = FakeHost::new("cp-1")
+        .answers("os/linux/observe.sh", seen(json!({ "marker": marker(None) })))
+        .answers("os/linux/seed_etcd.sh", "")
+        .answers("os/linux/kubeadm_init.sh", "")
+        .answers("os/linux/record_files.sh", "")
+        .answers("os/linux/end_restore.sh", "");
+    let (hosts, fakes) = hosts([host]);
+    let wanted = Wanted::new(from_snapshot(&format!("~/{NAME}.age")));
+    let api = FakeApi::new();
+    expect_namespace(&api);
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster()).with_local(local);
+    init_control_plane::run(&cx, "cp-1", VERSION, true).await.unwrap();
+    let host = &fakes["cp-1"];
+    assert_eq!(variable(host, "os/linux/seed_etcd.sh", "PEER_URL"), "https://10.0.0.1:2380");
+    assert_eq!(variable(host, "os/linux/kubeadm_init.sh", "IGNORED"), "DirAvailable--var-lib-etcd");
+    assert_eq!(remembers(host), WHAT);
+    log(
+        host,
+        &expect![[r#"
+            attach kubeone-restore
+            attach kubeone-init
+            run os/linux/observe.sh
+            write /var/backups/kubeone/incoming/prod-20260102T030405Z-r7-v1.35.4.part-000000 600
+            write /etc/kubernetes/pki/ca.key 600
+            run os/linux/seed_etcd.sh as kubeone-restore
+            run os/linux/kubeadm_init.sh as kubeone-init
+            run os/linux/record_files.sh
+            write /etc/kubeone/cluster.json 644
+            run os/linux/end_restore.sh
+        "#]],
+    );
+}
+
+#[tokio::test]
+async fn another_cluster_is_never_taken_for_the_restored_one() {
+    let (_home, local) = encrypted_copy("another");
+    let host = FakeHost::new("cp-1")
+        .answers("os/linux/observe.sh", seen(json!({ "marker": marker(None) })))
+        .answers("os/linux/seed_etcd.sh", "")
+        .answers("os/linux/kubeadm_init.sh", "");
+    let (hosts, fakes) = hosts([host]);
+    let wanted = Wanted::new(from_snapshot(&format!("~/{NAME}.age")));
+    let api = FakeApi::new();
+    expect_namespace(&api);
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster()).with_local(local);
+    let error = init_control_plane::run(&cx, "cp-1", VERSION, true).await.unwrap_err();
+    assert!(error.to_string().contains("one of another cluster"), "{error}");
+    assert!(fakes["cp-1"].file(crate::marker::PATH).is_none());
+}
+
+#[tokio::test]
+async fn without_the_key_nothing_is_done() {
+    let (_home, local) = encrypted_copy(UID);
+    let (hosts, fakes) = hosts([FakeHost::new("cp-1")]);
+    let wanted = Wanted::new(from_snapshot(&format!("~/{NAME}.age")));
+    let local = LocalMachine { identity: None, ..local };
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_local(local);
+    let error = init_control_plane::run(&cx, "cp-1", VERSION, true).await.unwrap_err();
+    assert!(error.hint().is_some_and(|hint| hint.contains("backup.identity")), "{error}");
+    assert_eq!(fakes["cp-1"].log(), Vec::<String>::new());
+}

@@ -1,0 +1,100 @@
+# Functions for work on the data of an etcd that does not run, with the programs in etcd's own image.
+# Variables: none.
+# Leaves nothing behind that `unmount_tools` does not take away. Safe to run twice.
+
+# mount_tools IMAGE: makes etcd's programs available below $tools. They need nothing around them, so they run here, as
+# what they are. containerd 2.2 never forgets where an image was mounted, and refuses the same place a second time.
+mount_tools() {
+  tools=/run/kubeone/etcd-image.$(date +%s%N)
+  mkdir -p "$tools"
+  ctr --namespace k8s.io images mount "$1" "$tools" >/dev/null
+}
+
+unmount_tools() {
+  if mountpoint --quiet "$tools"; then
+    umount "$tools"
+  fi
+  ctr --namespace k8s.io snapshots remove "$tools" >/dev/null 2>&1 || true
+  rmdir "$tools"
+}
+
+# with_etcd FOLDER OPTIONS COMMAND...: runs a command while an etcd of its own serves the data in a folder. It is reached
+# through a socket in that folder alone, so that nobody else can: the command finds it as `own_etcdctl`.
+with_etcd() {
+  local folder=$1 options=$2 etcd status=0 deadline=$((SECONDS + 60))
+  shift 2
+  # shellcheck disable=SC2086  # options are words
+  (cd "$folder" && exec "$tools/usr/local/bin/etcd" --name kubeone --data-dir . $options \
+    --listen-client-urls unix://client.sock --advertise-client-urls http://127.0.0.1:1 \
+    --listen-peer-urls unix://peer.sock) >"$folder/log" 2>&1 &
+  etcd=$!
+  until own_etcdctl "$folder" endpoint health >/dev/null 2>&1; do
+    if ((SECONDS >= deadline)) || ! kill -0 "$etcd" 2>/dev/null; then
+      printf 'an etcd with the data in %s did not get well; its last words:\n' "$folder" >&2
+      tail -n 3 "$folder/log" >&2
+      kill "$etcd" 2>/dev/null || true
+      return 1
+    fi
+    sleep 0.1
+  done
+  "$@" || status=$?
+  kill "$etcd"
+  wait "$etcd" 2>/dev/null || true
+  rm -f "$folder/client.sock" "$folder/peer.sock" "$folder/log"
+  return "$status"
+}
+
+# own_etcdctl FOLDER ARGUMENT...: asks the etcd that serves the data in the folder.
+own_etcdctl() {
+  local folder=$1
+  shift
+  (cd "$folder" && "$tools/usr/local/bin/etcdctl" --endpoints unix://client.sock --command-timeout 300s "$@")
+}
+
+# new_member SNAPSHOT FOLDER NAME PEER_URL REVISION: makes data of etcd from a snapshot, in which this member is the only
+# one. Its cluster has another id than any before, so that members of that one are never taken for its own. The revision
+# goes far ahead of the one that anybody may have seen, and what is older counts as compacted: whoever watches has to look
+# anew. Were it to go back, they would wait for what they think they know already.
+new_member() {
+  "$tools/usr/local/bin/etcdutl" snapshot restore "$1" --data-dir "$2" --name "$3" --initial-cluster "$3=$4" \
+    --initial-advertise-peer-urls "$4" --initial-cluster-token "kubeone-$3-$(date +%s%N)" \
+    --bump-revision $(($5 + 1000000000)) --mark-compacted 2>&1
+}
+
+# revision_of DATABASE: the revision of the data in it; 0 when there are none.
+revision_of() {
+  local revision=
+  if [[ -e $1 ]]; then
+    revision=$("$tools/usr/local/bin/etcdutl" snapshot status --write-out=json "$1" |
+      sed -n 's/.*"revision":\([0-9]*\).*/\1/p') || true
+  fi
+  printf '%d' "$((revision))"
+}
+
+# put_together FILE PARTS: makes a file of the parts in which it was sent, one path per line, unless it is there.
+put_together() {
+  local part
+  if [[ -z $2 || -e $1 ]]; then return; fi
+  while read -r part; do cat "$part"; done <<<"$2" >"$1.new"
+  mv "$1.new" "$1"
+}
+
+# verify FILE SHA256: fails when the content is another one.
+verify() {
+  local found
+  found=$(sha256sum <"$1")
+  if [[ ${found%% *} != "$2" ]]; then
+    printf '%s is damaged: its SHA-256 is %s, and not %s\n' "$1" "${found%% *}" "$2" >&2
+    return 1
+  fi
+}
+
+# make_room FOLDER BYTES: fails when less is free where the folder lies.
+make_room() {
+  local free
+  free=$(df --output=avail --block-size=1 "$1" | tail -n 1)
+  if ((free < $2)); then
+    printf 'the file system of %s has %d bytes left, and %d are needed; nothing was changed\n' "$1" "$free" "$2" >&2
+    return 1
+  fi
+}

@@ -1,0 +1,190 @@
+//! A restore of etcd: from which data, and how often.
+
+use std::fmt;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{ClusterSpec, FieldPath, Finding, KubernetesVersion};
+
+/// From which data etcd begins anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Restore {
+    /// Name of a snapshot that a control plane holds in `/var/backups/kubeone`; or the path of one on the machine that
+    /// runs Terraform, which contains a `/` and ends in `.db` or, when it is encrypted, in `.age`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// Name of the control plane whose own data the cluster goes on with, after most members of etcd were lost for good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub survivor: Option<String>,
+    /// Any new value does the same restore once more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
+}
+
+/// From which data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestoreSource<'a> {
+    /// A snapshot that some control plane holds, by its name.
+    OnHost(&'a str),
+    /// A file on the machine that runs Terraform.
+    Local(&'a Path),
+    /// The data of this control plane.
+    Survivor(&'a str),
+}
+
+impl Restore {
+    /// `None` when the settings do not say one thing, which validation refuses.
+    pub fn source(&self) -> Option<RestoreSource<'_>> {
+        match (&self.snapshot, &self.survivor) {
+            (Some(path), None) if path.contains('/') => Some(RestoreSource::Local(Path::new(path))),
+            (Some(name), None) => Some(RestoreSource::OnHost(name)),
+            (None, Some(host)) => Some(RestoreSource::Survivor(host)),
+            _ => None,
+        }
+    }
+
+    /// What tells this restore from others. The same snapshot is the same wherever it lies.
+    pub fn key(&self) -> Option<String> {
+        let what = self.source()?.to_string();
+        Some(match &self.trigger {
+            Some(trigger) => format!("{what} (trigger `{trigger}`)"),
+            None => what,
+        })
+    }
+}
+
+impl<'a> RestoreSource<'a> {
+    /// The name of the snapshot, as `backup` gives it; `None` where there is none.
+    pub fn snapshot(&self) -> Option<&'a str> {
+        match self {
+            Self::OnHost(name) => Some(name),
+            Self::Local(path) => path.file_stem()?.to_str(),
+            Self::Survivor(_) => None,
+        }
+    }
+
+    /// The version of Kubernetes that the name of the snapshot says.
+    pub fn kubernetes_version(&self) -> Option<KubernetesVersion> {
+        self.snapshot()?.rsplit_once("-v")?.1.parse().ok()
+    }
+
+    /// Whether it is an encrypted file, which holds the keys of the cluster too.
+    pub fn is_bundle(&self) -> bool {
+        matches!(self, Self::Local(path) if path.extension().is_some_and(|kind| kind == "age"))
+    }
+}
+
+impl fmt::Display for RestoreSource<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self, self.snapshot()) {
+            (Self::Survivor(host), _) => write!(f, "the data of {host}"),
+            (_, Some(name)) => write!(f, "snapshot {name}"),
+            (_, None) => f.write_str("a snapshot"),
+        }
+    }
+}
+
+/// What is wrong with the settings of a restore.
+pub(crate) fn findings(spec: &ClusterSpec) -> Vec<Finding> {
+    let Some(restore) = &spec.restore else { return Vec::new() };
+    let path = FieldPath::root("restore");
+    let Some(source) = restore.source() else {
+        return vec![
+            Finding::error(
+                path.clone(),
+                "a restore needs one of `snapshot` and `survivor`",
+                "`snapshot` names what etcd goes back to. `survivor` names the control plane whose data are left, after the \
+                 others were lost.",
+            )
+            .derived_from(path.clone().field("snapshot"))
+            .derived_from(path.field("survivor")),
+        ];
+    };
+    let mut findings = Vec::new();
+    match source {
+        RestoreSource::Survivor(host) if !spec.control_plane.contains_key(host) => findings.push(
+            Finding::error(
+                path.clone().field("survivor"),
+                format!("`{host}` is no control plane"),
+                "Write the key of one in `control_plane`.",
+            )
+            .derived_from(FieldPath::root("control_plane")),
+        ),
+        RestoreSource::Local(file) if !file.extension().is_some_and(|kind| kind == "db" || kind == "age") => {
+            findings.push(Finding::error(
+                path.clone().field("snapshot"),
+                format!("`{}` is no file of a snapshot", file.display()),
+                "It ends in `.db`, or in `.age` when it is encrypted.",
+            ));
+        }
+        RestoreSource::Local(_) | RestoreSource::OnHost(_) if source.kubernetes_version().is_none() => {
+            findings.push(Finding::error(
+                path.clone().field("snapshot"),
+                format!("`{}` is not the name of a snapshot", source.snapshot().unwrap_or_default()),
+                "It ends in the version of Kubernetes that ran, such as `prod-20260102T030405Z-r7-v1.36.3`. Give a file that \
+                 was renamed its name back.",
+            ));
+        }
+        _ => {}
+    }
+    if restore.trigger.as_deref() == Some("") {
+        findings.push(Finding::error(
+            path.field("trigger"),
+            "the trigger is empty",
+            "Any text but this one restores once more when it is new; leave the attribute away to restore once.",
+        ));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const NAME: &str = "prod-20260102T030405Z-r7-v1.36.3";
+
+    fn restore(snapshot: &str) -> Restore {
+        Restore { snapshot: Some(snapshot.to_owned()), ..Restore::default() }
+    }
+
+    #[test]
+    fn a_snapshot_is_the_same_wherever_it_lies() {
+        let file = format!("/backups/{NAME}.age");
+        assert_eq!(restore(NAME).key(), restore(&file).key());
+        assert_eq!(restore(&file).source().unwrap().kubernetes_version(), Some(KubernetesVersion::new(1, 36, 3)));
+        assert!(restore(&file).source().unwrap().is_bundle() && !restore(NAME).source().unwrap().is_bundle());
+        let again = Restore { trigger: Some("again".to_owned()), ..restore(NAME) };
+        assert_eq!(again.key().unwrap(), format!("snapshot {NAME} (trigger `again`)"));
+    }
+
+    #[test]
+    fn each_mistake_is_named_with_its_path() {
+        let found = |restore: serde_json::Value| {
+            let spec = serde_json::from_value(json!({
+                "name": "prod", "kubernetes_version": "1.36.3", "api_endpoint": { "host": "10.0.0.1" },
+                "control_plane": { "cp-1": { "address": "10.0.0.1" } }, "restore": restore,
+            }));
+            let texts = findings(&spec.unwrap()).into_iter().map(|it| format!("{}: {}", it.path, it.summary));
+            texts.collect::<Vec<_>>().join("; ")
+        };
+        let both = json!({ "snapshot": NAME, "survivor": "cp-1" });
+        for (restore, expected) in [
+            (json!({ "snapshot": NAME, "trigger": "x" }), ""),
+            (json!({ "snapshot": format!("./{NAME}.db") }), ""),
+            (json!({ "survivor": "cp-1" }), ""),
+            (json!({}), "restore: a restore needs one of `snapshot` and `survivor`"),
+            (both, "restore: a restore needs one of `snapshot` and `survivor`"),
+            (json!({ "survivor": "w-1" }), "restore.survivor: `w-1` is no control plane"),
+            (json!({ "snapshot": "x" }), "restore.snapshot: `x` is not the name of a snapshot"),
+            (json!({ "snapshot": "./x.zip" }), "restore.snapshot: `./x.zip` is no file of a snapshot"),
+            (json!({ "survivor": "cp-1", "trigger": "" }), "restore.trigger: the trigger is empty"),
+        ] {
+            assert_eq!(found(restore), expected);
+        }
+    }
+}
