@@ -1,6 +1,7 @@
 //! What can be wrong with settings before any host is asked.
 
 mod access;
+mod node;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -166,6 +167,8 @@ fn host_fields(name: &str, host: &HostSpec, path: &FieldPath, findings: &mut Vec
             "Nodes reach each other by IP address.",
         ));
     }
+    findings.extend(node::findings(host, path));
+    findings.extend(crate::kubelet::findings(&host.kubelet, &path.clone().field("kubelet")));
     if let Some(key) = &host.ssh_host_key
         && key.split_whitespace().count() < 2
     {

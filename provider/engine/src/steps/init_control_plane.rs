@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use kubeone_spec::KubernetesVersion;
+use kubeone_spec::{KubernetesVersion, Role};
 
-use super::{API_DEADLINE, await_earlier, clean_node, finish_node, host_spec, os_of, unless_cancelled};
+use super::{API_DEADLINE, await_earlier, clean_node, configure_node, finish_node, host_spec, os_of, unless_cancelled};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::kubeadm;
@@ -24,7 +24,8 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, version: KubernetesVersion) -> 
     let marker = Marker::claim(cx.spec, &facts)?;
 
     let present = facts.kubernetes.any();
-    if !(present && came_to_its_end(cx, &facts).await) {
+    let made = present && came_to_its_end(cx, &facts).await;
+    if !made {
         if present {
             if marker.uid.is_some() {
                 let reason = "the host carries a cluster that was finished once and does not answer now".to_owned();
@@ -32,12 +33,16 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, version: KubernetesVersion) -> 
             }
             clean_node(host, &os).await?;
         }
+        configure_node::set_before_start(host, &os, host_spec, &facts).await?;
         let config = kubeadm::init_config(cx.spec, name, host_spec, version, &facts)?;
         host.run_unit(INIT_UNIT, &os.script("kubeadm_init")?.var("CONFIG", config)).await?;
     }
     let cluster = cx.cluster().await?;
     let uid = unless_cancelled(cx, cluster.await_api(API_DEADLINE)).await?;
-    finish_node(cx, name, host_spec, marker, &uid).await?;
+    if made {
+        configure_node::set_on_kubelet(cx, name, host_spec, &facts).await?;
+    }
+    finish_node(cx, name, Role::ControlPlane, marker, &uid).await?;
     Ok(Outcome::Done)
 }
 
