@@ -58,7 +58,10 @@ pub struct HostSpec {
     /// do when they are ready, does not belong here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taints: Option<Vec<Taint>>,
-    /// Settings of the kubelet on this host.
+    /// Settings of the kubelet on this host, under the names of `KubeletConfiguration`. What is left away is as kubeadm's
+    /// configuration of the cluster has it, which is the kubelet's own default unless somebody changed that. A change
+    /// restarts the kubelet, and is taken back if it does not run well with it; pods run on, unless the node has no room
+    /// for them any more.
     #[serde(default, skip_serializing_if = "KubeletSpec::is_empty")]
     pub kubelet: KubeletSpec,
 }

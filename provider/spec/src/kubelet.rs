@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{FieldPath, Finding, Span};
 
-/// Settings of the kubelet on this host, under the names of `KubeletConfiguration`. What is left away is as kubeadm's
-/// configuration of the cluster has it, which is the kubelet's own default unless somebody changed that. A change restarts
-/// the kubelet; pods run on, unless the node has no room for them any more.
+/// Settings of one kubelet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KubeletSpec {

@@ -68,8 +68,7 @@ case $PART in
     ;;
   try)
     if [[ $SETTINGS ]] && ! systemctl cat kubelet 2>/dev/null | grep --quiet --fixed-strings 'KUBELET_CONFIG_ARGS'; then
-      # shellcheck disable=SC2016  # it is the name that is told
-      echo 'the service of the kubelet does not take $KUBELET_CONFIG_ARGS, as that of kubeadm does' >&2
+      echo 'the service of the kubelet does not use the variable KUBELET_CONFIG_ARGS, as that of kubeadm does' >&2
       exit 1
     fi
     if [[ ! -e $before ]]; then
