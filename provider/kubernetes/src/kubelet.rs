@@ -18,24 +18,25 @@ use crate::{
 };
 
 impl Cluster {
-    /// Waits until the kubelet of a node runs with these settings, which are a part of its `KubeletConfiguration`.
-    pub async fn await_kubelet_configuration(
+    /// Waits until the kubelet of a node says with which settings it runs. It is an error when these, which are a part of
+    /// its `KubeletConfiguration`, are not among them.
+    pub async fn check_kubelet_configuration(
         &self,
         name: &str,
         settings: &Value,
         deadline: Duration,
     ) -> Result<(), ClusterError> {
         let path = format!("/api/v1/nodes/{name}/proxy/configz");
-        let act = format!("see the kubelet of {name} run with its settings");
-        ask(act, deadline, || async {
+        let running: Value = ask(format!("ask the kubelet of {name} for its settings"), deadline, || async {
             let request = Request::get(&path).body(Vec::new()).map_err(kube::Error::HttpError)?;
-            let running: Value = self.client.request(request).await.map_err(later)?;
-            match difference(settings, &running["kubeletconfig"], "") {
-                Some(difference) => Err(kube::Error::Service(difference.into())),
-                None => Ok(()),
-            }
+            self.client.request(request).await.map_err(later)
         })
-        .await
+        .await?;
+        let what = format!("the kubelet of {name}");
+        match difference(settings, &running["kubeletconfig"], "") {
+            Some(difference) => Err(ClusterError::Otherwise { what, difference }),
+            None => Ok(()),
+        }
     }
 
     /// When the kubelet of a node said last that the node is Ready; `None` when it is not.
@@ -84,8 +85,8 @@ fn difference(wanted: &Value, running: &Value, name: &str) -> Option<String> {
         }),
         (Value::String(wanted), Value::String(running)) if is_same(wanted, running) => None,
         _ if wanted == running => None,
-        (_, Value::Null) => Some(format!("it runs without `{name}`")),
-        _ => Some(format!("it runs with `{name}` {running}")),
+        (_, Value::Null) => Some(format!("runs without `{name}`")),
+        _ => Some(format!("runs with `{name}` {running}")),
     }
 }
 
@@ -109,30 +110,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_new_settings_are_awaited() {
+    async fn a_kubelet_that_just_started_is_awaited() {
         let api = FakeApi::new();
         let refusal =
             json!({ "kind": "Status", "status": "Failure", "code": 500, "message": "dial tcp", "reason": "" });
         let new = json!({ "maxPods": 200, "evictionHard": { "memory.available": "1Gi", "pid.available": "5%" },
             "shutdownGracePeriod": "1m0s", "registerNode": true });
-        api.expect(CONFIGZ, 500, &refusal)
-            .expect(CONFIGZ, 200, &running(&json!({ "maxPods": 110, "shutdownGracePeriod": "0s" })))
-            .expect(CONFIGZ, 200, &running(&new));
+        api.expect(CONFIGZ, 500, &refusal).expect(CONFIGZ, 200, &running(&new));
         let wanted =
             json!({ "maxPods": 200, "evictionHard": { "memory.available": "1Gi" }, "shutdownGracePeriod": "1m" });
-        api.cluster().await_kubelet_configuration("w-1", &wanted, Duration::from_secs(9)).await.unwrap();
+        api.cluster().check_kubelet_configuration("w-1", &wanted, Duration::from_secs(9)).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_the_kubelet_does_not_take_is_told() {
         let api = FakeApi::new();
-        for _ in 0..3 {
-            api.expect(CONFIGZ, 200, &running(&json!({ "maxPods": 50 })));
-        }
+        api.expect(CONFIGZ, 200, &running(&json!({ "maxPods": 50 })));
         let cluster = api.cluster();
         let wanted = json!({ "maxPods": 200 });
-        let error = cluster.await_kubelet_configuration("w-1", &wanted, Duration::from_millis(500)).await.unwrap_err();
-        assert!(error.to_string().ends_with("it runs with `maxPods` 50"), "{error}");
+        let error = cluster.check_kubelet_configuration("w-1", &wanted, Duration::from_secs(9)).await.unwrap_err();
+        assert_eq!(error.to_string(), "the kubelet of w-1 runs with `maxPods` 50");
     }
 
     fn node(status: &str, at: &str) -> Value {

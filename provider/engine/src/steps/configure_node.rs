@@ -69,7 +69,7 @@ pub(super) async fn set_on_kubelet(
     let works = async {
         let cluster = cx.cluster().await?;
         let settings = kubelet::configuration(&spec.kubelet);
-        unless_cancelled(cx, cluster.await_kubelet_configuration(name, &settings, KUBELET_DEADLINE)).await?;
+        unless_cancelled(cx, cluster.check_kubelet_configuration(name, &settings, KUBELET_DEADLINE)).await?;
         // One that cannot live with its settings ends after it has begun to answer, and before it says that it is ready.
         if let Some(before) = before {
             unless_cancelled(cx, cluster.await_ready_report(name, before, KUBELET_DEADLINE)).await?;
