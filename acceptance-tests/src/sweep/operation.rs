@@ -1,6 +1,6 @@
 //! What is done to a cluster while it is disturbed.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::scenario::{Address, Scenario};
 
@@ -25,13 +25,14 @@ pub struct Operation {
 const CHANGE: Operation =
     Operation { name: "", before: Some(three_and_one), change: three_and_one, destroys: false, parts: 1 };
 
-pub const OPERATIONS: [Operation; 8] = [
+pub const OPERATIONS: [Operation; 9] = [
     Operation { name: "create", before: None, change: two_and_one, parts: 4, ..CHANGE },
     Operation { name: "add", before: Some(one_and_one), change: three_and_two, parts: 3, ..CHANGE },
     Operation { name: "remove", before: Some(three_and_two), change: one_and_one, ..CHANGE },
     Operation { name: "replace", change: replace, parts: 3, ..CHANGE },
     Operation { name: "upgrade", change: upgrade, parts: 0, ..CHANGE },
     Operation { name: "renew", change: renew, ..CHANGE },
+    Operation { name: "configure", change: configure, ..CHANGE },
     Operation { name: "restore", before: Some(with_snapshot), change: restore, parts: 0, ..CHANGE },
     Operation { name: "destroy", before: Some(two_and_one), change: two_and_one, destroys: true, ..CHANGE },
 ];
@@ -75,6 +76,15 @@ fn upgrade(scenario: &mut Scenario) -> Result<()> {
 
 fn renew(scenario: &mut Scenario) -> Result<()> {
     override_cluster(scenario, "certificates = { renew_trigger = \"sweep\" }")
+}
+
+/// Labels and another kubelet setting for every host.
+fn configure(scenario: &mut Scenario) -> Result<()> {
+    let main = std::fs::read_to_string(scenario.terraform.folder().join("main.tf"))?;
+    let key = "ssh_host_key = local.hosts[name].ssh_host_key";
+    ensure!(main.matches(key).count() == 2, "the example has another form now");
+    let settings = format!("{key}\n      labels = {{ sweep = \"yes\" }}\n      kubelet = {{ max_pods = 90 }}");
+    scenario.terraform.write("main.tf", &main.replace(key, &settings))
 }
 
 const SNAPSHOT: &str = "backup = { trigger = \"sweep\", copy_to = \"copies\" }";

@@ -75,6 +75,12 @@ impl Run {
         self.diagnostics.iter().filter(|diagnostic| diagnostic.severity == "error")
     }
 
+    /// All that its errors say, to look for words in.
+    pub fn told(&self) -> String {
+        let texts: Vec<_> = self.errors().flat_map(|error| [error.summary.as_str(), error.detail.as_str()]).collect();
+        texts.join("\n")
+    }
+
     /// Everything terraform and the provider wrote into their logs.
     pub fn trace(&self) -> Result<String> {
         let file = self.log.with_extension("trace");

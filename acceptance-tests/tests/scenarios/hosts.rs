@@ -8,7 +8,8 @@ pub(crate) fn leave_no_trace(scenario: &Scenario, host: &str) -> Result<()> {
     let traces = scenario.machine(host).run(
         r#"
         for path in /etc/kubernetes /etc/kubeone /var/lib/etcd/member /var/lib/kubelet/config.yaml /etc/cni/net.d \
-          /var/lib/cni /run/kubeone /run/kubeone.lock /etc/sysctl.d/99-kubeone.conf /etc/apt/sources.list.d/kubeone.sources; do
+          /var/lib/cni /run/kubeone /run/kubeone.lock /etc/sysctl.d/99-kubeone.conf /etc/apt/sources.list.d/kubeone.sources \
+          /etc/systemd/system/kubelet.service.d; do
           if [ -d "$path" ]; then
             [ -z "$(ls -A "$path")" ] || echo "$path holds $(ls -A "$path" | tr '\n' ' ')"
           elif [ -e "$path" ]; then

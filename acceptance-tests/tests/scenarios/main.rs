@@ -4,6 +4,7 @@
 //! `KUBEONE_PROVIDER`, else from the folder of this very build.
 
 mod all_hosts_lost;
+mod all_unreachable;
 mod apt_locked;
 mod backup;
 mod certificates;
@@ -11,7 +12,9 @@ mod change;
 mod cluster_status;
 mod control_planes_come_and_go;
 mod control_planes_replaced;
+mod create_fails;
 mod ctrl_c;
+mod destroyed;
 mod foreign_host;
 mod hosts;
 mod hosts_come_and_go;
@@ -20,16 +23,23 @@ mod imported;
 mod interrupted;
 mod kubeconfig;
 mod kubernetes;
+mod mistakes;
+mod node_settings;
 mod one_and_one;
 mod opentofu;
+mod partly_unknown;
 mod process_watch;
 mod progress_files;
+mod quorum_guarded;
 mod quorum_lost;
 mod repairs;
 mod restored;
+mod state_evolves;
 mod three_and_two;
 mod two_applies;
 mod upgrade;
+mod upgrade_fails;
+mod upgrade_planned;
 mod workers_come_and_go;
 
 use std::process::ExitCode;
@@ -67,13 +77,22 @@ const BY_NAME: &[(&str, Story)] = &[
     ("backup", backup::run),
     ("drift-repaired", repairs::drift),
     ("api-down", repairs::api_down),
-    ("all-unreachable", repairs::all_unreachable),
+    ("all-unreachable", all_unreachable::run),
+    ("node-settings", node_settings::run),
     ("kubeconfig", kubeconfig::run),
     ("cluster-status", cluster_status::run),
     ("restored", restored::run),
     ("restore-interrupted", restored::interrupted),
     ("quorum-lost", quorum_lost::run),
     ("all-hosts-lost", all_hosts_lost::run),
+    ("mistakes", mistakes::run),
+    ("partly-unknown", partly_unknown::run),
+    ("create-fails", create_fails::run),
+    ("quorum-guarded", quorum_guarded::run),
+    ("destroyed", destroyed::run),
+    ("state-evolves", state_evolves::run),
+    ("upgrade-planned", upgrade_planned::run),
+    ("upgrade-fails", upgrade_fails::run),
     ("upgrade-patch", upgrade::patch),
     ("upgrade-minor", upgrade::minor),
     ("upgrade-provider-killed", upgrade::provider_killed),

@@ -89,33 +89,6 @@ pub(crate) fn api_down(programs: &Programs) -> Result<()> {
     kubernetes::pods_reach_each_other(&scenario, 2)
 }
 
-/// Nobody answers: the plan says so in time and leaves the state as it is.
-pub(crate) fn all_unreachable(programs: &Programs) -> Result<()> {
-    let mut scenario = Scenario::of_local_example("all-unreachable", programs)?;
-    scenario.apply()?;
-    let before = scenario.terraform.state_text()?;
-    for (how, limit) in [("refuse", 25), ("are silent", 60)] {
-        for name in [CONTROL_PLANE, WORKER] {
-            let machine = scenario.machine(name);
-            if how == "refuse" {
-                machine.run("systemctl stop ssh.socket ssh 2>/dev/null || systemctl stop ssh").map(drop)?;
-            } else {
-                machine.plug(false)?;
-            }
-        }
-        let began = Instant::now();
-        let run = scenario.terraform.plan_run(&[])?;
-        let seconds = began.elapsed().as_secs();
-        run.must_succeed()?;
-        eprintln!("plan when all hosts {how}: {seconds} s");
-        ensure!(seconds < limit, "a plan when all hosts {how} took {seconds} s");
-        let warned = run.diagnostics.iter().any(|diagnostic| diagnostic.summary.contains("could not be looked at"));
-        ensure!(warned, "the plan does not warn: {:#?}", run.diagnostics);
-        ensure!(scenario.terraform.state_text()? == before, "the state changed");
-    }
-    Ok(())
-}
-
 /// Gives the worker's kubelet a certificate that ends in a minute, which it has no time to renew.
 fn make_kubelet_certificate_end(scenario: &Scenario) -> Result<()> {
     let kubeconfig = scenario.machine(CONTROL_PLANE).run(

@@ -39,6 +39,8 @@ pub enum StepError {
     /// The host is not what the plan was made for; the next plan sees it as it is.
     #[error("{reason}")]
     Refused { reason: String },
+    #[error("the kubelet did not run well with its new settings; those before are back")]
+    TakenBack { source: Box<StepError> },
     #[error("{condition} did not become true within {} s; last seen: {last_seen}", deadline.as_secs())]
     TimedOut { condition: String, deadline: Duration, last_seen: String },
     #[error("cancelled")]
@@ -52,6 +54,10 @@ impl StepError {
             Self::Host(error) => error.hint(),
             Self::Kubernetes(error) => error.hint().map(str::to_owned),
             Self::Copy(error) => error.hint().map(str::to_owned),
+            Self::TakenBack { .. } => Some(
+                "look at `journalctl -u kubelet` on the host, and at flags in /etc/default/kubelet, which go before settings"
+                    .to_owned(),
+            ),
             Self::NoApi { .. } => Some("look at the kubelet and the static pods of a control plane".to_owned()),
             Self::UnknownHost { .. } => Some("this is a bug in the provider, please report it".to_owned()),
             _ => None,

@@ -67,15 +67,11 @@ pub async fn import(entrance: &Entrance, host: Arc<dyn Host>) -> Result<Imported
     let port = settings::secure_port(&String::from_utf8_lossy(manifest.expose()));
 
     let api = connect_through(host, port).await.map_err(ImportError::Cluster)?;
-    let (configuration, nodes) = async {
-        let configuration = api.cluster.kubeadm_configuration(PATIENCE).await?;
-        Ok::<_, StepError>((configuration, api.cluster.node_settings(PATIENCE).await?))
-    }
-    .await
-    .map_err(ImportError::Cluster)?;
+    let configuration = api.cluster.kubeadm_configuration(PATIENCE).await;
+    let configuration = configuration.map_err(|error| ImportError::Cluster(error.into()))?;
     let configuration =
         configuration.ok_or_else(|| no_control_plane("there is no ConfigMap kube-system/kubeadm-config".to_owned()))?;
-    let found = settings::Found { entrance, facts: &facts, api: &api.facts, nodes: &nodes, server: &api.server, port };
+    let found = settings::Found { entrance, facts: &facts, api: &api.facts, server: &api.server, port };
     let (name, settings) = found.settings(&configuration)?;
     let spec = settings::read(&settings)?;
     let ours = facts.marker.as_ref().is_some_and(|marker| marker.uid.as_ref() == Some(&api.facts.cluster_uid));

@@ -18,10 +18,12 @@ mod health;
 mod import;
 mod kubeadm;
 mod kubeconfig;
+mod kubelet;
 mod leaving;
 mod local;
 mod lock;
 mod marker;
+mod node_changes;
 mod observe;
 mod observed;
 mod plan;
@@ -48,10 +50,11 @@ pub use import::{Entrance, ImportError, Imported, import};
 pub use kubeconfig::{is_due as kubeconfig_is_due, mint_kubeconfig};
 pub use local::{LocalError, LocalMachine};
 pub use lock::{Held, Holder, Lock, LockError};
+pub use node_changes::NodeChange;
 pub use observe::observe;
 pub use observed::{
     AddonState, ApiFacts, ApiState, BegunRestore, CgroupVersion, DeprecatedApi, EtcdMember, HostFacts, HostState,
-    KubernetesFiles, Marker, NodeFacts, Observed, OperatingSystem, PackageVersions, UnitState,
+    KubernetesFiles, Marker, NodeFacts, NodeSettings, Observed, OperatingSystem, PackageVersions, UnitState,
 };
 pub use plan::{Action, Lane, Plan, Stage, plan_create_or_update, plan_removal};
 pub use repair::Repair;

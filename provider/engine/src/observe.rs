@@ -9,7 +9,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use api::{ca_sha256, connect, connect_through};
+pub(crate) use api::{ca_sha256, connect, connect_through, node_facts};
 use futures::future::{join, join_all};
 pub(crate) use host::observe_host;
 use jiff::Timestamp;

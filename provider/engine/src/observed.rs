@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kubeone_spec::Taint;
 use serde::{Deserialize, Serialize};
 
 use crate::snapshots::HeldSnapshot;
@@ -91,6 +92,8 @@ pub struct HostFacts {
     pub disabled_services: Vec<String>,
     /// Members of etcd as this host's own member sees them; empty when there is none or it does not answer.
     pub etcd_members: Vec<EtcdMember>,
+    /// Content of our file with the kubelet's settings; empty when there is none.
+    pub kubelet_settings: String,
     /// Snapshots of etcd that this host knows of.
     pub snapshots: Vec<HeldSnapshot>,
     /// The restore for which this control plane was stopped.
@@ -267,8 +270,20 @@ pub struct NodeFacts {
     pub internal_address: String,
     /// `/etc/machine-id` of the machine that registered the node.
     pub machine_id: String,
-    /// Labels that we set, without Kubernetes' own.
+    pub settings: NodeSettings,
+}
+
+/// What we set on a node, and what others did as far as it stands in the way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeSettings {
+    /// Those that we set and nobody has changed since.
     pub labels: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
+    /// All of them, without those of Kubernetes' own controllers.
+    pub taints: Vec<Taint>,
+    /// Those that we set; `None` where we never set any.
+    pub own_taints: Option<Vec<Taint>>,
 }
 
 /// An addon as its inventory in the cluster describes it.

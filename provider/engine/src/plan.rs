@@ -2,6 +2,7 @@
 
 mod action;
 mod adopt;
+mod configure;
 mod install;
 mod leave;
 mod remove;
@@ -13,6 +14,8 @@ mod upgrade;
 use std::fmt;
 
 pub use action::Action;
+#[cfg(test)]
+pub(crate) use configure::own_all_taints;
 pub use install::plan_create_or_update;
 #[cfg(test)]
 pub(crate) use install::plan_with_addons;

@@ -7,6 +7,7 @@ use kubeone_spec::Role;
 use serde::{Deserialize, Serialize};
 
 use crate::leaving::leavers;
+use crate::node_changes::of_host;
 use crate::observed::{ApiState, EtcdMember, HostFacts, Observed};
 use crate::renewal::KUBELET_CERTIFICATE;
 use crate::restore;
@@ -52,10 +53,13 @@ pub(crate) fn repairs(wanted: &Wanted, observed: &Observed, name: &str, role: Ro
     }
     let mut repairs = on_host(facts, &observed.observed_at);
     if !matches!(observed.api, ApiState::Silent { .. }) {
-        // With the API there, containerd is the preparation's business.
+        // With the API there, containerd is the preparation's business; and a kubelet that is to have other settings may not
+        // start with those that it has.
+        let settings =
+            has_node(observed, name) && wanted.spec.host(name).is_some_and(|host| of_host(host, facts).is_some());
         for repair in &mut repairs {
             if let Repair::Start { services } = repair {
-                services.retain(|service| service != CONTAINERD);
+                services.retain(|service| service != CONTAINERD && !(settings && service == KUBELET));
             }
         }
         repairs.retain(|repair| !matches!(repair, Repair::Start { services } if services.is_empty()));

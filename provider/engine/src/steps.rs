@@ -4,6 +4,7 @@ pub(crate) mod adopt_host;
 pub(crate) mod apply_addon;
 pub(crate) mod await_api;
 pub(crate) mod await_nodes;
+pub(crate) mod configure_node;
 mod control_plane;
 pub(crate) mod copy_snapshots;
 pub(crate) mod fetch_upgrade;
@@ -33,7 +34,7 @@ use std::time::Duration;
 
 use kubeone_hosts::{Host, HostError, Os, OsError};
 use kubeone_kubernetes::ClusterError;
-use kubeone_spec::{HostSpec, Span};
+use kubeone_spec::{HostSpec, Role, Span};
 
 use crate::cx::Cx;
 use crate::error::StepError;
@@ -80,11 +81,9 @@ pub(crate) async fn record_files(host: &dyn Host) -> Result<(), StepError> {
     Ok(())
 }
 
-/// The last part of becoming a node: labels, the record of kubeadm's files, and the marker that says so.
-async fn finish_node(cx: &Cx<'_>, name: &str, spec: &HostSpec, marker: Marker, uid: &str) -> Result<(), StepError> {
-    if !spec.labels.is_empty() {
-        cx.cluster().await?.set_node_labels(name, &spec.labels).await?;
-    }
+/// The last part of becoming a node: its labels and the like, the record of kubeadm's files, and the marker that says so.
+async fn finish_node(cx: &Cx<'_>, name: &str, role: Role, marker: Marker, uid: &str) -> Result<(), StepError> {
+    configure_node::set_on_node(cx, name, role, host_spec(cx, name)?).await?;
     let host = cx.host(name)?;
     record_files(host).await?;
     host.write(&marker.finished(cx.spec, uid).file()?).await?;

@@ -3,9 +3,12 @@
 mod backup;
 mod cases;
 mod change;
+mod configure;
 mod laws;
 mod leave;
+mod node_notation;
 mod notation;
+mod repair;
 mod repairs;
 mod restore;
 mod upgrade;
@@ -16,13 +19,12 @@ use kubeone_spec::{ClusterSpec, Cni, Role};
 
 use crate::addons::WantedAddon;
 use crate::observed::{
-    AddonState, ApiFacts, ApiState, EtcdMember, HostFacts, HostState, Marker, NodeFacts, Observed, PackageVersions,
-    UnitState,
+    AddonState, ApiFacts, ApiState, EtcdMember, HostFacts, HostState, Marker, NodeFacts, NodeSettings, Observed,
+    PackageVersions, UnitState,
 };
 use crate::plan::Action;
 use crate::prepare;
-use crate::renewal::{AUTHORITIES, COMPONENT_CERTIFICATES, KUBELET_CERTIFICATE, renewal};
-use crate::repair::{Repair, on_host};
+use crate::renewal::{AUTHORITIES, COMPONENT_CERTIFICATES, KUBELET_CERTIFICATE};
 use crate::wanted::{LeavingHost, Wanted};
 
 /// When the world is looked at.
@@ -100,6 +102,8 @@ impl World {
         facts.marker = None;
         facts.files.clear();
         facts.units.clear();
+        let settings = self.settings(host);
+        *settings = NodeSettings { taints: std::mem::take(&mut settings.taints), ..NodeSettings::default() };
     }
 
     pub(crate) fn facts(&mut self, host: &str) -> &mut HostFacts {
@@ -130,6 +134,7 @@ impl World {
             Action::StopControlPlane { host, what } => self.stop_control_plane(host, what, extent),
             Action::RestoreEtcd { host, what } => self.restore_etcd(host, what, extent),
             Action::RepairNode { host, role, what } => self.repair(host, *role, what, extent),
+            Action::ConfigureNode { host, role, what } => self.configure(host, *role, what, extent),
             Action::AwaitApi => self.await_api(extent),
             Action::RenewCertificates { host, .. } => self.renew(host, extent),
             Action::RemoveNode { host, role, .. } => self.leave(host, *role, extent),
@@ -173,7 +178,8 @@ impl World {
         if extent == Extent::Whole {
             facts.swap_active = false;
             facts.disabled_services.clear();
-            facts.files = prepare::expected_files(&spec, facts);
+            let files = prepare::expected_files(&spec, facts);
+            Self::set_files(facts, files);
         }
     }
 
@@ -208,15 +214,6 @@ impl World {
         }
     }
 
-    /// The marker is all it writes.
-    fn adopt(&mut self, host: &str, extent: Extent) {
-        let (spec, uid) = (self.wanted.spec.clone(), self.wanted.uid.clone().unwrap_or_default());
-        let facts = self.facts(host);
-        if extent == Extent::Whole && facts.marker.is_none() {
-            facts.marker = Some(Marker::adopted(&spec, &uid, &facts.packages));
-        }
-    }
-
     fn join(&mut self, host: &str, role: Role, extent: Extent) {
         assert!(self.api().init_complete, "{host} joins before the control plane is there");
         let finished = self.facts(host).marker.as_ref().is_some_and(|marker| marker.uid.is_some());
@@ -234,6 +231,7 @@ impl World {
     /// What kubeadm leaves on the host itself.
     fn kubeadm(&mut self, host: &str, role: Role, unit: &str, extent: Extent) {
         let version = self.wanted.spec.kubernetes_version;
+        self.set_kubelet_before_start(host);
         let facts = self.facts(host);
         assert!(facts.containerd_active && !facts.packages.kubeadm.is_empty(), "{host} is not prepared");
         facts.kubernetes.kubelet_conf = true;
@@ -256,80 +254,21 @@ impl World {
         facts.units.insert(unit.to_owned(), state);
     }
 
-    fn renew(&mut self, host: &str, extent: Extent) {
-        let spec = self.wanted.spec.clone();
-        let now = self.observed.observed_at.clone();
-        let facts = self.facts(host);
-        let Some(renewal) = renewal(&spec, facts, &now) else { return };
-        facts.renewal_begun = renewal.certificates.iter().map(|certificate| certificate.name.to_owned()).collect();
-        let renewed = match extent {
-            Extent::Early => 0,
-            Extent::Middle => renewal.certificates.len() / 2,
-            Extent::Late | Extent::Whole => renewal.certificates.len(),
-        };
-        for certificate in &renewal.certificates[..renewed] {
-            facts.certificates.insert(certificate.path.to_owned(), IN_A_YEAR.to_owned());
-        }
-        if extent == Extent::Whole {
-            facts.renewal_begun.clear();
-            facts.marker = facts.marker.take().map(|marker| marker.renewed(&spec));
-        }
-    }
-
-    fn repair(&mut self, host: &str, role: Role, what: &[Repair], extent: Extent) {
-        let facts = self.facts(host);
-        facts.swap_active = false;
-        for repair in on_host(facts, NOW) {
-            match repair {
-                Repair::Start { .. } if extent >= Extent::Middle => {
-                    (facts.containerd_active, facts.kubelet_active) = (true, true);
-                    facts.disabled_services.clear();
-                }
-                Repair::Restore { .. } if extent == Extent::Early => _ = facts.changed_files.pop(),
-                Repair::Restore { .. } => facts.changed_files.clear(),
-                Repair::RenewKubeletCertificate if extent >= Extent::Late => {
-                    facts.certificates.insert(KUBELET_CERTIFICATE.to_owned(), IN_A_YEAR.to_owned());
-                }
-                _ => {}
-            }
-        }
-        if what.contains(&Repair::RegisterNode) {
-            self.become_node(host, role, extent);
-        }
-    }
-
-    /// Silent from now on.
-    pub(crate) fn silence(&mut self) {
-        let silent = ApiState::Silent { reason: "connection refused".to_owned() };
-        if let ApiState::Answered(facts) = std::mem::replace(&mut self.observed.api, silent) {
-            self.unsaid = Some(facts);
-        }
-    }
-
-    fn await_api(&mut self, extent: Extent) {
-        for name in self.wanted.spec.control_plane.clone().keys() {
-            let facts = self.facts(name);
-            assert!(on_host(facts, NOW).is_empty(), "the API cannot come back: {name} is not repaired");
-        }
-        if extent == Extent::Whole
-            && let Some(facts) = self.unsaid.take()
-        {
-            self.observed.api = ApiState::Answered(facts);
-        }
-    }
-
-    fn become_node(&mut self, host: &str, role: Role, extent: Extent) {
+    pub(super) fn become_node(&mut self, host: &str, role: Role, extent: Extent) {
         if extent >= Extent::Late {
             let kubelet_version = format!("v{}", self.wanted.spec.kubernetes_version);
             let control_plane = role == Role::ControlPlane;
             let machine_id = self.facts(host).machine_id.clone();
-            let node = NodeFacts { control_plane, kubelet_version, machine_id, ..NodeFacts::default() };
+            let taints = self.wanted.spec.host(host).map(|host| host.taints_as(role)).unwrap_or_default();
+            let settings = NodeSettings { taints, ..NodeSettings::default() };
+            let node = NodeFacts { control_plane, kubelet_version, machine_id, settings, ..NodeFacts::default() };
             let nodes = &mut self.api().nodes;
             if nodes.get(host).is_none_or(|present| present.machine_id != node.machine_id) {
                 nodes.insert(host.to_owned(), node);
             }
         }
         if extent == Extent::Whole {
+            self.set_on_node(host, role, extent);
             let spec = self.wanted.spec.clone();
             let facts = self.facts(host);
             facts.marker =
@@ -378,6 +317,7 @@ impl World {
             facts.packages = PackageVersions::default();
             facts.containerd_active = false;
             facts.files.clear();
+            facts.kubelet_settings.clear();
         }
         if extent == Extent::Whole {
             facts.marker = None;

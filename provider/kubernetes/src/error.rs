@@ -23,6 +23,8 @@ pub enum ClusterError {
     Answer { act: String, reason: String },
     #[error("see {what} within {waited:?}; last seen: {last_seen}")]
     NotReady { what: String, waited: Duration, last_seen: String },
+    #[error("{what} {difference}")]
+    Otherwise { what: String, difference: String },
     #[error("empty node `{node}` within {} s; still there: {pods}", waited.as_secs())]
     NotDrained { node: String, waited: Duration, pods: String },
     #[error("prepare an addon")]
@@ -53,6 +55,7 @@ impl ClusterError {
             Self::Refused { .. }
             | Self::Answer { .. }
             | Self::NotReady { .. }
+            | Self::Otherwise { .. }
             | Self::Addon(_)
             | Self::Random { .. } => None,
         }

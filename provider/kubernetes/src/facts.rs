@@ -11,7 +11,8 @@ use kube::{Api, Resource, api::ListParams, core::NamespaceResourceScope};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Addon, Cluster, ClusterError, DeprecatedApi, call::ask, cluster::SYSTEM_NAMESPACE, drain::is_cordoned_by_us,
+    Addon, Cluster, ClusterError, DeprecatedApi, NodeSettings, call::ask, cluster::SYSTEM_NAMESPACE,
+    drain::is_cordoned_by_us, node_settings,
 };
 
 /// The cluster as the API describes it.
@@ -45,7 +46,7 @@ pub struct Node {
     pub internal_address: String,
     /// `/etc/machine-id` of the machine that registered it.
     pub machine_id: String,
-    pub labels: BTreeMap<String, String>,
+    pub settings: NodeSettings,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,6 +104,17 @@ impl Cluster {
             .collect())
     }
 
+    /// One node, which may not have registered yet: kubeadm is done with a join when the kubelet has its certificate.
+    pub async fn await_node(&self, name: &str, deadline: Duration) -> Result<Node, ClusterError> {
+        let node = ask(format!("read Node {name}"), deadline, || async {
+            self.nodes_api().get(name).await.map_err(|error| match error {
+                kube::Error::Api(status) if status.is_not_found() => kube::Error::Service(status.into()),
+                other => other,
+            })
+        });
+        Ok(describe(node.await?))
+    }
+
     /// Whether an earlier `kubeadm init` came to its end.
     pub async fn init_complete(&self, patience: Duration) -> Result<bool, ClusterError> {
         let (kubeadm_config, kubelet_config, cluster_info, kube_proxy, coredns) = try_join!(
@@ -143,6 +155,7 @@ impl Cluster {
 
 fn describe(node: KubernetesNode) -> Node {
     let cordoned_by_us = is_cordoned_by_us(&node);
+    let settings = node_settings::settings(&node);
     let status = node.status.unwrap_or_default();
     let labels = node.metadata.labels.unwrap_or_default();
     let info = status.node_info.unwrap_or_default();
@@ -161,7 +174,7 @@ fn describe(node: KubernetesNode) -> Node {
             .find(|address| address.type_ == "InternalIP")
             .map(|address| address.address)
             .unwrap_or_default(),
-        labels,
+        settings,
     }
 }
 
@@ -205,6 +218,17 @@ mod tests {
         assert!(described.ready && described.control_plane && described.unschedulable);
         assert_eq!(described.internal_address, "10.0.0.1");
         assert_eq!(described.kubelet_version, "v1.36.3");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_may_come_late() {
+        let api = FakeApi::new();
+        api.expect_missing("GET /api/v1/nodes/w-1").expect(
+            "GET /api/v1/nodes/w-1",
+            200,
+            &json!({ "metadata": { "name": "w-1", "labels": { "node-role.kubernetes.io/control-plane": "" } } }),
+        );
+        assert!(api.cluster().await_node("w-1", Duration::from_secs(5)).await.unwrap().control_plane);
     }
 
     #[tokio::test]

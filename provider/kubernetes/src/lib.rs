@@ -16,6 +16,7 @@ mod facts;
 mod fake_api;
 mod inventory;
 mod kinds;
+mod kubelet;
 mod node_settings;
 mod nodes;
 mod prune;

@@ -74,11 +74,14 @@ pub struct Finding {
     pub detail: String,
     /// Other fields the finding was derived from; when one of them is not known yet, the finding says nothing.
     pub also: Vec<FieldPath>,
+    /// It is about the keys of a map alone: what stands under them need not be known.
+    pub of_keys: bool,
 }
 
 impl Finding {
     pub fn error(path: FieldPath, summary: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, path, summary: summary.into(), detail: detail.into(), also: Vec::new() }
+        let (summary, detail) = (summary.into(), detail.into());
+        Self { severity: Severity::Error, path, summary, detail, also: Vec::new(), of_keys: false }
     }
 
     pub fn warning(path: FieldPath, summary: impl Into<String>, detail: impl Into<String>) -> Self {
@@ -91,7 +94,15 @@ impl Finding {
         self
     }
 
+    #[must_use]
+    pub fn of_keys(mut self) -> Self {
+        self.of_keys = true;
+        self
+    }
+
+    /// Whether it may depend on what stands at this path.
     pub fn touches(&self, path: &FieldPath) -> bool {
-        self.path.touches(path) || self.also.iter().any(|other| other.touches(path))
+        let is_deeper = path.0.len() > self.path.0.len();
+        (self.path.touches(path) && !(self.of_keys && is_deeper)) || self.also.iter().any(|other| other.touches(path))
     }
 }

@@ -1,6 +1,7 @@
 //! What can be wrong with settings before any host is asked.
 
 mod access;
+mod node;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -100,7 +101,7 @@ fn hosts(spec: &ClusterSpec, findings: &mut Vec<Finding>) {
             "Name 1, 3 or 5 hosts.",
         ));
     } else if control_planes.is_multiple_of(2) {
-        findings.push(Finding::warning(
+        let finding = Finding::warning(
             FieldPath::root("control_plane"),
             format!("{control_planes} control planes are an even number"),
             format!(
@@ -108,7 +109,8 @@ fn hosts(spec: &ClusterSpec, findings: &mut Vec<Finding>) {
                 (control_planes - 1) / 2,
                 control_planes - 1
             ),
-        ));
+        );
+        findings.push(finding.of_keys());
     }
     let mut by_address: BTreeMap<&str, FieldPath> = BTreeMap::new();
     let maps = [("control_plane", &spec.control_plane), ("static_workers", &spec.static_workers)];
@@ -167,6 +169,8 @@ fn host_fields(name: &str, host: &HostSpec, path: &FieldPath, findings: &mut Vec
             "Nodes reach each other by IP address.",
         ));
     }
+    findings.extend(node::findings(host, path));
+    findings.extend(crate::kubelet::findings(&host.kubelet, &path.clone().field("kubelet")));
     if let Some(key) = &host.ssh_host_key
         && key.split_whitespace().count() < 2
     {
@@ -314,6 +318,18 @@ mod tests {
     fn an_even_number_of_control_planes_is_a_warning() {
         let found = findings(|settings| settings["control_plane"]["cp-2"] = json!({"address": "10.0.0.2"}));
         assert_eq!(found, ["Warning control_plane: 2 control planes are an even number"]);
+    }
+
+    #[test]
+    fn how_many_there_are_is_known_before_their_addresses() {
+        let settings = json!({
+            "name": "prod", "kubernetes_version": "1.35.4", "api_endpoint": { "host": "10.0.0.1" },
+            "control_plane": { "cp-1": { "address": "10.0.0.1" }, "cp-2": { "address": "10.0.0.2" } },
+        });
+        let found = validate_cluster(&serde_json::from_value(settings).unwrap());
+        let control_plane = FieldPath::root("control_plane");
+        assert!(!found[0].touches(&control_plane.clone().key("cp-2").field("address")));
+        assert!(found[0].touches(&control_plane));
     }
 
     #[test]

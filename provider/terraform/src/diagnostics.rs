@@ -13,9 +13,14 @@ pub(crate) fn from_findings(findings: impl IntoIterator<Item = Finding>) -> Diag
 }
 
 fn from_finding(finding: Finding) -> Diagnostic {
+    let mut detail = finding.detail;
+    // Terraform shows the line of what stands in the block itself; of all that lies deeper only that of the block.
+    if finding.path.0.len() > 1 {
+        let _ = write!(detail, "\n\nThis is about `{}`.", finding.path);
+    }
     let diagnostic = match finding.severity {
-        Severity::Error => Diagnostic::error(finding.summary, finding.detail),
-        Severity::Warning => Diagnostic::warning(finding.summary, finding.detail),
+        Severity::Error => Diagnostic::error(finding.summary, detail),
+        Severity::Warning => Diagnostic::warning(finding.summary, detail),
     };
     if finding.path.0.is_empty() { diagnostic } else { diagnostic.at(to_attribute_path(&finding.path)) }
 }

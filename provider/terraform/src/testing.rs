@@ -1,6 +1,7 @@
 //! Material for this crate's tests.
 
-use kubeone_spec::{ClusterStatus, NodeStatus};
+use kubeone_engine::NodeSettings;
+use kubeone_spec::{ClusterStatus, NodeStatus, Taint};
 use serde_json::json;
 use tfplugin::{AttributePath, Value};
 
@@ -13,8 +14,14 @@ pub(crate) fn config() -> Value {
     let host = |address: &str| {
         json!({
             "address": address, "private_address": address, "instance_id": "1", "ssh_host_key": "ssh-ed25519 AAAA",
-            "ssh_user": "admin", "ssh_port": 22, "labels": { "zone": "a" },
+            "ssh_user": "admin", "ssh_port": 22, "labels": { "zone": "a" }, "annotations": { "note": "x" },
             "taints": [{ "key": "dedicated", "value": "web", "effect": "NoSchedule" }],
+            "kubelet": {
+                "max_pods": 200, "system_reserved": { "memory": "500Mi" }, "eviction_hard": { "memory.available": "5%" },
+                "image_gc_high_threshold_percent": 70, "image_gc_low_threshold_percent": 60, "container_log_max_size": "50Mi",
+                "shutdown_grace_period": "1m", "shutdown_grace_period_critical_pods": "20s",
+                "allowed_unsafe_sysctls": ["net.core.somaxconn"],
+            },
         })
     };
     let settings = json!({
@@ -31,6 +38,17 @@ pub(crate) fn config() -> Value {
         "timeouts": { "create": "1h", "update": "2h", "delete": "30m", "read": "1m", "lock": "5m" },
     });
     complete(Value::from(settings), &CLUSTER.schema().ty())
+}
+
+/// What the nodes of the cluster of [`config`] carry.
+pub(crate) fn node_settings() -> NodeSettings {
+    let taints: Vec<Taint> = vec!["dedicated=web:NoSchedule".parse().unwrap()];
+    NodeSettings {
+        labels: [("zone".to_owned(), "a".to_owned())].into(),
+        annotations: [("note".to_owned(), "x".to_owned())].into(),
+        taints: taints.clone(),
+        own_taints: Some(taints),
+    }
 }
 
 /// The state after the cluster of [`config`] was made. It brings its own CNI, so that no addon shows in plans.

@@ -22,7 +22,8 @@ const WORKER_NEEDS: (u32, u64) = (1, 900);
 pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
     let spec = &wanted.spec;
     let mut findings = Vec::new();
-    let worked_on: BTreeSet<_> = plan.actions().filter_map(Action::host).collect();
+    let worked_on: BTreeSet<_> =
+        plan.actions().filter(|action| action.reaches_host()).filter_map(Action::host).collect();
     for (name, role, _) in spec.hosts() {
         let path = host_path(role, name);
         let works_on_it = worked_on.contains(name);

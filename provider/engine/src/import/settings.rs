@@ -1,15 +1,13 @@
 //! From what a cluster says of itself to the settings that describe it. Pure.
 
-use std::collections::BTreeMap;
-
-use kubeone_kubernetes::NodeSettings;
-use kubeone_spec::{ClusterNetwork, ClusterSpec, KubernetesVersion, Taint, TaintEffect};
+use kubeone_spec::{ClusterNetwork, ClusterSpec, KubernetesVersion, Role, Taint};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Entrance, ImportError};
 use crate::catalog;
 use crate::kubeadm::api_server_port;
+use crate::kubelet;
 use crate::observed::{ApiFacts, HostFacts, NodeFacts};
 
 /// Where kubeadm lets API servers listen.
@@ -21,7 +19,6 @@ pub(super) struct Found<'a> {
     /// Of the host that was looked at.
     pub facts: &'a HostFacts,
     pub api: &'a ApiFacts,
-    pub nodes: &'a BTreeMap<String, NodeSettings>,
     /// `server` of the administrator's kubeconfig.
     pub server: &'a str,
     /// Where the API server of the host listens.
@@ -175,12 +172,19 @@ impl Found<'_> {
                 host[field] = value;
             }
         }
-        let settings = self.nodes.get(name).cloned().unwrap_or_default();
-        if !settings.labels.is_empty() {
-            host["labels"] = json!(settings.labels);
+        let settings = &node.settings;
+        for (field, entries) in [("labels", &settings.labels), ("annotations", &settings.annotations)] {
+            if !entries.is_empty() {
+                host[field] = json!(entries);
+            }
         }
-        if settings.taints != default_taints(node) {
-            host["taints"] = json!(settings.taints);
+        let taints = settings.own_taints.as_ref().unwrap_or(&settings.taints);
+        let role = if node.control_plane { Role::ControlPlane } else { Role::Worker };
+        if *taints != Taint::of_kubeadm(role) {
+            host["taints"] = json!(taints);
+        }
+        if is_own && let Some(kubelet) = kubelet::read(&self.facts.kubelet_settings).filter(|it| !it.is_empty()) {
+            host["kubelet"] = json!(kubelet);
         }
         Ok(host)
     }
@@ -190,13 +194,6 @@ impl Found<'_> {
 pub(super) fn read(settings: &Value) -> Result<ClusterSpec, ImportError> {
     serde_path_to_error::deserialize(settings)
         .map_err(|error| unfit(format!("`{}` cannot be as it is there: {}", error.path(), error.inner())))
-}
-
-/// What absent `taints` mean.
-fn default_taints(node: &NodeFacts) -> Vec<Taint> {
-    let taint =
-        Taint { key: "node-role.kubernetes.io/control-plane".to_owned(), value: None, effect: TaintEffect::NoSchedule };
-    if node.control_plane { vec![taint] } else { Vec::new() }
 }
 
 /// `host`, `host:port` or `[address]:port`.

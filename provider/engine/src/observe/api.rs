@@ -17,7 +17,7 @@ use crate::cx::Hosts;
 use crate::error::StepError;
 use crate::kubeadm::api_server_port;
 use crate::marker;
-use crate::observed::{AddonState, ApiFacts, ApiState, DeprecatedApi, Marker, NodeFacts, Observed};
+use crate::observed::{AddonState, ApiFacts, ApiState, DeprecatedApi, Marker, NodeFacts, NodeSettings, Observed};
 use crate::restore::is_abandoned;
 use crate::wanted::Wanted;
 
@@ -208,24 +208,13 @@ fn ca_certificate(kubeconfig: &Secret<Vec<u8>>) -> Result<String, StepError> {
 }
 
 fn api_facts(facts: ClusterFacts, ca_certificate: String) -> ApiFacts {
-    let node = |node: kubeone_kubernetes::Node| NodeFacts {
-        ready: node.ready,
-        control_plane: node.control_plane,
-        unschedulable: node.unschedulable,
-        cordoned_by_us: node.cordoned_by_us,
-        kubelet_version: node.kubelet_version,
-        container_runtime_version: node.container_runtime_version,
-        internal_address: node.internal_address,
-        machine_id: node.machine_id,
-        labels: node.labels.into_iter().filter(|(key, _)| !is_kubernetes_own(key)).collect(),
-    };
     let addon = |addon: kubeone_kubernetes::AddonStatus| AddonState { hash: addon.hash, ready: addon.ready };
     ApiFacts {
         cluster_uid: facts.uid,
         ca_sha256: certificates::sha256_of_pem(&ca_certificate).unwrap_or_default(),
         ca_certificate,
         version: facts.version,
-        nodes: facts.nodes.into_iter().map(|(name, it)| (name, node(it))).collect(),
+        nodes: facts.nodes.into_iter().map(|(name, it)| (name, node_facts(it))).collect(),
         addons: facts.addons.into_iter().map(|(name, it)| (name, addon(it))).collect(),
         init_complete: facts.init_complete,
         kubeadm_version: facts.kubeadm_version,
@@ -234,12 +223,26 @@ fn api_facts(facts: ClusterFacts, ca_certificate: String) -> ApiFacts {
     }
 }
 
-fn deprecated_api(api: kubeone_kubernetes::DeprecatedApi) -> DeprecatedApi {
-    DeprecatedApi { group_version: api.group_version, resource: api.resource, removed_release: api.removed_release }
+/// A node as the API describes it.
+pub(crate) fn node_facts(node: kubeone_kubernetes::Node) -> NodeFacts {
+    NodeFacts {
+        ready: node.ready,
+        control_plane: node.control_plane,
+        unschedulable: node.unschedulable,
+        cordoned_by_us: node.cordoned_by_us,
+        kubelet_version: node.kubelet_version,
+        container_runtime_version: node.container_runtime_version,
+        internal_address: node.internal_address,
+        machine_id: node.machine_id,
+        settings: NodeSettings {
+            labels: node.settings.labels,
+            annotations: node.settings.annotations,
+            taints: node.settings.taints,
+            own_taints: node.settings.own_taints,
+        },
+    }
 }
 
-/// Labels in Kubernetes' own domains are set by kubelet, kubeadm and clouds.
-fn is_kubernetes_own(label: &str) -> bool {
-    let domain = label.split_once('/').map_or("", |(domain, _)| domain);
-    domain.ends_with("kubernetes.io") || domain.ends_with("k8s.io")
+fn deprecated_api(api: kubeone_kubernetes::DeprecatedApi) -> DeprecatedApi {
+    DeprecatedApi { group_version: api.group_version, resource: api.resource, removed_release: api.removed_release }
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::certificates;
 use crate::error::StepError;
 use crate::etcd;
+use crate::kubelet;
 use crate::observed::{HostFacts, Marker};
 use crate::prepare;
 use crate::snapshots::{Description, HeldSnapshot};
@@ -40,7 +41,8 @@ struct Described {
 
 pub(crate) async fn observe_host(host: &dyn Host) -> Result<HostFacts, StepError> {
     // Which system the host has is one of the things to find out.
-    let script = Os::common().script("observe")?.lines("FILES", prepare::MANAGED_FILES);
+    let script =
+        Os::common().script("observe")?.lines("FILES", prepare::MANAGED_FILES.into_iter().chain(kubelet::FILES));
     let mut facts = parse(&host.run(&script).await?.stdout)?;
     facts.ssh_host_key = host.host_key().unwrap_or_default();
     facts.os.scripts = Os::lookup(&facts.os.id, &facts.os.id_like).ok().map(|os| os.id().to_owned());

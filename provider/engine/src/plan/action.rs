@@ -5,6 +5,7 @@ use std::fmt;
 use kubeone_spec::{KubernetesVersion, Role};
 use serde::{Deserialize, Serialize};
 
+use crate::node_changes::NodeChange;
 use crate::repair::Repair;
 use crate::snapshots::SnapshotCause;
 
@@ -75,6 +76,12 @@ pub enum Action {
         role: Role,
         what: Vec<Repair>,
     },
+    /// Labels, annotations, taints and kubelet settings of a finished node, as its host's settings want them.
+    ConfigureNode {
+        host: String,
+        role: Role,
+        what: Vec<NodeChange>,
+    },
     /// Waits until the Kubernetes API answers.
     AwaitApi,
     /// `kubeadm certs renew` for what is due, and a restart of what uses it. `reason` is for the reader, the step looks
@@ -137,6 +144,7 @@ impl Action {
             | Self::StopControlPlane { host, .. }
             | Self::RestoreEtcd { host, .. }
             | Self::RepairNode { host, .. }
+            | Self::ConfigureNode { host, .. }
             | Self::RenewCertificates { host, .. }
             | Self::RemoveNode { host, .. }
             | Self::FetchUpgrade { host, .. }
@@ -150,6 +158,20 @@ impl Action {
             | Self::PreflightUpgrade { .. }
             | Self::UpgradeKubeadmAddons { .. } => None,
         }
+    }
+
+    /// Whether the machine has to be reached for it.
+    pub fn reaches_host(&self) -> bool {
+        match self {
+            Self::ConfigureNode { .. } => self.restarts_kubelet(),
+            other => other.host().is_some(),
+        }
+    }
+
+    /// Whether it gives the kubelet other settings.
+    pub fn restarts_kubelet(&self) -> bool {
+        let is_of_kubelet = |change: &NodeChange| matches!(change, NodeChange::Kubelet { .. });
+        matches!(self, Self::ConfigureNode { what, .. } if what.iter().any(is_of_kubelet))
     }
 
     /// Whether its host is a node afterwards that was none before.
@@ -213,6 +235,10 @@ impl fmt::Display for Action {
             Self::RepairNode { host, role, what } => {
                 let what: Vec<_> = what.iter().map(ToString::to_string).collect();
                 write!(f, "{host}: repair {role} ({})", what.join(", "))
+            }
+            Self::ConfigureNode { host, what, .. } => {
+                let what: Vec<_> = what.iter().map(ToString::to_string).collect();
+                write!(f, "{host}: {}", what.join("; "))
             }
             Self::AwaitApi => f.write_str("cluster: wait until the Kubernetes API answers"),
             Self::RenewCertificates { host, reason } => write!(f, "{host}: renew certificates ({reason})"),

@@ -6,7 +6,7 @@ use kubeone_spec::{ClusterSpec, Cni, KubernetesVersion, Role};
 
 use super::leave::Leave;
 use super::upgrade::add_upgrade;
-use super::{Action, Lane, Plan, adopt, renew, repair, restore};
+use super::{Action, Lane, Plan, adopt, configure, renew, repair, restore};
 use crate::addons::{self, WantedAddon};
 use crate::leaving::{has_finished, without_leavers};
 use crate::observed::{HostFacts, Observed};
@@ -77,6 +77,7 @@ pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[W
         plan.add("repair nodes", repair::repair_lanes(wanted, observed));
         plan.add("renew certificates", vec![renew::renewals(wanted, observed)]);
     }
+    plan.add("configure nodes", configure::lanes(wanted, observed));
     let joins = |role| joins(wanted, observed, role, init);
     let mut lanes = addon_lanes(addons, observed);
     lanes.extend(leave.make_way(joins(Role::ControlPlane), joins(Role::Worker)));

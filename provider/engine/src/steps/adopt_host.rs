@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use kubeone_spec::{Role, Taint};
+
 use super::{record_files, unless_cancelled};
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::observe::{self, observe_host};
+use crate::observe::{self, node_facts, observe_host};
 use crate::observed::Marker;
 use crate::report::Outcome;
 
@@ -36,6 +38,12 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str) -> Result<Outcome, StepError> {
     }
     if facts.kubernetes.ca_sha256 != observe::ca_sha256(cx.wanted, cx.hosts).await? {
         return Err(refused("its /etc/kubernetes/pki/ca.crt is not the CA of the cluster".to_owned()));
+    }
+    // What the settings drop later is to go; of taints the API does not tell whose they are.
+    let role = if node.control_plane { Role::ControlPlane } else { Role::Worker };
+    let settings = node_facts(node.clone()).settings;
+    if settings.own_taints.is_none() && settings.taints != Taint::of_kubeadm(role) {
+        cluster.own_node_taints(name).await?;
     }
     record_files(host).await?;
     host.write(&Marker::adopted(cx.spec, &uid, &facts.packages).file()?).await?;

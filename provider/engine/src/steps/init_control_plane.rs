@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use kubeone_hosts::{Host, Os};
-use kubeone_spec::{HostSpec, KubernetesVersion, Restore, RestoreSource};
+use kubeone_spec::{HostSpec, KubernetesVersion, Restore, RestoreSource, Role};
 
 use super::send_snapshot::{open, send};
 use super::stop_control_plane::end;
-use super::{API_DEADLINE, RESTORE_UNIT, await_earlier, clean_node, finish_node, host_spec, os_of, unless_cancelled};
+use super::{
+    API_DEADLINE, RESTORE_UNIT, await_earlier, clean_node, configure_node, finish_node, host_spec, os_of,
+    unless_cancelled,
+};
 use crate::bundle::Bundle;
 use crate::cx::Cx;
 use crate::error::StepError;
@@ -41,7 +44,8 @@ pub(crate) async fn run(
     let mut marker = Marker::claim(cx.spec, &facts)?;
 
     let present = facts.kubernetes.any();
-    if !(present && came_to_its_end(cx, &facts, copy.as_ref()).await) {
+    let made = present && came_to_its_end(cx, &facts, copy.as_ref()).await;
+    if !made {
         if present {
             if marker.uid.is_some() {
                 let reason = "the host carries a cluster that was finished once and does not answer now".to_owned();
@@ -52,6 +56,7 @@ pub(crate) async fn run(
         if let Some(copy) = &copy {
             seed(cx, host, &os, (name, host_spec), version, copy).await?;
         }
+        configure_node::set_before_start(host, &os, host_spec, &facts).await?;
         let config = kubeadm::init_config(cx.spec, name, host_spec, version, &facts)?;
         let ignored = if copy.is_some() { DATA_ARE_THERE } else { "" };
         let init = os.script("kubeadm_init")?.var("CONFIG", config).var("IGNORED", ignored);
@@ -59,6 +64,9 @@ pub(crate) async fn run(
     }
     let cluster = cx.cluster().await?;
     let uid = unless_cancelled(cx, cluster.await_api(API_DEADLINE)).await?;
+    if made {
+        configure_node::set_on_kubelet(cx, name, host_spec, &facts).await?;
+    }
     if let Some(copy) = &copy {
         if copy.snapshot.cluster_uid != uid {
             let reason =
@@ -68,7 +76,7 @@ pub(crate) async fn run(
         let key = cx.spec.restore.as_ref().and_then(Restore::key).unwrap_or_default();
         marker.restored = Some(remembered(now(), &key));
     }
-    finish_node(cx, name, host_spec, marker, &uid).await?;
+    finish_node(cx, name, Role::ControlPlane, marker, &uid).await?;
     if copy.is_some() {
         end(host).await?;
     }

@@ -7,7 +7,7 @@ use kubeone_kubernetes::{Cluster, Node};
 use kubeone_spec::{HostSpec, Role, Secret};
 
 use super::peer::{Peer, finished_control_plane};
-use super::{API_DEADLINE, await_earlier, clean_node, finish_node, host_spec, os_of, unless_cancelled};
+use super::{API_DEADLINE, await_earlier, clean_node, configure_node, finish_node, host_spec, os_of, unless_cancelled};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::observe::observe_host;
@@ -43,16 +43,18 @@ pub(super) async fn run(cx: &Cx<'_>, name: &str, role: Role) -> Result<Outcome, 
     }
     let nodes = cluster.nodes(API_DEADLINE).await?;
     let outcome = if is_joined(&newcomer, nodes.get(name)) && !is_left_behind(cx, &newcomer, &marker, &uid).await {
+        configure_node::set_on_kubelet(cx, name, newcomer.spec, &newcomer.facts).await?;
         Outcome::Skipped("it had joined already".to_owned())
     } else {
         let peer = finished_control_plane(cx, name, role, &uid).await?;
         marker.restored.clone_from(&peer.restored);
         clear_way(cluster, &newcomer, nodes.contains_key(name), &peer).await?;
         host.write_all(&peer.pki).await?;
+        configure_node::set_before_start(host, &newcomer.os, newcomer.spec, &newcomer.facts).await?;
         join(cx, cluster, &newcomer, &peer).await?;
         Outcome::Done
     };
-    finish_node(cx, name, newcomer.spec, marker, &uid).await?;
+    finish_node(cx, name, role, marker, &uid).await?;
     Ok(outcome)
 }
 

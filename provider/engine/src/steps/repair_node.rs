@@ -3,7 +3,7 @@
 use kubeone_hosts::{Host, HostError, Os};
 use kubeone_spec::{HostSpec, Role, Secret};
 
-use super::{await_earlier, control_plane, finish_node, host_spec, os_of, record_files};
+use super::{await_earlier, configure_node, control_plane, finish_node, host_spec, os_of, record_files};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::kubeadm;
@@ -65,7 +65,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, what: &[Repair]) ->
         record_files(host).await?;
     }
     if repairs.contains(&Repair::RegisterNode) {
-        register(cx, name, host_spec, &facts, marker, &os).await?;
+        register(cx, name, role, &facts, marker, &os).await?;
     }
     Ok(if lost.is_empty() {
         Outcome::Done
@@ -154,14 +154,15 @@ async fn kubelet_kubeconfig(
 pub(super) async fn register(
     cx: &Cx<'_>,
     name: &str,
-    spec: &HostSpec,
+    role: Role,
     facts: &HostFacts,
     marker: Marker,
     os: &Os,
 ) -> Result<(), StepError> {
+    let (host, spec) = (cx.host(name)?, host_spec(cx, name)?);
     let config = kubeadm::init_config(cx.spec, name, spec, cx.spec.kubernetes_version, facts)?;
-    let host = cx.host(name)?;
     host.run_unit(UNIT, &os.script("mark_control_plane")?.var("NODE", name).var("CONFIG", config)).await?;
     let uid = marker.uid.clone().unwrap_or_default();
-    finish_node(cx, name, spec, marker, &uid).await
+    configure_node::set_on_kubelet(cx, name, spec, facts).await?;
+    finish_node(cx, name, role, marker, &uid).await
 }

@@ -10,7 +10,7 @@ use crate::observe::observe_host;
 use crate::observed::{HostFacts, Marker};
 use crate::report::Outcome;
 use crate::standing::{INIT_UNIT, JOIN_UNIT};
-use crate::{marker, prepare};
+use crate::{kubelet, marker, prepare};
 
 pub(crate) async fn run(cx: &Cx<'_>, name: &str, _role: Role) -> Result<Outcome, StepError> {
     let host = cx.host(name)?;
@@ -50,6 +50,7 @@ pub(super) async fn reset(cx: &Cx<'_>, host: &dyn Host, facts: &HostFacts, marke
     let originals: &[&str] = if containerd_removed || marker.adopted { &[] } else { &prepare::ORIGINALS };
     let files =
         prepare::MANAGED_FILES.into_iter().filter(|path| containerd_removed || *path != prepare::containerd::CONFIG);
+    let files = files.chain(kubelet::FILES);
     let files = files.chain(keys.iter().map(|key| key.path)).chain([marker::PATH]);
     let restore = os
         .script("remove_configuration")?

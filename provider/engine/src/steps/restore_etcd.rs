@@ -4,7 +4,7 @@
 //! was done already.
 
 use kubeone_hosts::Host;
-use kubeone_spec::{Restore, RestoreSource};
+use kubeone_spec::{Restore, RestoreSource, Role};
 
 use super::send_snapshot::{Arrival, open, send};
 use super::stop_control_plane::end;
@@ -52,7 +52,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, what: &str) -> Result<Outcome, 
     }
     // A machine that came after the snapshot was taken.
     if !cluster.nodes(API_DEADLINE).await?.contains_key(name) {
-        repair_node::register(cx, name, host_spec, &facts, marker.clone(), &os).await?;
+        repair_node::register(cx, name, Role::ControlPlane, &facts, marker.clone(), &os).await?;
     }
     let lost = lost_nodes::forget(cx).await?;
     record_files(host).await?;

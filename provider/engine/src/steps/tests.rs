@@ -3,6 +3,7 @@
 
 mod adopt;
 mod backup;
+mod configure;
 mod repairs;
 mod restore;
 
@@ -102,6 +103,13 @@ fn expect_namespace(api: &FakeApi) {
     );
 }
 
+/// The Node of a control plane as kubeadm leaves it.
+fn expect_control_plane(api: &FakeApi, name: &str) {
+    let taint = json!({ "key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule" });
+    let node = json!({ "metadata": { "name": name }, "spec": { "taints": [taint] } });
+    api.expect(&format!("GET /api/v1/nodes/{name}"), 200, &node);
+}
+
 fn expect_nodes(api: &FakeApi, nodes: &[Value]) {
     api.expect("GET /api/v1/nodes", 200, &json!({ "metadata": {}, "items": nodes }));
 }
@@ -168,6 +176,7 @@ async fn the_first_control_plane_is_initialised() {
     let (hosts, fakes) = hosts([host]);
     let api = FakeApi::new();
     expect_namespace(&api);
+    expect_control_plane(&api, "cp-1");
     let wanted = Wanted::new(spec.clone());
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     init_control_plane::run(&cx, "cp-1", VERSION, false).await.unwrap();
@@ -199,6 +208,7 @@ async fn a_half_done_init_is_cleaned_and_begun_anew() {
     let (hosts, fakes) = hosts([host]);
     let api = FakeApi::new();
     expect_namespace(&api);
+    expect_control_plane(&api, "cp-1");
     let wanted = Wanted::new(spec.clone());
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     init_control_plane::run(&cx, "cp-1", VERSION, false).await.unwrap();
@@ -231,33 +241,6 @@ async fn a_finished_control_plane_that_is_silent_is_never_cleaned() {
         run os/linux/observe.sh
     "#]],
     );
-}
-
-#[tokio::test]
-async fn a_worker_that_had_joined_only_gets_what_is_missing() {
-    let spec = spec();
-    let joined = json!({ "marker": marker(None), "kubelet_active": true, "kubernetes": { "kubelet_conf": true } });
-    let host =
-        FakeHost::new("w-1").answers("os/linux/observe.sh", seen(joined)).answers("os/linux/record_files.sh", "");
-    let (hosts, fakes) = hosts([peer(), host]);
-    let api = FakeApi::new();
-    expect_namespace(&api);
-    expect_nodes(&api, &[json!({ "metadata": { "name": "w-1" } })]);
-    api.expect_echo("PATCH /api/v1/nodes/w-1");
-    let wanted = Wanted::new(spec.clone());
-    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
-    let outcome = join_worker::run(&cx, "w-1").await.unwrap();
-    assert!(matches!(outcome, Outcome::Skipped(_)));
-    log(
-        &fakes["w-1"],
-        &expect![[r#"
-            attach kubeone-join
-            run os/linux/observe.sh
-            run os/linux/record_files.sh
-            write /etc/kubeone/cluster.json 644
-        "#]],
-    );
-    assert_eq!(api.sent().last().unwrap().body["metadata"]["labels"], json!({ "tier": "blue" }));
 }
 
 #[tokio::test]

@@ -112,6 +112,7 @@ impl World {
             facts.packages = PackageVersions::default();
             facts.containerd_active = false;
             facts.files.clear();
+            facts.kubelet_settings.clear();
             facts.marker = None;
         }
     }

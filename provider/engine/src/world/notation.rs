@@ -4,6 +4,7 @@ use kubeone_spec::{ClusterSpec, Role};
 use serde_json::{Map, Value, json};
 
 use super::backup::snapshot;
+use super::node_notation::{self, NodeLine};
 use super::upgrade::images;
 use super::{Extent, World, fresh_machine};
 use crate::observed::{ApiState, BegunRestore, CgroupVersion, DeprecatedApi, HostState, Marker};
@@ -45,6 +46,7 @@ struct Settings {
     new_machines: Vec<String>,
     /// Those of them that have the address of the old one.
     same_address: Vec<String>,
+    nodes: Vec<NodeLine>,
     more: Map<String, Value>,
     remove: bool,
     /// Whether the cluster is protected against deletion, which makes a difference to restores alone.
@@ -58,6 +60,10 @@ impl Settings {
         let mut settings = Self::default();
         for line in text.lines().map(str::trim) {
             let (key, value) = line.split_once("  ").unwrap_or((line, ""));
+            if let Some(node) = node_notation::read(key, value) {
+                settings.nodes.push(node);
+                continue;
+            }
             let names = || value.split_whitespace().map(str::to_owned).collect();
             match key {
                 "control plane" => settings.control_planes = names(),
@@ -99,7 +105,9 @@ impl Settings {
                 let id = if is_new { "new" } else { "old" };
                 (name.clone(), json!({ "address": format!("10.0.{net}.{}", n + moved), "instance_id": id }))
             };
-            names.iter().enumerate().map(host).collect::<Map<_, _>>().into()
+            let mut hosts = names.iter().enumerate().map(host).collect::<Map<_, _>>().into();
+            node_notation::write(&self.nodes, &mut hosts, with_earlier);
+            hosts
         };
         let (mut control_planes, mut workers) = (self.control_planes.clone(), self.workers.clone());
         if with_earlier {
@@ -213,6 +221,9 @@ fn finish(world: &mut World, cluster: &[String]) {
 /// What happened to the host afterwards.
 fn then_happened(world: &mut World, name: &str, event: &str) {
     let (event, value) = event.split_once(": ").unwrap_or((event, ""));
+    if node_notation::then_happened(world, name, event, value) {
+        return;
+    }
     match event {
         "then unreachable" => {
             let reason = "no route to host".to_owned();

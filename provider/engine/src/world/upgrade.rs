@@ -69,7 +69,8 @@ impl World {
             facts.packages.kubectl.clone_from(&text);
             facts.packages.kubeadm = text;
             facts.containerd_active = true;
-            facts.files = prepare::expected_files(&spec, facts);
+            let files = prepare::expected_files(&spec, facts);
+            Self::set_files(facts, files);
             self.api().nodes.get_mut(host).unwrap().kubelet_version = format!("v{version}");
         }
         if extent == Extent::Whole {
@@ -104,7 +105,8 @@ impl World {
         if !facts.kubernetes.images.is_empty() {
             facts.kubernetes.images = images(version);
         }
-        facts.files = prepare::expected_files(&spec, facts);
+        let files = prepare::expected_files(&spec, facts);
+        Self::set_files(facts, files);
         if let Some(node) = self.api().nodes.get_mut(host) {
             node.kubelet_version = format!("v{version}");
         }

@@ -267,6 +267,7 @@ renewal_begun $(cat /etc/kubeone/renewal 2>/dev/null | words)
 changed_files $(changed_files)
 disabled_services $(disabled_services)
 etcd_members $(quote "$(etcd_members)")
+kubelet_settings $(quote "$(cat /etc/kubeone/kubelet.conf.d/settings.conf 2>/dev/null || true)")
 snapshots $(snapshots)
 restore $(restore)
 END

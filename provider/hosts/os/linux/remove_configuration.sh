@@ -52,8 +52,11 @@ rm -rf "$originals"
 while read -r file; do
   rm -f -- "$file"
 done <<<"$FILES"
-for folder in /etc/cni/net.d /etc/cni /etc/containerd/certs.d /etc/containerd /etc/kubeone/patches /etc/kubeone; do
+for folder in /etc/cni/net.d /etc/cni /etc/containerd/certs.d /etc/containerd /etc/systemd/system/kubelet.service.d \
+  /etc/kubeone/kubelet.conf.d /etc/kubeone/patches /etc/kubeone; do
   rmdir --ignore-fail-on-non-empty "$folder" 2>/dev/null || true
 done
+# What was removed may have been a part of a service.
+systemctl daemon-reload
 # Nobody holds these locks any more: the last long step has ended.
 rm -rf /run/kubeone

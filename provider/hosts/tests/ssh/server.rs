@@ -164,7 +164,9 @@ pub(crate) fn spec() -> HostSpec {
         ssh_user: None,
         ssh_port: None,
         labels: std::collections::BTreeMap::default(),
+        annotations: std::collections::BTreeMap::default(),
         taints: None,
+        kubelet: kubeone_spec::KubeletSpec::default(),
     }
 }
 

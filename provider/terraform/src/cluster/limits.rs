@@ -82,13 +82,8 @@ fn host(path: &FieldPath, prior: &HostSpec, wanted: &HostSpec, findings: &mut Ve
     if wanted.is_new_machine(prior) {
         return;
     }
-    let address = if wanted.private_address.is_some() { "private_address" } else { "address" };
-    let changed = [
-        (address, prior.node_address() != wanted.node_address()),
-        ("labels", prior.labels != wanted.labels),
-        ("taints", prior.taints != wanted.taints),
-    ];
-    for (field, _) in changed.into_iter().filter(|(_, is_changed)| *is_changed) {
+    if prior.node_address() != wanted.node_address() {
+        let field = if wanted.private_address.is_some() { "private_address" } else { "address" };
         findings.push(refused(path.clone().field(field), format!("`{field}` of a host that is in the cluster")));
     }
 }

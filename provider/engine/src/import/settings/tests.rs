@@ -1,9 +1,11 @@
 //! Which settings follow from what a cluster says of itself.
 
+use std::collections::BTreeMap;
+
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::observed::{AddonState, Marker};
+use crate::observed::{AddonState, Marker, NodeSettings};
 
 const CONFIGURATION: &str = "
 apiVersion: kubeadm.k8s.io/v1beta4
@@ -22,34 +24,35 @@ struct Cluster {
     entrance: Entrance,
     facts: HostFacts,
     api: ApiFacts,
-    nodes: BTreeMap<String, NodeSettings>,
     port: u16,
 }
 
 impl Cluster {
     fn new() -> Self {
-        let node = |number: u8| NodeFacts {
-            control_plane: number < 3,
-            machine_id: format!("machine-{number}"),
-            internal_address: format!("10.0.0.{number}"),
-            ..NodeFacts::default()
+        let node = |number: u8| {
+            let role = if number < 3 { Role::ControlPlane } else { Role::Worker };
+            NodeFacts {
+                control_plane: role == Role::ControlPlane,
+                machine_id: format!("machine-{number}"),
+                internal_address: format!("10.0.0.{number}"),
+                settings: NodeSettings { taints: Taint::of_kubeadm(role), ..NodeSettings::default() },
+                ..NodeFacts::default()
+            }
         };
         let names = ["alpha", "beta", "gamma"];
         let nodes: BTreeMap<_, _> = names.into_iter().zip(1..).map(|(name, n)| (name.to_owned(), node(n))).collect();
-        let settings = |node: &NodeFacts| NodeSettings { taints: default_taints(node), ..NodeSettings::default() };
         Self {
             entrance: Entrance { address: "10.0.0.1".to_owned(), ..Entrance::default() },
             facts: HostFacts { machine_id: "machine-1".to_owned(), ..HostFacts::default() },
-            nodes: nodes.iter().map(|(name, node)| (name.clone(), settings(node))).collect(),
             api: ApiFacts { version: "v1.36.3".to_owned(), nodes, ..ApiFacts::default() },
             port: 6443,
         }
     }
 
     fn settings(&self, configuration: &str) -> Result<(String, Value), ImportError> {
-        let Self { entrance, facts, api, nodes, port } = self;
+        let Self { entrance, facts, api, port } = self;
         let server = "https://10.0.0.1:6443";
-        Found { entrance, facts, api, nodes, server, port: *port }.settings(configuration)
+        Found { entrance, facts, api, server, port: *port }.settings(configuration)
     }
 
     #[track_caller]
@@ -102,8 +105,13 @@ fn whatever_differs_is_said() {
     let mut cluster = Cluster::new();
     cluster.entrance =
         Entrance { address: "cp.example.com".to_owned(), user: Some("admin".to_owned()), port: Some(2222) };
-    cluster.nodes.get_mut("alpha").unwrap().taints.clear();
-    cluster.nodes.get_mut("gamma").unwrap().labels.insert("zone".to_owned(), "a".to_owned());
+    cluster.api.nodes.get_mut("alpha").unwrap().settings.taints.clear();
+    cluster.facts.kubelet_settings = "maxPods: 200\n".to_owned();
+    let gamma = &mut cluster.api.nodes.get_mut("gamma").unwrap().settings;
+    gamma.labels.insert("zone".to_owned(), "a".to_owned());
+    gamma.annotations.insert("note".to_owned(), "x".to_owned());
+    gamma.taints = ["dedicated=db:NoSchedule", "of-others:NoSchedule"].map(|taint| taint.parse().unwrap()).into();
+    gamma.own_taints = Some(vec![gamma.taints[0].clone()]);
     cluster.api.addons.insert("canal".to_owned(), AddonState::default());
     cluster.facts.marker = Some(Marker { cluster: "prod".to_owned(), ..Marker::default() });
     let configuration = CONFIGURATION
@@ -114,41 +122,54 @@ fn whatever_differs_is_said() {
     cluster.is(
         &configuration,
         &expect![[r#"
-        {
-          "name": "prod",
-          "kubernetes_version": "1.36.3",
-          "api_endpoint": {
-            "host": "api.example.com",
-            "port": 8443,
-            "alternative_names": [
-              "api.example.com"
-            ]
-          },
-          "control_plane": {
-            "alpha": {
-              "address": "cp.example.com",
-              "private_address": "10.0.0.1",
-              "ssh_user": "admin",
-              "ssh_port": 2222,
-              "taints": []
-            },
-            "beta": {
-              "address": "10.0.0.2"
-            }
-          },
-          "static_workers": {
-            "gamma": {
-              "address": "10.0.0.3",
-              "labels": {
-                "zone": "a"
+            {
+              "name": "prod",
+              "kubernetes_version": "1.36.3",
+              "api_endpoint": {
+                "host": "api.example.com",
+                "port": 8443,
+                "alternative_names": [
+                  "api.example.com"
+                ]
+              },
+              "control_plane": {
+                "alpha": {
+                  "address": "cp.example.com",
+                  "private_address": "10.0.0.1",
+                  "ssh_user": "admin",
+                  "ssh_port": 2222,
+                  "taints": [],
+                  "kubelet": {
+                    "max_pods": 200
+                  }
+                },
+                "beta": {
+                  "address": "10.0.0.2"
+                }
+              },
+              "static_workers": {
+                "gamma": {
+                  "address": "10.0.0.3",
+                  "labels": {
+                    "zone": "a"
+                  },
+                  "annotations": {
+                    "note": "x"
+                  },
+                  "taints": [
+                    {
+                      "key": "dedicated",
+                      "value": "db",
+                      "effect": "NoSchedule"
+                    }
+                  ]
+                }
+              },
+              "cluster_network": {
+                "pod_subnet": "10.32.0.0/16",
+                "cluster_domain": "k8s.example.com"
               }
-            }
-          },
-          "cluster_network": {
-            "pod_subnet": "10.32.0.0/16",
-            "cluster_domain": "k8s.example.com"
-          }
-        }"#]],
+            }"#]],
     );
 }
 

@@ -36,6 +36,13 @@ enum Asks {
     Nodes,
 }
 
+fn node_info(machine: &str) -> Value {
+    json!({ "nodeInfo": {
+        "machineID": machine, "architecture": "", "bootID": "", "containerRuntimeVersion": "", "kernelVersion": "",
+        "kubeProxyVersion": "", "kubeletVersion": "", "operatingSystem": "", "osImage": "", "systemUUID": "",
+    } })
+}
+
 async fn adopt(
     worker: FakeHost,
     machine_of_node: &str,
@@ -47,12 +54,8 @@ async fn adopt(
     if asks >= Asks::Identity {
         expect_namespace(&api);
     }
-    let info = json!({
-        "machineID": machine_of_node, "architecture": "", "bootID": "", "containerRuntimeVersion": "", "kernelVersion": "",
-        "kubeProxyVersion": "", "kubeletVersion": "", "operatingSystem": "", "osImage": "", "systemUUID": "",
-    });
     if asks == Asks::Nodes {
-        expect_nodes(&api, &[json!({ "metadata": { "name": "w-1" }, "status": { "nodeInfo": info } })]);
+        expect_nodes(&api, &[json!({ "metadata": { "name": "w-1" }, "status": node_info(machine_of_node) })]);
     }
     let wanted = Wanted { uid: Some(uid.to_owned()), ..Wanted::new(spec()) };
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
@@ -76,6 +79,27 @@ async fn a_node_is_adopted_by_its_marker() {
     let marker: Marker = serde_json::from_slice(worker.file(crate::marker::PATH).unwrap().content.expose()).unwrap();
     assert!(marker.adopted && marker.uid.as_deref() == Some(UID));
     assert_eq!(marker.packages_kept, ["containerd.io", "kubelet"]);
+}
+
+/// The API does not say whose taints are, so it is noted.
+#[tokio::test]
+async fn taints_of_an_adopted_node_are_ours_from_then_on() {
+    let worker =
+        FakeHost::new("w-1").answers("os/linux/observe.sh", node(json!({}))).answers("os/linux/record_files.sh", "");
+    let (hosts, _) = hosts([control_plane(), worker]);
+    let api = FakeApi::new();
+    expect_namespace(&api);
+    let tainted = json!({
+        "metadata": { "name": "w-1" }, "spec": { "taints": [{ "key": "dedicated", "effect": "NoSchedule" }] },
+        "status": node_info("m"),
+    });
+    expect_nodes(&api, std::slice::from_ref(&tainted));
+    api.expect("GET /api/v1/nodes/w-1", 200, &tainted).expect_echo("PATCH /api/v1/nodes/w-1");
+    let wanted = Wanted { uid: Some(UID.to_owned()), ..Wanted::new(spec()) };
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
+    adopt_host::run(&cx, "w-1").await.unwrap();
+    let sent = api.sent();
+    assert_eq!(sent[3].body["metadata"]["annotations"]["kubeone/taints"], "dedicated:NoSchedule");
 }
 
 #[tokio::test]

@@ -211,6 +211,7 @@ async fn a_new_machine_begins_with_the_keys_and_the_data_of_a_lost_cluster() {
     let wanted = Wanted::new(from_snapshot(&format!("~/{NAME}.age")));
     let api = FakeApi::new();
     expect_namespace(&api);
+    expect_control_plane(&api, "cp-1");
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster()).with_local(local);
     init_control_plane::run(&cx, "cp-1", VERSION, true).await.unwrap();
     let host = &fakes["cp-1"];

@@ -5,7 +5,7 @@ use tfplugin::{AttributePath, PlanRequest, PlanResponse, Value};
 
 use super::plan;
 use crate::private;
-use crate::testing::{config, host, state};
+use crate::testing::{config, host, node_settings, state};
 
 fn create(change: impl FnOnce(&mut Value)) -> PlanResponse {
     let mut config = config();
@@ -38,7 +38,8 @@ fn request(prior_state: Value, proposed_state: Value, prior_private: Vec<u8>) ->
 /// Both hosts are nodes. They were not reached themselves, so nothing but their Nodes counts.
 fn settled() -> Observed {
     let unreachable = || HostState::Unreachable { reason: "no route to host".to_owned() };
-    let node = |control_plane| NodeFacts { ready: true, control_plane, ..NodeFacts::default() };
+    let node =
+        |control_plane| NodeFacts { ready: true, control_plane, settings: node_settings(), ..NodeFacts::default() };
     let api = ApiFacts {
         cluster_uid: "uid".to_owned(),
         version: "v1.35.4".to_owned(),
@@ -119,6 +120,18 @@ fn a_setting_without_steps_changes_alone() {
     let mut expected = state();
     expected.set(&protection, false);
     assert_eq!(response.planned_state, expected);
+}
+
+#[test]
+fn labels_of_one_host_change_on_its_node_alone() {
+    let labels = host("static_workers", "w-1").attribute("labels");
+    let pool = Value::object([("pool", Value::from("general"))]);
+    let response = update(&settled(), |config| assert!(config.set(&labels, pool))).unwrap();
+    assert_eq!(steps(&response), ["w-1: set labels pool=general, zone removed"]);
+    assert_eq!(
+        response.planned_state.attribute("nodes").attribute("cp-1"),
+        state().attribute("nodes").attribute("cp-1")
+    );
 }
 
 #[test]
@@ -214,11 +227,6 @@ fn changes_that_cannot_be_made_are_refused_where_they_are() {
             host("control_plane", "cp-1").attribute("instance_id"),
             Value::from("2"),
             "control_plane: 1 of 1 control planes would leave at once",
-        ),
-        (
-            host("control_plane", "cp-1").attribute("labels"),
-            Value::object([("zone", Value::from("b"))]),
-            "control_plane[\"cp-1\"].labels: cannot change `labels` of a host that is in the cluster",
         ),
     ];
     for (path, value, expected) in cases {

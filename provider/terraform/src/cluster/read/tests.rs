@@ -4,7 +4,7 @@ use kubeone_engine::{ApiFacts, BegunRestore, HostFacts, KubernetesFiles, Marker,
 use tfplugin::AttributePath;
 
 use super::*;
-use crate::testing::state;
+use crate::testing::{node_settings, state};
 
 fn reached(marker: Option<&str>) -> HostState {
     let marker =
@@ -26,7 +26,8 @@ fn observed(control_plane: HostState, worker: HostState, api: ApiState) -> Obser
 
 fn api(nodes: &[&str]) -> ApiState {
     let node = |name: &&str| {
-        let facts = NodeFacts { ready: true, control_plane: *name == "cp-1", ..NodeFacts::default() };
+        let (control_plane, settings) = (*name == "cp-1", node_settings());
+        let facts = NodeFacts { ready: true, control_plane, settings, ..NodeFacts::default() };
         ((*name).to_owned(), facts)
     };
     ApiState::Answered(Box::new(ApiFacts {

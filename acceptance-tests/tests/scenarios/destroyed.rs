@@ -1,0 +1,77 @@
+//! All the ways in which a destroy can go: refused, with a host that does not answer, on hosts that are bare already, and
+//! once more.
+
+use acceptance_tests::scenario::{Programs, Scenario};
+use anyhow::{Result, ensure};
+
+const CLUSTER: &str = "kubeone_cluster.this";
+const TARGET: &str = "-target=kubeone_cluster.this";
+const PROTECTED: &str = "{ protection = false }";
+
+pub(crate) fn run(programs: &Programs) -> Result<()> {
+    let mut scenario = Scenario::of_local_example("destroyed", programs)?;
+    scenario.terraform.set_variable("workers", "2");
+    let main = std::fs::read_to_string(scenario.terraform.folder().join("main.tf"))?;
+    ensure!(main.contains(PROTECTED), "the example has another form now");
+    let deletion =
+        |scenario: &Scenario, deletion: &str| scenario.terraform.write("main.tf", &main.replace(PROTECTED, deletion));
+
+    // Without a word about it a cluster is protected, and the plan says so.
+    deletion(&scenario, "{}")?;
+    scenario.apply()?;
+    let run = scenario.terraform.plan_run(&["-destroy"])?;
+    run.must_fail_with("cluster `local` is protected against deletion")?;
+    let nodes = scenario.kubectl("get nodes --no-headers --output name")?;
+    ensure!(nodes.lines().count() == 3, "after a refused destroy the nodes are {nodes}");
+
+    // One that does not answer is a reason to stop before anything is done, for those who say so.
+    deletion(&scenario, "{ protection = false, unreachable_hosts = \"fail\", remove_packages = false }")?;
+    scenario.apply()?;
+    scenario.machine("worker-2").plug(false)?;
+    let before = scenario.machine("worker-1").traces()?;
+    let run = scenario.terraform.destroy(&[TARGET])?;
+    run.must_fail_with("worker-2 cannot be reached")?;
+    scenario.machine("worker-1").must_be_untouched_since(&before)?;
+    ensure!(scenario.state()?.addresses().contains(&CLUSTER), "the state forgot a cluster that is there");
+
+    // For all others it is a warning. Packages stay where they are wanted.
+    deletion(&scenario, "{ protection = false, remove_packages = false }")?;
+    scenario.apply()?;
+    let run = scenario.terraform.destroy(&[TARGET])?;
+    run.must_succeed()?;
+    let warned = run.diagnostics.iter().any(|it| it.severity == "warning" && it.summary.contains("worker-2"));
+    ensure!(warned, "nobody was told that worker-2 was left out: {:#?}", run.diagnostics);
+    scenario.state()?.must_not_have(CLUSTER)?;
+    for name in ["control-plane-1", "worker-1"] {
+        scenario
+            .machine(name)
+            .run("dpkg --status kubelet >/dev/null && [[ ! -e /etc/kubernetes && ! -e /etc/kubeone ]]")?;
+    }
+    scenario.machine("worker-2").run("test -e /etc/kubernetes/kubelet.conf")?;
+
+    // What is gone can be destroyed once more.
+    let run = scenario.terraform.destroy(&[TARGET])?;
+    run.must_succeed()?;
+
+    // Somebody else was faster: hosts that are bare already are as they should be.
+    scenario.machine("worker-2").plug(true)?;
+    scenario.terraform.set_variable("workers", "1");
+    deletion(&scenario, PROTECTED)?;
+    scenario.apply()?;
+    for name in ["control-plane-1", "worker-1"] {
+        scenario.machine(name).run(WIPE)?;
+    }
+    scenario.terraform.destroy(&[TARGET, "-refresh=false"])?.must_succeed()?;
+    scenario.state()?.must_not_have(CLUSTER)?;
+    scenario.destroy()?;
+    Ok(())
+}
+
+/// What an administrator does with a host that is to be something else.
+const WIPE: &str = "
+    systemctl disable --now kubelet
+    for task in $(ctr --namespace k8s.io tasks list --quiet); do
+      ctr --namespace k8s.io tasks kill --signal SIGKILL $task || true
+    done
+    rm -rf /etc/kubernetes /etc/kubeone /var/lib/etcd/* /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env
+    rm -rf /var/lib/kubelet/pki";

@@ -1,0 +1,72 @@
+//! What renewals and repairs do to the simulated world.
+
+use kubeone_spec::Role;
+
+use super::{Extent, IN_A_YEAR, NOW, World};
+use crate::observed::ApiState;
+use crate::renewal::{KUBELET_CERTIFICATE, renewal};
+use crate::repair::{Repair, on_host};
+
+impl World {
+    pub(super) fn renew(&mut self, host: &str, extent: Extent) {
+        let spec = self.wanted.spec.clone();
+        let now = self.observed.observed_at.clone();
+        let facts = self.facts(host);
+        let Some(renewal) = renewal(&spec, facts, &now) else { return };
+        facts.renewal_begun = renewal.certificates.iter().map(|certificate| certificate.name.to_owned()).collect();
+        let renewed = match extent {
+            Extent::Early => 0,
+            Extent::Middle => renewal.certificates.len() / 2,
+            Extent::Late | Extent::Whole => renewal.certificates.len(),
+        };
+        for certificate in &renewal.certificates[..renewed] {
+            facts.certificates.insert(certificate.path.to_owned(), IN_A_YEAR.to_owned());
+        }
+        if extent == Extent::Whole {
+            facts.renewal_begun.clear();
+            facts.marker = facts.marker.take().map(|marker| marker.renewed(&spec));
+        }
+    }
+
+    pub(super) fn repair(&mut self, host: &str, role: Role, what: &[Repair], extent: Extent) {
+        let facts = self.facts(host);
+        facts.swap_active = false;
+        for repair in on_host(facts, NOW) {
+            match repair {
+                Repair::Start { .. } if extent >= Extent::Middle => {
+                    (facts.containerd_active, facts.kubelet_active) = (true, true);
+                    facts.disabled_services.clear();
+                }
+                Repair::Restore { .. } if extent == Extent::Early => _ = facts.changed_files.pop(),
+                Repair::Restore { .. } => facts.changed_files.clear(),
+                Repair::RenewKubeletCertificate if extent >= Extent::Late => {
+                    facts.certificates.insert(KUBELET_CERTIFICATE.to_owned(), IN_A_YEAR.to_owned());
+                }
+                _ => {}
+            }
+        }
+        if what.contains(&Repair::RegisterNode) {
+            self.become_node(host, role, extent);
+        }
+    }
+
+    /// Silent from now on.
+    pub(crate) fn silence(&mut self) {
+        let silent = ApiState::Silent { reason: "connection refused".to_owned() };
+        if let ApiState::Answered(facts) = std::mem::replace(&mut self.observed.api, silent) {
+            self.unsaid = Some(facts);
+        }
+    }
+
+    pub(super) fn await_api(&mut self, extent: Extent) {
+        for name in self.wanted.spec.control_plane.clone().keys() {
+            let facts = self.facts(name);
+            assert!(on_host(facts, NOW).is_empty(), "the API cannot come back: {name} is not repaired");
+        }
+        if extent == Extent::Whole
+            && let Some(facts) = self.unsaid.take()
+        {
+            self.observed.api = ApiState::Answered(facts);
+        }
+    }
+}
