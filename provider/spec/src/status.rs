@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::secret::expose_option;
 use crate::{ClientConfiguration, Secret};
 
-/// Computed attributes of a cluster.
+/// Computed attributes of a cluster. A state that an older provider wrote may lack some.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct ClusterStatus {
     /// Unique identity of the cluster: the uid of its `kube-system` namespace.
     pub id: String,
@@ -34,6 +35,7 @@ pub struct ClusterStatus {
 
 /// One node as it was last seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct NodeStatus {
     /// `control_plane` or `worker`.
     pub role: String,

@@ -123,6 +123,17 @@ fn a_cluster_as_it_was_is_no_difference() {
 }
 
 #[test]
+fn a_state_of_an_older_provider_is_completed() {
+    let mut older = state();
+    for path in ["planned_steps", "ca_certificate"] {
+        older.set(&path.into(), Value::Null);
+    }
+    older.set(&AttributePath::new("nodes").key("w-1").attribute("ssh_host_key"), Value::Null);
+    let status = encode::read_status(&older).unwrap();
+    assert_eq!((status.id.as_str(), status.planned_steps.len()), ("uid", 0));
+}
+
+#[test]
 fn drift_empties_the_steps_so_that_the_next_plan_shows_its_own() {
     let response = refresh(&observed(unreachable(), reached(None), api(&["cp-1"])));
     assert_eq!(response.state.attribute("planned_steps"), &Value::List(Vec::new()));
