@@ -114,7 +114,9 @@ fn show_steps(wanted: &ClusterSpec, plan: &Plan, planned: &mut Value) {
         return;
     }
     planned.set(&"planned_steps".into(), Value::list(plan.lines()));
-    for host in plan.actions().filter_map(Action::host).filter(|host| wanted.host(host).is_some()) {
+    // Nothing that the state says of a node depends on its labels, or on the settings of its kubelet.
+    let changing = plan.actions().filter(|action| !matches!(action, Action::ConfigureNode { .. }));
+    for host in changing.filter_map(Action::host).filter(|host| wanted.host(host).is_some()) {
         planned.set(&AttributePath::new("nodes").key(host), Value::unknown());
     }
     if plan.actions().any(|action| matches!(action, Action::InitControlPlane { .. })) {
