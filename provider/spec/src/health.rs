@@ -10,7 +10,8 @@ use crate::{ClusterReference, Span};
 
 /// How a cluster is right now, for `check` blocks and for people. Reading it never fails because of the cluster: when
 /// hosts cannot be reached, the API is silent or etcd is about to lose its quorum, `healthy` is `false` and `reasons` says
-/// why. Only settings that cannot be used are errors.
+/// why. Only settings that cannot be used are errors. Where the plan has steps for the cluster, Terraform reads this when they
+/// are done; `terraform plan -refresh-only` reads it at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterStatusSpec {
