@@ -86,8 +86,8 @@ pub fn run(operation: &Operation, fault: Fault, part: Part, programs: &Programs)
         applies: 0,
     };
     let last = chain.disturb_all()?;
-    ensure!(!chain.tally.is_empty(), "no action was disturbed: {} began", chain.skipped);
     chain.must_have_converged(&last)?;
+    ensure!(!chain.tally.is_empty(), "no action was disturbed; {} were left alone", chain.skipped);
     let (disturbed, too_quick): (Vec<_>, Vec<_>) = chain.tally.into_iter().partition(|(_, while_it_ran)| *while_it_ran);
     let names = |part: Vec<(String, bool)>| part.into_iter().map(|(name, _)| name).collect();
     Ok(Tally {
@@ -113,38 +113,43 @@ struct Chain<'a> {
 }
 
 impl Chain<'_> {
-    /// Applies again and again; answers the apply that nothing was left to disturb in.
+    /// Applies again and again; answers the apply that went through, or that failed with nothing left to disturb in it.
     fn disturb_all(&mut self) -> Result<Run> {
         loop {
             self.progress.clear()?;
             self.applies += 1;
             let mut apply = self.begin()?;
-            if self.tally.len() >= self.part.at_most {
-                return apply.wait();
+            let before = self.tally.len();
+            while self.tally.len() < self.part.at_most
+                && let Some(action) = self.next_action(&mut apply)?
+            {
+                self.disturb(&apply, &action)?;
+                if self.fault.ends_the_apply() {
+                    break;
+                }
             }
-            let Some(action) = self.next_action(&mut apply)? else {
-                return apply.wait();
-            };
-            let key = action.key();
-            let moment = self.moment(&key);
-            let ran = self.wait_until_the_moment(&action, moment)?;
-            let machine = match &action.host {
-                Some(host) => self.scenario.machine(host),
-                None => self.scenario.any_control_plane()?,
-            };
-            // A host that is leaving may be gone, and an apply that needs nothing more may have ended.
-            let struck = self.fault.strike(&apply, &machine);
             let run = apply.wait()?;
-            struck.with_context(|| format!("{} during `{key}`", self.fault))?;
-            let (ran, end) =
-                (if ran { "during" } else { "right after" }, if run.succeeded { "went on" } else { "failed" });
-            eprintln!("        {} {ran} `{key}` (+{:.1} s): the apply {end}", self.fault, moment.as_secs_f64());
-            self.tally.push((key.clone(), ran == "during"));
-            self.done.insert(key);
-            if run.succeeded {
+            if run.succeeded || self.tally.len() == before {
                 return Ok(run);
             }
         }
+    }
+
+    fn disturb(&mut self, apply: &Background, action: &Began) -> Result<()> {
+        let key = action.key();
+        let moment = self.moment(&key);
+        let ran = self.wait_until_the_moment(action, moment)?;
+        // A host that is leaving may be gone by now.
+        let machine = match &action.host {
+            Some(host) => self.scenario.machine(host),
+            None => self.scenario.any_control_plane()?,
+        };
+        self.fault.strike(apply, &machine).with_context(|| format!("{} during `{key}`", self.fault))?;
+        let when = if ran { "during" } else { "right after" };
+        eprintln!("        {} {when} `{key}` (+{:.1} s)", self.fault, moment.as_secs_f64());
+        self.tally.push((key.clone(), ran));
+        self.done.insert(key);
+        Ok(())
     }
 
     fn begin(&mut self) -> Result<Background> {
@@ -166,7 +171,10 @@ impl Chain<'_> {
                     self.skipped += 1;
                 }
             }
-            let next = seen.began.into_iter().find(|action| !self.done.contains(&action.key()));
+            let mut next: Vec<_> = seen.began.into_iter().filter(|it| !self.done.contains(&it.key())).collect();
+            // One that runs, if there is one.
+            next.sort_by_key(|action| seen.ended.contains(&action.number));
+            let next = next.into_iter().next();
             if next.is_some() && running {
                 return Ok(next);
             }

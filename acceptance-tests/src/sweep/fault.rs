@@ -27,6 +27,11 @@ pub const FAULTS: [Fault; 3] = [Fault::ProviderKilled, Fault::SshCut, Fault::Hos
 const END_SESSIONS: &str = "pkill --signal KILL --full '^sshd: .*(@|\\[priv\\]|notty)' || true";
 
 impl Fault {
+    /// Whether nothing more can be disturbed in the same apply.
+    pub(super) fn ends_the_apply(self) -> bool {
+        self == Self::ProviderKilled
+    }
+
     /// Does it. Afterwards the host can be worked with again.
     pub(super) fn strike(self, apply: &Background, machine: &Machine<'_>) -> Result<()> {
         match self {

@@ -28,12 +28,12 @@ const CHANGE: Operation =
 pub const OPERATIONS: [Operation; 9] = [
     Operation { name: "create", before: None, change: two_and_one, parts: 4, ..CHANGE },
     Operation { name: "add", before: Some(one_and_one), change: three_and_two, parts: 3, ..CHANGE },
-    Operation { name: "remove", before: Some(three_and_two), change: one_and_one, ..CHANGE },
+    Operation { name: "remove", before: Some(three_and_two), change: one_and_one_remain, ..CHANGE },
     Operation { name: "replace", change: replace, parts: 3, ..CHANGE },
     Operation { name: "upgrade", change: upgrade, parts: 0, ..CHANGE },
     Operation { name: "renew", change: renew, ..CHANGE },
     Operation { name: "configure", change: configure, ..CHANGE },
-    Operation { name: "restore", before: Some(with_snapshot), change: restore, parts: 0, ..CHANGE },
+    Operation { name: "restore", before: Some(with_snapshot), change: restore, parts: 3, ..CHANGE },
     Operation { name: "destroy", before: Some(two_and_one), change: two_and_one, destroys: true, ..CHANGE },
 ];
 
@@ -49,6 +49,12 @@ fn size(scenario: &mut Scenario, control_planes: u8, workers: u8) -> Result<()> 
 
 fn one_and_one(scenario: &mut Scenario) -> Result<()> {
     size(scenario, 1, 1)
+}
+
+/// Two control planes leave, one after the other.
+fn one_and_one_remain(scenario: &mut Scenario) -> Result<()> {
+    one_and_one(scenario)?;
+    override_cluster(scenario, "roll_control_plane = true")
 }
 
 fn two_and_one(scenario: &mut Scenario) -> Result<()> {
