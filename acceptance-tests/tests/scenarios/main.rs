@@ -60,12 +60,16 @@ const SCENARIOS: &[(&str, Story)] = &[
     ("ssh-cut", interrupted::ssh_cut),
     ("apt-locked", apt_locked::run),
     ("foreign-host", foreign_host::run),
+    ("workers-come-and-go", workers_come_and_go::run),
+    ("drift-repaired", repairs::drift),
+    ("node-settings", node_settings::run),
+    ("backup", backup::run),
+    ("upgrade-patch", upgrade::patch),
     ("opentofu", opentofu::run),
 ];
 
 /// Longer ones, which run when they are named.
 const BY_NAME: &[(&str, Story)] = &[
-    ("workers-come-and-go", workers_come_and_go::run),
     ("worker-leaves-its-machine", workers_come_and_go::machine_stays),
     ("control-planes-come-and-go", control_planes_come_and_go::run),
     ("control-planes-replaced", control_planes_replaced::run),
@@ -74,11 +78,8 @@ const BY_NAME: &[(&str, Story)] = &[
     ("ctrl-c", ctrl_c::run),
     ("imported", imported::run),
     ("certificates-renewed", certificates::renewed),
-    ("backup", backup::run),
-    ("drift-repaired", repairs::drift),
     ("api-down", repairs::api_down),
     ("all-unreachable", all_unreachable::run),
-    ("node-settings", node_settings::run),
     ("kubeconfig", kubeconfig::run),
     ("cluster-status", cluster_status::run),
     ("restored", restored::run),
@@ -93,7 +94,6 @@ const BY_NAME: &[(&str, Story)] = &[
     ("state-evolves", state_evolves::run),
     ("upgrade-planned", upgrade_planned::run),
     ("upgrade-fails", upgrade_fails::run),
-    ("upgrade-patch", upgrade::patch),
     ("upgrade-minor", upgrade::minor),
     ("upgrade-provider-killed", upgrade::provider_killed),
 ];
