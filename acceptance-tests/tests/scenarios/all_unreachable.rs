@@ -36,7 +36,9 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     let began = Instant::now();
     let run = scenario.terraform.plan_run(&["-refresh=false"])?;
     run.must_succeed()?;
-    ensure!(run.diagnostics.is_empty(), "a plan that does not look complains: {:#?}", run.diagnostics);
+    // Terraform itself says that the provider is one of this machine.
+    let complaint = run.diagnostics.iter().find(|it| !it.summary.contains("development overrides"));
+    ensure!(complaint.is_none(), "a plan that does not look complains: {complaint:#?}");
     ensure!(began.elapsed().as_secs() < 5, "a plan that does not look took {:?}", began.elapsed());
     Ok(())
 }
