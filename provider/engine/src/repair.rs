@@ -44,7 +44,8 @@ impl fmt::Display for Repair {
 
 /// What is wrong with a finished node. While an upgrade is under way nothing is: its own steps come to all of it.
 pub(crate) fn repairs(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Vec<Repair> {
-    if standing(wanted, observed, name) != Standing::Finished {
+    // One that is adopted is ours before it is repaired.
+    if !matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable) {
         return Vec::new();
     }
     let Some(facts) = observed.facts(name) else { return Vec::new() };

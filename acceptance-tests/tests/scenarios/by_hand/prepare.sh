@@ -23,4 +23,5 @@ apt-get install -y -qq containerd.io "kubelet=$VERSION-*" "kubeadm=$VERSION-*" "
 apt-mark hold kubelet kubeadm kubectl >/dev/null
 containerd config default | sed 's/SystemdCgroup = false/SystemdCgroup = true/' >/etc/containerd/config.toml
 systemctl restart containerd
+systemctl --quiet enable --now kubelet
 kubeadm config images pull --kubernetes-version "v$VERSION" >/dev/null
