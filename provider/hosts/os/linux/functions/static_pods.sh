@@ -2,12 +2,13 @@
 # Variables: none.
 # Leaves nothing behind. Safe to run twice.
 
-# containers NAME: the running containers of a static pod. It fails when containerd does not answer.
+# containers NAME: the running containers of a static pod. It fails when containerd does not answer. What ctr warns of, each
+# time, would hide what matters.
 containers() {
   local all running
   all=$(ctr --namespace k8s.io containers list --quiet \
-    "labels.\"io.kubernetes.container.name\"==$1,labels.\"io.kubernetes.pod.namespace\"==kube-system") || return 1
-  running=$(ctr --namespace k8s.io tasks list) || return 1
+    "labels.\"io.kubernetes.container.name\"==$1,labels.\"io.kubernetes.pod.namespace\"==kube-system" 2>/dev/null) || return 1
+  running=$(ctr --namespace k8s.io tasks list 2>/dev/null) || return 1
   running=$(awk '$3 == "RUNNING" { print $1 }' <<<"$running")
   comm -12 <(sort <<<"$all") <(sort <<<"$running") | sed '/^$/d'
 }
