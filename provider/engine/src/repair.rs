@@ -11,7 +11,7 @@ use crate::node_changes::of_host;
 use crate::observed::{ApiState, EtcdMember, HostFacts, Observed};
 use crate::renewal::KUBELET_CERTIFICATE;
 use crate::restore;
-use crate::standing::{Standing, has_node, standing};
+use crate::standing::{Standing, has_node, standing, was_reset};
 use crate::wanted::Wanted;
 
 /// One thing that is put right.
@@ -46,6 +46,10 @@ impl fmt::Display for Repair {
 pub(crate) fn repairs(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Vec<Repair> {
     // One that is adopted is ours before it is repaired.
     if !matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable) {
+        return Vec::new();
+    }
+    // Nothing is left that could be put right: it joins again.
+    if was_reset(wanted, observed, name) {
         return Vec::new();
     }
     let Some(facts) = observed.facts(name) else { return Vec::new() };

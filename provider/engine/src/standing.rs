@@ -95,6 +95,13 @@ pub(crate) fn is_node(standing: &Standing, observed: &Observed, host: &str) -> b
         && has_node(observed, host)
 }
 
+/// Whether a finished node was reset since, to join again, and an earlier run came no further. Where somebody has only taken
+/// files away, their record is still there.
+pub(crate) fn was_reset(wanted: &Wanted, observed: &Observed, host: &str) -> bool {
+    standing(wanted, observed, host) == Standing::Finished
+        && observed.facts(host).is_some_and(|facts| !facts.kubernetes.kubelet_conf && facts.changed_files.is_empty())
+}
+
 /// The unit under which kubeadm works on a host.
 pub(crate) const INIT_UNIT: &str = "kubeone-init";
 pub(crate) const JOIN_UNIT: &str = "kubeone-join";

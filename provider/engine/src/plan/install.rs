@@ -13,7 +13,7 @@ use crate::observed::{HostFacts, Observed};
 use crate::repair::{CONTAINERD, lost_its_member, lost_its_node};
 use crate::restore::{is_abandoned, is_enough_for_new_machines, wanted_restore};
 use crate::snapshots::snapshot_lane;
-use crate::standing::{INIT_UNIT, JOIN_UNIT, Standing, has_node, is_node, leftover, standing};
+use crate::standing::{INIT_UNIT, JOIN_UNIT, Standing, has_node, is_node, leftover, standing, was_reset};
 use crate::versions::{Progress, Way, progress, way};
 use crate::wanted::Wanted;
 use crate::{catalog, prepare, snapshots};
@@ -216,9 +216,10 @@ pub(super) fn joins(wanted: &Wanted, observed: &Observed, role: Role, init: Opti
 fn join(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Option<Action> {
     let standing = standing(wanted, observed, name);
     let lost_member = role == Role::ControlPlane && lost_its_member(wanted, observed, name);
-    let is_node = is_node(&standing, observed, name) && !lost_member;
+    let was_reset = was_reset(wanted, observed, name);
+    let is_node = is_node(&standing, observed, name) && !lost_member && !was_reset;
     // The kubelet of a control plane that lost nothing but its Node registers it again.
-    let registers = role == Role::ControlPlane && lost_its_node(wanted, observed, name);
+    let registers = role == Role::ControlPlane && lost_its_node(wanted, observed, name) && !was_reset;
     if is_node || registers || matches!(standing, Standing::Foreign(_)) {
         return None;
     }
@@ -227,6 +228,7 @@ fn join(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Option<
         Standing::Finished if is_abandoned(wanted, observed, name) => {
             Some("it has the data before the restore".to_owned())
         }
+        Standing::Finished if was_reset => Some("it was reset and came no further".to_owned()),
         Standing::Finished if lost_member => Some("its member of etcd is gone".to_owned()),
         Standing::Finished => Some("its Node is gone".to_owned()),
         _ => observed.facts(name).and_then(|facts| leftover(facts, JOIN_UNIT)),

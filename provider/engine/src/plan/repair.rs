@@ -6,7 +6,7 @@ use super::renew::renew;
 use super::{Action, Lane, Plan};
 use crate::observed::{ApiState, Observed};
 use crate::repair::{Repair, repairs};
-use crate::standing::{Standing, standing};
+use crate::standing::{Standing, standing, was_reset};
 use crate::versions::{Progress, progress};
 use crate::wanted::Wanted;
 
@@ -66,7 +66,7 @@ pub(super) fn without_api(wanted: &Wanted, observed: &Observed) -> Plan {
     if lane.is_empty() {
         let what = || vec![Repair::RestartKubelet];
         let restart = |name: &str| Action::RepairNode { host: name.to_owned(), role: Role::ControlPlane, what: what() };
-        lane.extend(finished(wanted, observed).map(restart));
+        lane.extend(finished(wanted, observed).filter(|name| !was_reset(wanted, observed, name)).map(restart));
     }
     plan.add("repair the control plane", vec![lane]);
     plan.add("wait for the API", vec![vec![Action::AwaitApi]]);

@@ -7,7 +7,7 @@ use super::backup::snapshot;
 use super::node_notation::{self, NodeLine};
 use super::upgrade::images;
 use super::{Extent, World, fresh_machine};
-use crate::observed::{ApiState, BegunRestore, CgroupVersion, DeprecatedApi, HostState, Marker};
+use crate::observed::{ApiState, BegunRestore, CgroupVersion, DeprecatedApi, HostState, KubernetesFiles, Marker};
 use crate::plan::Action;
 use crate::renewal::{AUTHORITIES, KUBELET_CERTIFICATE};
 use crate::snapshots::SnapshotCause;
@@ -245,6 +245,11 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
         "made by hand" => world.made_by_hand(name),
         "machine replaced" => *world.facts(name) = fresh_machine(name),
         "files edited" => world.facts(name).files.values_mut().for_each(|hash| "edited".clone_into(hash)),
+        "reset" => {
+            let facts = world.facts(name);
+            facts.kubelet_active = false;
+            facts.kubernetes = KubernetesFiles::default();
+        }
         "swap on" => world.facts(name).swap_active = true,
         "containerd stopped" => world.facts(name).containerd_active = false,
         "kubelet active" => world.facts(name).kubelet_active = true,
