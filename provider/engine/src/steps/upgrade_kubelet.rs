@@ -66,15 +66,16 @@ impl Upgrade<'_> {
     async fn upgrade(self, cx: &Cx<'_>, cluster: &Cluster, another_minor: bool) -> Result<(), StepError> {
         let Self { name, version, facts, os, .. } = self;
         let host = cx.host(name)?;
+        // kubeadm looks for its patches, which an adopted host does not have yet.
+        let files = prepare::files(cx.spec, facts);
+        let files: Vec<_> = files.into_iter().map(|(path, content)| RemoteFile::public(path, content)).collect();
+        host.write_all(&files).await?;
         if let Some(static_pods) = &self.static_pods {
             host.run_unit(UPGRADE_UNIT, static_pods).await?;
         }
         if cx.cancel.is_cancelled() {
             return Err(StepError::Cancelled);
         }
-        let files = prepare::files(cx.spec, facts);
-        let files: Vec<_> = files.into_iter().map(|(path, content)| RemoteFile::public(path, content)).collect();
-        host.write_all(&files).await?;
         let install = install_packages(os, facts, version, cx.spec.timeouts.update)?.var("FETCH_ONLY", false);
         host.run_unit(PACKAGES_UNIT, &install).await?;
         let kubelet = match self.static_pods {

@@ -69,18 +69,18 @@ async fn a_control_plane_is_upgraded() {
     log(
         host,
         &expect![[r#"
-        attach kubeone-upgrade
-        run os/linux/observe.sh
-        read /etc/kubernetes/manifests/kube-apiserver.yaml
-        run os/linux/upgrade_control_plane.sh as kubeone-upgrade
-        write /etc/apt/sources.list.d/kubeone.sources 644
-        write /etc/containerd/config.toml 644
-        write /etc/modules-load.d/kubeone.conf 644
-        write /etc/sysctl.d/99-kubeone.conf 644
-        run os/debian/install_packages.sh as kubeone-prepare
-        run os/linux/upgrade_control_plane.sh as kubeone-upgrade
-        run os/linux/record_files.sh
-    "#]],
+            attach kubeone-upgrade
+            run os/linux/observe.sh
+            read /etc/kubernetes/manifests/kube-apiserver.yaml
+            write /etc/apt/sources.list.d/kubeone.sources 644
+            write /etc/containerd/config.toml 644
+            write /etc/modules-load.d/kubeone.conf 644
+            write /etc/sysctl.d/99-kubeone.conf 644
+            run os/linux/upgrade_control_plane.sh as kubeone-upgrade
+            run os/debian/install_packages.sh as kubeone-prepare
+            run os/linux/upgrade_control_plane.sh as kubeone-upgrade
+            run os/linux/record_files.sh
+        "#]],
     );
     let config = variable(host, "os/linux/upgrade_control_plane.sh", "CONFIG");
     for line in
