@@ -99,7 +99,9 @@ pub fn create(lab: &str, network: Network) -> Result<()> {
     run("ip", ["netns", "add", &namespace])?;
     let inside = |words: &str| run("ip", ["-n", namespace.as_str()].into_iter().chain(words.split(' '))).map(drop);
     inside("link set lo up")?;
-    inside(&format!("link add {BRIDGE} type bridge"))?;
+    // Without an address of its own the bridge has that of its lowest port, another one whenever hosts come or go, and
+    // whoever knows the old one sends into the void for up to 45 s.
+    inside(&format!("link add {BRIDGE} address {} type bridge", hardware_address(network.gateway())))?;
     for address in [network.gateway(), network.load_balancer()] {
         inside(&format!("address add {address}/24 dev {BRIDGE}"))?;
     }
