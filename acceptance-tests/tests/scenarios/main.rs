@@ -62,7 +62,6 @@ const SCENARIOS: &[(&str, Story)] = &[
     ("foreign-host", foreign_host::run),
     ("workers-come-and-go", workers_come_and_go::run),
     ("drift-repaired", repairs::drift),
-    ("node-settings", node_settings::run),
     ("backup", backup::run),
     ("upgrade-patch", upgrade::patch),
     ("opentofu", opentofu::run),
@@ -70,6 +69,7 @@ const SCENARIOS: &[(&str, Story)] = &[
 
 /// Longer ones, which run when they are named.
 const BY_NAME: &[(&str, Story)] = &[
+    ("node-settings", node_settings::run),
     ("worker-leaves-its-machine", workers_come_and_go::machine_stays),
     ("control-planes-come-and-go", control_planes_come_and_go::run),
     ("control-planes-replaced", control_planes_replaced::run),
