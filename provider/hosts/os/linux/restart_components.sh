@@ -1,4 +1,5 @@
 # Restarts components of this control plane, and waits until they are well again.
+# Functions: control_plane_health.
 # Variables: COMPONENTS (names of static pods, one per line), API_PORT (of the API server on this host), AWAIT_HEALTH
 #   (whether etcd and the API server can be well when they run again: true, or false while the other members of etcd
 #   are not there either), RENEWED (whether they were restarted for new certificates: true or false).
@@ -49,16 +50,6 @@ await() {
     fi
     sleep 0.1
   done
-}
-
-etcd_is_well() {
-  curl --silent --max-time 3 --cacert "$etcd_pki/ca.crt" --cert "$etcd_pki/healthcheck-client.crt" \
-    --key "$etcd_pki/healthcheck-client.key" https://127.0.0.1:2379/health | grep --quiet '"health":"true"'
-}
-
-api_server_is_ready() {
-  curl --silent --fail --max-time 3 --output /dev/null --cacert /etc/kubernetes/pki/ca.crt \
-    --resolve "kubernetes:$API_PORT:127.0.0.1" "https://kubernetes:$API_PORT/readyz"
 }
 
 # hand_over_leadership: without it, etcd elects a leader when the present one is gone, which costs a second or two.

@@ -3,7 +3,7 @@
 # Its own data are read by an etcd of their own, which takes in all that the member had agreed on and not yet written
 # into its database: a copy of the database alone would lack that where etcd was not ended in good order.
 # The data before are kept as /var/lib/etcd/before-restore, until the next restore.
-# Functions: etcd_tools, static_pods.
+# Functions: control_plane_health, etcd_tools, static_pods.
 # Variables: WHAT (what is restored), SNAPSHOT (path of the snapshot; empty for the data of this host), PARTS (paths of the
 #   parts from which the snapshot is put together first, one per line; may be empty), SHA256 (of the snapshot), API_PORT
 #   (of the API server on this host).
@@ -18,7 +18,6 @@ mark=$work/replaced
 data=/var/lib/etcd
 new=$data/kubeone-new
 before=$data/before-restore
-etcd_pki=/etc/kubernetes/pki/etcd
 patience=150
 
 # of_manifest PATTERN: what stands behind it in the manifest of etcd.
@@ -91,16 +90,6 @@ replace_data() {
   sync --file-system "$data"
 }
 
-etcd_is_well() {
-  curl --silent --max-time 3 --cacert "$etcd_pki/ca.crt" --cert "$etcd_pki/healthcheck-client.crt" \
-    --key "$etcd_pki/healthcheck-client.key" https://127.0.0.1:2379/health | grep --quiet '"health":"true"'
-}
-
-api_server_is_ready() {
-  curl --silent --fail --max-time 3 --output /dev/null --cacert /etc/kubernetes/pki/ca.crt \
-    --resolve "kubernetes:$API_PORT:127.0.0.1" "https://kubernetes:$API_PORT/readyz"
-}
-
 # give_back NAME: gives a manifest to the kubelet.
 give_back() {
   if [[ -e $held/$1.yaml ]]; then mv "$held/$1.yaml" "$manifests/"; fi
@@ -114,7 +103,6 @@ if ! [[ -e $mark && $(<"$mark") == "$WHAT" ]]; then
     exit 1
   fi
   mount_tools "$(of_manifest image:)"
-  trap unmount_tools EXIT
   make_data
 fi
 if [[ -e $new ]]; then

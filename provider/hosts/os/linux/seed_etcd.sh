@@ -24,7 +24,6 @@ if ! ctr --namespace k8s.io images list --quiet | grep --quiet --line-regexp --f
   ctr --namespace k8s.io images pull --hosts-dir /etc/containerd/certs.d "$image" >/dev/null
 fi
 mount_tools "$image"
-trap unmount_tools EXIT
 put_together "$SNAPSHOT" "$PARTS"
 verify "$SNAPSHOT" "$SHA256"
 mkdir -p "$data"

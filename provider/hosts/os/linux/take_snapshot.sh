@@ -1,4 +1,5 @@
 # Takes a snapshot of etcd from the member on this host and verifies it.
+# Functions: etcd_tools.
 # Variables: CLUSTER (its name).
 # Prints, as its last line, one JSON object that describes the snapshot.
 # Leaves behind: the snapshot as /var/backups/kubeone/NAME.db, for root only. It counts once the file NAME.json lies
@@ -6,22 +7,11 @@
 
 folder=/var/backups/kubeone
 pki=/etc/kubernetes/pki/etcd
-# The image of etcd has its tools. They need nothing around them, so they run here, as what they are: programs.
-# containerd 2.2 never forgets where an image was mounted, and refuses the same place a second time.
-tools=/run/kubeone/etcd-image.$(date +%s%N)
 umask 077
 
 # image_of POD: the image of a static pod on this host.
 image_of() {
   sed -n 's/^ *image: *//p' "/etc/kubernetes/manifests/$1.yaml"
-}
-
-unmount_tools() {
-  if mountpoint --quiet "$tools"; then
-    umount "$tools"
-  fi
-  ctr --namespace k8s.io snapshots remove "$tools" >/dev/null 2>&1 || true
-  rmdir "$tools"
 }
 
 # field NAME: a number or text out of one JSON object on stdin.
@@ -34,10 +24,9 @@ free() {
   df --output=avail --block-size=1 "$1" | tail -n 1
 }
 
-mkdir -p "$folder" "$tools"
+mkdir -p "$folder"
 chmod 700 "$folder"
-trap unmount_tools EXIT
-ctr --namespace k8s.io images mount "$(image_of etcd)" "$tools" >/dev/null
+mount_tools "$(image_of etcd)"
 
 needed=$(stat --format=%s /var/lib/etcd/member/snap/db)
 if (($(free "$folder") < needed * 2)); then
@@ -47,7 +36,7 @@ fi
 
 new=$folder/.new.db
 rm -f "$new" "$new.part"
-if ! answer=$("$tools/usr/local/bin/etcdctl" --endpoints=https://127.0.0.1:2379 --cacert="$pki/ca.crt" \
+if ! answer=$(etcd_tool etcdctl --endpoints=https://127.0.0.1:2379 --cacert="$pki/ca.crt" \
   --cert="$pki/healthcheck-client.crt" --key="$pki/healthcheck-client.key" snapshot save "$new" 2>&1); then
   printf '%s\n' "$answer" >&2
   exit 1
@@ -60,7 +49,7 @@ if [[ $stated != "${found%% *}" ]]; then
   echo 'the snapshot is damaged: its checksum is not that of its content' >&2
   exit 1
 fi
-status=$("$tools/usr/local/bin/etcdutl" snapshot status --write-out=json "$new")
+status=$(etcd_tool etcdutl snapshot status --write-out=json "$new")
 revision=$(field revision <<<"$status")
 if [[ ! $revision =~ ^[0-9]+$ ]]; then
   printf 'the snapshot cannot be read: %s\n' "$status" >&2

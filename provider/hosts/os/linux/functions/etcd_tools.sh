@@ -1,13 +1,22 @@
-# Functions for work on the data of an etcd that does not run, with the programs in etcd's own image.
+# Functions for work with the programs in etcd's own image: on an etcd that runs, and on the data of one that does not.
 # Variables: none.
-# Leaves nothing behind that `unmount_tools` does not take away. Safe to run twice.
+# Leaves nothing behind. Safe to run twice.
 
-# mount_tools IMAGE: makes etcd's programs available below $tools. They need nothing around them, so they run here, as
-# what they are. containerd 2.2 never forgets where an image was mounted, and refuses the same place a second time.
+# mount_tools IMAGE: makes etcd's programs available below $tools until the script ends. They need nothing around them, so
+# they run here, as what they are. containerd 2.2 never forgets where an image was mounted, and refuses the same place a
+# second time.
 mount_tools() {
   tools=/run/kubeone/etcd-image.$(date +%s%N)
   mkdir -p "$tools"
+  trap unmount_tools EXIT
   ctr --namespace k8s.io images mount "$1" "$tools" >/dev/null
+}
+
+# etcd_tool NAME ARGUMENT...: runs one of them.
+etcd_tool() {
+  local name=$1
+  shift
+  "$tools/usr/local/bin/$name" "$@"
 }
 
 unmount_tools() {
@@ -48,7 +57,7 @@ with_etcd() {
 own_etcdctl() {
   local folder=$1
   shift
-  (cd "$folder" && "$tools/usr/local/bin/etcdctl" --endpoints unix://client.sock --command-timeout 300s "$@")
+  (cd "$folder" && etcd_tool etcdctl --endpoints unix://client.sock --command-timeout 300s "$@")
 }
 
 # new_member SNAPSHOT FOLDER NAME PEER_URL REVISION: makes data of etcd from a snapshot, in which this member is the only
@@ -56,7 +65,7 @@ own_etcdctl() {
 # goes far ahead of the one that anybody may have seen, and what is older counts as compacted: whoever watches has to look
 # anew. Were it to go back, they would wait for what they think they know already.
 new_member() {
-  "$tools/usr/local/bin/etcdutl" snapshot restore "$1" --data-dir "$2" --name "$3" --initial-cluster "$3=$4" \
+  etcd_tool etcdutl snapshot restore "$1" --data-dir "$2" --name "$3" --initial-cluster "$3=$4" \
     --initial-advertise-peer-urls "$4" --initial-cluster-token "kubeone-$3-$(date +%s%N)" \
     --bump-revision $(($5 + 1000000000)) --mark-compacted 2>&1
 }
@@ -65,7 +74,7 @@ new_member() {
 revision_of() {
   local revision=
   if [[ -e $1 ]]; then
-    revision=$("$tools/usr/local/bin/etcdutl" snapshot status --write-out=json "$1" |
+    revision=$(etcd_tool etcdutl snapshot status --write-out=json "$1" |
       sed -n 's/.*"revision":\([0-9]*\).*/\1/p') || true
   fi
   printf '%d' "$((revision))"
