@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kubeone_hosts::{Host, Os};
+use kubeone_hosts::{Host, Os, Script};
 use kubeone_spec::{HostSpec, Role, Taint};
 
 use super::{API_DEADLINE, await_earlier, host_spec, os_of, unless_cancelled};
@@ -15,7 +15,6 @@ use crate::observed::{HostFacts, Marker};
 use crate::report::Outcome;
 
 const UNIT: &str = "kubeone-configure";
-const SCRIPT: &str = "configure_kubelet";
 
 /// A kubelet is itself again within seconds, unless its host is short of everything.
 const KUBELET_DEADLINE: Duration = Duration::from_mins(1);
@@ -62,8 +61,7 @@ pub(super) async fn set_on_kubelet(
     }
     let (host, os) = (cx.host(name)?, os_of(facts)?);
     let before = cx.cluster().await?.last_ready_report(name).await?;
-    let script =
-        os.script(SCRIPT)?.var("SETTINGS", kubelet::file(&spec.kubelet)?).var("SERVICE", kubelet::SERVICE_TEXT);
+    let script = script(&os, spec)?;
     let started = host.run_unit(UNIT, &script.clone().var("PART", "try").var("INVOCATION", "")).await?;
     let invocation = started.stdout.trim();
     let works = async {
@@ -97,8 +95,11 @@ pub(super) async fn set_before_start(
     if of_host(spec, facts).is_none() {
         return Ok(());
     }
-    let script = os.script(SCRIPT)?.var("PART", "write").var("INVOCATION", "");
-    let script = script.var("SETTINGS", kubelet::file(&spec.kubelet)?).var("SERVICE", kubelet::SERVICE_TEXT);
-    host.run(&script).await?;
+    host.run(&script(os, spec)?.var("PART", "write").var("INVOCATION", "")).await?;
     Ok(())
+}
+
+fn script(os: &Os, spec: &HostSpec) -> Result<Script, StepError> {
+    let script = os.script("configure_kubelet")?.var("SETTINGS", kubelet::file(&spec.kubelet)?);
+    Ok(script.var("SERVICE", kubelet::SERVICE_TEXT))
 }

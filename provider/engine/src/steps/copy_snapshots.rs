@@ -10,7 +10,7 @@ use kubeone_hosts::{Host, RemoteFile};
 use parts::Supply;
 use tokio::task::spawn_blocking;
 
-use super::peer::SHARED_PKI;
+use super::peer::{SHARED_PKI, shared_file};
 use super::take_snapshot::description;
 use crate::bundle::{self, NewCopy, Seal};
 use crate::cx::Cx;
@@ -101,8 +101,7 @@ async fn read(host: &dyn Host, paths: &[String]) -> Result<Vec<RemoteFile>, Stri
     let contents = host.read_all(&paths).await.map_err(|error| causes(&error))?;
     let files = paths.into_iter().zip(contents).map(|(path, content)| {
         let content = content.ok_or_else(|| format!("`{}` is missing on `{}`", path.display(), host.name()))?;
-        let is_public = path.extension().is_some_and(|kind| kind == "crt" || kind == "pub");
-        Ok(RemoteFile { path: path.to_owned(), content, mode: if is_public { 0o644 } else { 0o600 } })
+        Ok(shared_file(path, content))
     });
     files.collect()
 }

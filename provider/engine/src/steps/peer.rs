@@ -92,13 +92,18 @@ pub(super) async fn voters<'a>(cx: &'a Cx<'_>, leaver: &str, uid: &str) -> Vec<V
 
 /// Its marker, if it is a finished node of this cluster.
 async fn marker_of(host: &dyn Host, uid: &str) -> Option<Marker> {
-    let marker = host.read(Path::new(marker::PATH)).await.ok().flatten()?;
-    let marker: Marker = serde_json::from_slice(marker.expose()).ok()?;
+    marker_in(&host.read(Path::new(marker::PATH)).await.ok().flatten()?, uid)
+}
+
+fn marker_in(content: &Secret<Vec<u8>>, uid: &str) -> Option<Marker> {
+    let marker: Marker = serde_json::from_slice(content.expose()).ok()?;
     (marker.uid.as_deref() == Some(uid)).then_some(marker)
 }
 
-fn is_of_cluster(marker: &Secret<Vec<u8>>, uid: &str) -> bool {
-    serde_json::from_slice::<Marker>(marker.expose()).is_ok_and(|marker| marker.uid.as_deref() == Some(uid))
+/// A file of a control plane, as another one gets it: for root only, unless anybody may read it.
+pub(super) fn shared_file(path: &Path, content: Secret<Vec<u8>>) -> RemoteFile {
+    let is_public = path.extension().is_some_and(|kind| kind == "crt" || kind == "pub");
+    RemoteFile { path: path.to_owned(), content, mode: if is_public { 0o644 } else { 0o600 } }
 }
 
 /// The CA certificate and the files; `None` when the host is not a finished node of this cluster, or lacks one of them.
@@ -110,16 +115,11 @@ async fn read(
     let mut paths = vec![Path::new(marker::PATH)];
     paths.extend(wanted.iter().map(Path::new));
     let mut contents = host.read_all(&paths).await?.into_iter();
-    if !contents.next().flatten().is_some_and(|content| is_of_cluster(&content, uid)) {
+    if contents.next().flatten().and_then(|content| marker_in(&content, uid)).is_none() {
         return Ok(None);
     }
     let Some(contents) = contents.collect::<Option<Vec<_>>>() else { return Ok(None) };
     let Some(ca_certificate) = contents.first().cloned() else { return Ok(None) };
-    let is_key = |path: &Path| path.extension().is_some_and(|kind| kind == "key");
-    let files = wanted.iter().map(Path::new).zip(contents).map(|(path, content)| RemoteFile {
-        path: path.to_owned(),
-        content,
-        mode: if is_key(path) { 0o600 } else { 0o644 },
-    });
+    let files = wanted.iter().map(Path::new).zip(contents).map(|(path, content)| shared_file(path, content));
     Ok(Some((ca_certificate, files.collect())))
 }
