@@ -13,6 +13,7 @@ use kubeone_spec::ClusterSpec;
 use thiserror::Error;
 
 use crate::error::StepError;
+use crate::kubeadm::API_SERVER_MANIFEST;
 use crate::observe::{connect_through, observe_host};
 use crate::observed::{ApiState, HostState, Observed};
 
@@ -20,7 +21,6 @@ use crate::observed::{ApiState, HostState, Observed};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
-const API_SERVER: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 
 /// The control plane through which a cluster is looked at, and how the user said to reach it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,8 +62,8 @@ pub async fn import(entrance: &Entrance, host: Arc<dyn Host>) -> Result<Imported
     if !facts.kubernetes.admin_conf {
         return Err(no_control_plane(format!("there is no {ADMIN_CONF}")));
     }
-    let manifest = host.read(Path::new(API_SERVER)).await.map_err(|error| ImportError::Host(error.into()))?;
-    let manifest = manifest.ok_or_else(|| no_control_plane(format!("there is no {API_SERVER}")))?;
+    let manifest = host.read(Path::new(API_SERVER_MANIFEST)).await.map_err(|error| ImportError::Host(error.into()))?;
+    let manifest = manifest.ok_or_else(|| no_control_plane(format!("there is no {API_SERVER_MANIFEST}")))?;
     let port = settings::secure_port(&String::from_utf8_lossy(manifest.expose()));
 
     let api = connect_through(host, port).await.map_err(ImportError::Cluster)?;

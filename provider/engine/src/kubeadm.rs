@@ -27,6 +27,8 @@ use crate::{CgroupVersion, HostFacts};
 
 /// Where containerd listens.
 pub(crate) const CRI_SOCKET: &str = "unix:///run/containerd/containerd.sock";
+/// The manifest that kubeadm writes for the API server of a control plane.
+pub(crate) const API_SERVER_MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 /// The API server's own port on each control plane; a load balancer may listen on another one.
 const API_SERVER_PORT: u16 = 6443;
 

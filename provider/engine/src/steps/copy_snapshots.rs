@@ -15,7 +15,7 @@ use super::take_snapshot::description;
 use crate::bundle::{self, NewCopy, Seal};
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::kubeadm::encryption_configuration;
+use crate::kubeadm;
 use crate::observe::{causes, observe_host};
 use crate::observed::Marker;
 use crate::report::Outcome;
@@ -23,7 +23,6 @@ use crate::snapshots::{Snapshot, awaits_copy};
 
 /// What is read of a host at once: large enough that its answer counts and not the way to it, and small enough for memory.
 const PART: u64 = 4 << 20;
-const API_SERVER_MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 
 pub(crate) async fn run(cx: &Cx<'_>, name: &str) -> Result<Outcome, StepError> {
     let Some(to) = &cx.spec.backup.copy_to else { return Ok(Outcome::Skipped("no copy is wanted".to_owned())) };
@@ -89,10 +88,10 @@ async fn fetch(cx: &Cx<'_>, host: &dyn Host, snapshot: &Snapshot, supply: Supply
 
 /// What a control plane needs to read this snapshot, and to be trusted by the nodes that are left.
 async fn shared_files(host: &dyn Host) -> Result<Vec<RemoteFile>, String> {
-    let manifest = read(host, &[API_SERVER_MANIFEST.to_owned()]).await?;
+    let manifest = read(host, &[kubeadm::API_SERVER_MANIFEST.to_owned()]).await?;
     let manifest = manifest.first().map(|file| String::from_utf8_lossy(file.content.expose()).into_owned());
     let mut paths: Vec<String> = SHARED_PKI.iter().map(ToString::to_string).collect();
-    paths.extend(manifest.as_deref().and_then(encryption_configuration).map(str::to_owned));
+    paths.extend(manifest.as_deref().and_then(kubeadm::encryption_configuration).map(str::to_owned));
     read(host, &paths).await
 }
 

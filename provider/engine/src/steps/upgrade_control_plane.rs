@@ -16,8 +16,6 @@ use crate::observed::Marker;
 use crate::prepare::patches_directory;
 use crate::report::Outcome;
 
-const API_SERVER_MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
-
 pub(crate) async fn run(cx: &Cx<'_>, name: &str, version: KubernetesVersion) -> Result<Outcome, StepError> {
     let host = cx.host(name)?;
     await_earlier(host, UPGRADE_UNIT).await?;
@@ -43,7 +41,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, version: KubernetesVersion) -> 
 
 /// Where the API server that runs tells others to reach it: somebody may have chosen that when the cluster was made.
 async fn advertised_endpoint(host: &dyn Host) -> Result<Option<std::net::SocketAddr>, StepError> {
-    let manifest = host.read(Path::new(API_SERVER_MANIFEST)).await?;
+    let manifest = host.read(Path::new(kubeadm::API_SERVER_MANIFEST)).await?;
     let text = manifest.as_ref().and_then(|manifest| std::str::from_utf8(manifest.expose()).ok());
     Ok(text.and_then(kubeadm::advertised_endpoint))
 }
