@@ -61,7 +61,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     for name in ["control-plane-1", "worker-1"] {
         scenario.machine(name).run(WIPE)?;
     }
-    scenario.terraform.destroy(&[TARGET, "-refresh=false"])?.must_succeed()?;
+    scenario.terraform.destroy(&[TARGET])?.must_succeed()?;
     scenario.state()?.must_not_have(CLUSTER)?;
     scenario.destroy()?;
     Ok(())

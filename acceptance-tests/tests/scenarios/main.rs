@@ -78,6 +78,8 @@ const BY_NAME: &[(&str, Story)] = &[
     ("ctrl-c", ctrl_c::run),
     ("imported", imported::run),
     ("certificates-renewed", certificates::renewed),
+    ("objects-repaired", repairs::objects),
+    ("packages-repaired", repairs::packages),
     ("api-down", repairs::api_down),
     ("all-unreachable", all_unreachable::run),
     ("kubeconfig", kubeconfig::run),

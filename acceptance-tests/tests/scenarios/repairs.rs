@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use acceptance_tests::scenario::{Programs, Scenario};
 use acceptance_tests::terraform::Attribute;
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::certificates::make_certificates_end_within;
 use crate::kubernetes;
@@ -47,6 +47,75 @@ pub(crate) fn drift(programs: &Programs) -> Result<()> {
     let taints = scenario.kubectl("get node control-plane-1 --output jsonpath='{.spec.taints[*].key}'")?;
     ensure!(taints.contains("node-role.kubernetes.io/control-plane"), "its taints are `{taints}`");
     kubernetes::pods_reach_each_other(&scenario, 2)
+}
+
+/// Objects in the cluster are edited and deleted, those of an addon and those of kubeadm. What somebody adds beside ours
+/// stays, and is no difference.
+pub(crate) fn objects(programs: &Programs) -> Result<()> {
+    let mut scenario = Scenario::of_local_example("objects-repaired", programs)?;
+    scenario.apply()?;
+    let mtu = "--namespace kube-system get configmap canal-config --output jsonpath={.data.mtu}";
+    let before = scenario.kubectl(mtu)?;
+
+    scenario.kubectl("--namespace kube-system annotate daemonset canal example.com/owner=ann")?;
+    scenario.kubectl("--namespace kube-system label configmap canal-config example.com/owner=ann")?;
+    scenario.plan()?.must_be_empty().context("what is added beside ours is a difference")?;
+
+    scenario.kubectl("--namespace kube-system patch configmap canal-config --patch '{\"data\":{\"mtu\":\"1234\"}}'")?;
+    scenario.kubectl("--namespace kube-system delete serviceaccount calico-cni-plugin")?;
+    scenario.kubectl("--namespace kube-system delete daemonset canal kube-proxy")?;
+    scenario.kubectl("--namespace kube-system delete deployment coredns")?;
+    let steps = planned_steps(&mut scenario)?;
+    for words in [
+        "cluster: make again DaemonSet kube-system/kube-proxy, Deployment kube-system/coredns",
+        "cluster: apply addon canal (",
+        "ConfigMap kube-system/canal-config was edited",
+        "DaemonSet kube-system/canal is gone",
+        "ServiceAccount kube-system/calico-cni-plugin is gone",
+    ] {
+        ensure!(steps.contains(words), "the plan does not say `{words}`: {steps}");
+    }
+    apply(&mut scenario, "objects edited and deleted")?;
+    let after = scenario.kubectl(mtu)?;
+    ensure!(after == before, "the mtu is {after}, and was {before}");
+    let label = "--namespace kube-system get configmap canal-config --output jsonpath={.metadata.labels}";
+    ensure!(scenario.kubectl(label)?.contains("ann"), "a label of somebody else's is gone");
+    for workload in ["daemonset/canal", "daemonset/kube-proxy", "deployment/coredns"] {
+        scenario.kubectl(&format!("--namespace kube-system rollout status {workload} --timeout 180s"))?;
+    }
+    kubernetes::pods_reach_each_other(&scenario, 2)
+}
+
+/// Somebody upgrades the packages of a worker by hand, and on another one takes the kubelet away.
+pub(crate) fn packages(programs: &Programs) -> Result<()> {
+    let mut scenario = Scenario::of_local_example("packages-repaired", programs)?;
+    scenario.prepare_kubernetes(&["1.35.4", "1.35.5"])?;
+    scenario.terraform.set_variable("workers", "2");
+    scenario.apply()?;
+    let apt = "export DEBIAN_FRONTEND=noninteractive; apt-get --quiet --quiet --yes --allow-change-held-packages";
+    scenario
+        .machine(WORKER)
+        .run(&format!("{apt} install 'kubelet=1.35.5-*' 'kubeadm=1.35.5-*' && systemctl restart kubelet"))?;
+    scenario.machine("worker-2").run(&format!("{apt} remove kubelet"))?;
+    scenario.machine(CONTROL_PLANE).wait_until(
+        "the Node to report the newer kubelet",
+        Duration::from_mins(1),
+        "kubectl --kubeconfig /etc/kubernetes/admin.conf get node worker-1 --output wide | grep --quiet v1.35.5",
+    )?;
+    let steps = planned_steps(&mut scenario)?;
+    for words in [
+        "worker-1: prepare worker for Kubernetes 1.35.4 (kubelet is 1.35.5, kubeadm is 1.35.5)",
+        "worker-2: prepare worker for Kubernetes 1.35.4 (kubelet is missing",
+        "worker-2: repair worker (start kubelet)",
+    ] {
+        ensure!(steps.contains(words), "the plan does not say `{words}`: {steps}");
+    }
+    apply(&mut scenario, "packages exchanged and removed")?;
+    kubernetes::nodes_are_ready(&scenario, &[CONTROL_PLANE, WORKER, "worker-2"])?;
+    let versions = "get nodes --output jsonpath={.items[*].status.nodeInfo.kubeletVersion}";
+    let versions = scenario.kubectl(versions)?;
+    ensure!(versions == "v1.35.4 v1.35.4 v1.35.4", "the kubelets are {versions}");
+    kubernetes::pods_reach_each_other(&scenario, 3)
 }
 
 /// The only control plane is down in several ways; then its certificates have ended, all of them.

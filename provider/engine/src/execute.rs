@@ -14,7 +14,7 @@ use crate::steps;
 
 async fn run(action: &Action, cx: &Cx<'_>) -> Result<Outcome, StepError> {
     match action {
-        Action::PrepareHost { host, role, kubernetes_version } => {
+        Action::PrepareHost { host, role, kubernetes_version, .. } => {
             steps::prepare_host::run(cx, host, *role, *kubernetes_version).await
         }
         Action::InitControlPlane { host, kubernetes_version, restore, .. } => {
@@ -23,7 +23,10 @@ async fn run(action: &Action, cx: &Cx<'_>) -> Result<Outcome, StepError> {
         Action::AdoptHost { host } => steps::adopt_host::run(cx, host).await,
         Action::JoinControlPlane { host, .. } => steps::join_control_plane::run(cx, host).await,
         Action::JoinWorker { host, .. } => steps::join_worker::run(cx, host).await,
-        Action::ApplyAddon { addon } => steps::apply_addon::run(cx, addon).await,
+        Action::ApplyAddon { addon, .. } => steps::apply_addon::run(cx, addon).await,
+        Action::RepairCluster { kubernetes_version, missing } => {
+            steps::repair_cluster::run(cx, *kubernetes_version, missing).await
+        }
         Action::AwaitNodes { hosts } => steps::await_nodes::run(cx, hosts).await,
         Action::TakeSnapshot { host, cause } => steps::take_snapshot::run(cx, host, cause).await,
         Action::CopySnapshots { host, .. } => steps::copy_snapshots::run(cx, host).await,

@@ -236,8 +236,8 @@ pub struct ApiFacts {
     pub version: String,
     pub nodes: BTreeMap<String, NodeFacts>,
     pub addons: BTreeMap<String, AddonState>,
-    /// kubeadm's ConfigMaps, kube-proxy and CoreDNS are all there: `kubeadm init` came to its end.
-    pub init_complete: bool,
+    /// What is not there of that which `kubeadm init` leaves behind: its ConfigMaps, kube-proxy, CoreDNS.
+    pub missing: Vec<String>,
     /// `kubernetesVersion` of kubeadm's configuration in the cluster, such as `v1.36.3`; empty when it could not be read.
     pub kubeadm_version: String,
     /// Tag of kube-proxy's image; empty when there is no kube-proxy of kubeadm's.
@@ -293,4 +293,6 @@ pub struct AddonState {
     /// Hash of what was applied last.
     pub hash: String,
     pub ready: bool,
+    /// In words, what others did to its objects since.
+    pub drift: Vec<String>,
 }

@@ -5,6 +5,7 @@ mod adopt;
 mod configure;
 mod install;
 mod leave;
+mod prepare;
 mod remove;
 mod renew;
 mod repair;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use kubeone_spec::Role;
+use kubeone_spec::{KubernetesVersion, Role};
 use serde::{Deserialize, Serialize};
 
 use crate::leaving::leavers;
@@ -53,7 +53,12 @@ pub(crate) fn repairs(wanted: &Wanted, observed: &Observed, name: &str, role: Ro
         return Vec::new();
     }
     let Some(facts) = observed.facts(name) else { return Vec::new() };
-    if facts.packages.kubelet != wanted.spec.kubernetes_version.to_string() {
+    if facts
+        .packages
+        .kubelet
+        .parse::<KubernetesVersion>()
+        .is_ok_and(|installed| installed < wanted.spec.kubernetes_version)
+    {
         return Vec::new();
     }
     let mut repairs = on_host(facts, &observed.observed_at);

@@ -18,6 +18,7 @@ pub(crate) mod preflight_upgrade;
 pub(crate) mod prepare_host;
 pub(crate) mod remove_node;
 pub(crate) mod renew_certificates;
+pub(crate) mod repair_cluster;
 pub(crate) mod repair_node;
 pub(crate) mod reset_host;
 pub(crate) mod restore_etcd;

@@ -15,6 +15,7 @@ mod upgrade;
 
 use std::collections::BTreeMap;
 
+use kubeone_kubernetes::COREDNS;
 use kubeone_spec::{ClusterSpec, Cni, Role};
 
 use crate::addons::WantedAddon;
@@ -127,7 +128,8 @@ impl World {
             Action::AdoptHost { host } => self.adopt(host, extent),
             Action::JoinControlPlane { host, .. } => self.join(host, Role::ControlPlane, extent),
             Action::JoinWorker { host, .. } => self.join(host, Role::Worker, extent),
-            Action::ApplyAddon { addon } => self.apply_addon(addon, extent),
+            Action::RepairCluster { missing, .. } => self.repair_cluster(missing, extent),
+            Action::ApplyAddon { addon, .. } => self.apply_addon(addon, extent),
             Action::AwaitNodes { hosts } => self.await_nodes(hosts, extent),
             Action::TakeSnapshot { host, cause } => self.take_snapshot(host, cause, extent),
             Action::CopySnapshots { host, .. } => self.copy_snapshots(host, extent),
@@ -180,6 +182,11 @@ impl World {
             facts.disabled_services.clear();
             let files = prepare::expected_files(&spec, facts);
             Self::set_files(facts, files);
+            if let ApiState::Answered(api) = &mut self.observed.api
+                && let Some(node) = api.nodes.get_mut(host)
+            {
+                node.kubelet_version = format!("v{}", spec.kubernetes_version);
+            }
         }
     }
 
@@ -198,13 +205,14 @@ impl World {
                 version: version.clone(),
                 kubeadm_version: version.clone(),
                 kube_proxy_version: version,
+                missing: vec![COREDNS.to_owned()],
                 ..ApiFacts::default()
             };
             let facts = if restores { self.restored_without_nodes() } else { facts };
             self.observed.api = ApiState::Answered(Box::new(facts));
         }
         if extent >= Extent::Late {
-            self.api().init_complete = true;
+            self.api().missing.clear();
         }
         self.begin_etcd(host, extent);
         self.become_node(host, Role::ControlPlane, extent);
@@ -215,7 +223,7 @@ impl World {
     }
 
     fn join(&mut self, host: &str, role: Role, extent: Extent) {
-        assert!(self.api().init_complete, "{host} joins before the control plane is there");
+        assert!(self.api().missing.is_empty(), "{host} joins before the control plane is there");
         let finished = self.facts(host).marker.as_ref().is_some_and(|marker| marker.uid.is_some());
         if finished && self.api().nodes.contains_key(host) && !self.is_left_behind(host) {
             return;
@@ -285,7 +293,9 @@ impl World {
         let state = match extent {
             Extent::Early => return,
             Extent::Middle => AddonState::default(),
-            Extent::Late | Extent::Whole => AddonState { hash, ready: extent == Extent::Whole },
+            Extent::Late | Extent::Whole => {
+                AddonState { hash, ready: extent == Extent::Whole, ..AddonState::default() }
+            }
         };
         self.api().addons.insert(name.to_owned(), state);
     }

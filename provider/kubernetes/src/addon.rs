@@ -39,6 +39,9 @@ struct Manifest {
     /// What runs when the addon is ready.
     #[serde(default)]
     workloads: Vec<Workload>,
+    /// Objects, as [`ObjectRef`](crate::ObjectRef) writes them, that the addon's own programs change.
+    #[serde(default)]
+    changed_by_itself: Vec<String>,
 }
 
 /// What templates know of the cluster.
@@ -75,6 +78,8 @@ impl Parameters {
 pub struct Rendered {
     pub addon: &'static str,
     pub objects: Vec<DynamicObject>,
+    /// Objects that the addon's own programs change: who edited them cannot be told.
+    pub changed_by_itself: Vec<String>,
     /// Equal when, and only when, the objects are equal.
     pub hash: String,
 }
@@ -145,7 +150,8 @@ impl Addon {
             template: "objects",
             reason: error.to_string(),
         })?;
-        Ok(Rendered { addon: self.name, objects, hash })
+        let changed_by_itself = self.manifest.changed_by_itself.clone();
+        Ok(Rendered { addon: self.name, objects, changed_by_itself, hash })
     }
 
     fn image_references(&self, replaced: &BTreeMap<String, String>) -> BTreeMap<String, String> {
@@ -185,6 +191,9 @@ mod tests {
                 assert!(!reference.api_version.is_empty() && !reference.kind.is_empty(), "{reference}");
                 assert!(!reference.name.is_empty(), "{reference}");
                 assert!(seen.insert(reference.clone()), "{reference} is there twice");
+            }
+            for object in &addon.manifest.changed_by_itself {
+                assert!(seen.iter().any(|it| it.to_string() == *object), "{object} changes itself");
             }
             for workload in addon.workloads() {
                 assert!(seen.iter().any(|object| object.to_string() == workload.to_string()), "{workload} is awaited");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures::{TryStreamExt, stream};
+use futures::future::try_join_all;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api,
@@ -14,12 +14,13 @@ use crate::{
     Cluster, ClusterError, ObjectRef, Rendered,
     call::ask,
     cluster::{MANAGER, PATIENCE},
-    inventory::Inventory,
+    drift::our_fields,
+    inventory::{Entry, Inventory},
     wait::{Seen, await_each},
 };
 
 /// Requests on their way at one time. They share one connection; more than this only fills the API server's queue.
-const AT_ONCE: usize = 16;
+pub(crate) const AT_ONCE: usize = 16;
 
 /// How long a CustomResourceDefinition may take until its resources are served. It takes a moment.
 const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
@@ -30,17 +31,24 @@ impl Cluster {
     pub async fn apply_addon(&self, rendered: &Rendered) -> Result<Vec<ObjectRef>, ClusterError> {
         let objects: Vec<ObjectRef> = rendered.objects.iter().map(ObjectRef::from).collect();
         let before = self.inventory(rendered.addon).await?.unwrap_or_default();
-        let leftover: Vec<ObjectRef> = before.objects.into_iter().filter(|object| !objects.contains(object)).collect();
+        let before = before.objects.into_iter().map(|entry| entry.object);
+        let leftover: Vec<ObjectRef> = before.filter(|object| !objects.contains(object)).collect();
 
-        let all = [objects.as_slice(), leftover.as_slice()].concat();
+        let all = objects.iter().chain(&leftover).cloned().map(Entry::from).collect();
         self.write_inventory(rendered.addon, &Inventory { hash: String::new(), objects: all }).await?;
-        self.apply_objects(&rendered.objects).await?;
+        let mut objects = self.apply_objects(&rendered.objects).await?;
+        for entry in &mut objects {
+            // From now on its fields say nothing.
+            entry.fields =
+                entry.fields.take().filter(|_| !rendered.changed_by_itself.contains(&entry.object.to_string()));
+        }
         self.delete_objects(&leftover).await?;
         self.write_inventory(rendered.addon, &Inventory { hash: rendered.hash.clone(), objects }).await?;
         Ok(leftover)
     }
 
-    async fn apply_objects(&self, objects: &[DynamicObject]) -> Result<(), ClusterError> {
+    async fn apply_objects(&self, objects: &[DynamicObject]) -> Result<Vec<Entry>, ClusterError> {
+        let mut applied = Vec::new();
         for wave in Wave::ALL {
             let members: Vec<(ObjectRef, &DynamicObject)> = objects
                 .iter()
@@ -48,25 +56,27 @@ impl Cluster {
                 .filter(|(reference, _)| Wave::of(reference) == wave)
                 .collect();
             self.learn_kinds(members.iter().map(|(reference, _)| reference)).await?;
-            stream::iter(members.iter().map(Ok))
-                .try_for_each_concurrent(AT_ONCE, |(reference, object)| self.apply_object(reference, object))
-                .await?;
+            for some in members.chunks(AT_ONCE) {
+                let calls = some.iter().map(|(reference, object)| self.apply_object(reference, object));
+                applied.extend(try_join_all(calls).await?);
+            }
             if wave == Wave::Definitions {
                 self.await_established(objects).await?;
             }
         }
-        Ok(())
+        Ok(applied)
     }
 
-    async fn apply_object(&self, reference: &ObjectRef, object: &DynamicObject) -> Result<(), ClusterError> {
+    async fn apply_object(&self, reference: &ObjectRef, object: &DynamicObject) -> Result<Entry, ClusterError> {
         let act = format!("apply {reference}");
         let Some(api) = self.api_of(reference) else {
             let reason = format!("the cluster does not serve {} of {}", reference.kind, reference.api_version);
             return Err(ClusterError::Answer { act, reason });
         };
         let how = PatchParams::apply(MANAGER).force();
-        ask(act, PATIENCE, || async { api.patch(&reference.name, &how, &Patch::Apply(object)).await }).await?;
-        Ok(())
+        let applied =
+            ask(act, PATIENCE, || async { api.patch(&reference.name, &how, &Patch::Apply(object)).await }).await?;
+        Ok(Entry { object: reference.clone(), fields: our_fields(&applied.metadata) })
     }
 
     async fn await_established(&self, objects: &[DynamicObject]) -> Result<(), ClusterError> {
@@ -149,7 +159,7 @@ mod tests {
     }
 
     fn sample(objects: Vec<DynamicObject>) -> Rendered {
-        Rendered { addon: "sample", objects, hash: "new".to_owned() }
+        Rendered { addon: "sample", objects, changed_by_itself: Vec::new(), hash: "new".to_owned() }
     }
 
     fn inventory(hash: &str, objects: &Value) -> Value {

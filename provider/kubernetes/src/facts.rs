@@ -15,6 +15,10 @@ use crate::{
     drain::is_cordoned_by_us, node_settings,
 };
 
+/// kubeadm's own addons, as [`ClusterFacts::missing`] calls them.
+pub const KUBE_PROXY: &str = "DaemonSet kube-system/kube-proxy";
+pub const COREDNS: &str = "Deployment kube-system/coredns";
+
 /// The cluster as the API describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClusterFacts {
@@ -24,8 +28,8 @@ pub struct ClusterFacts {
     pub version: String,
     pub nodes: BTreeMap<String, Node>,
     pub addons: BTreeMap<String, AddonStatus>,
-    /// What `kubeadm init` leaves behind at its end is all there: its ConfigMaps, kube-proxy and CoreDNS.
-    pub init_complete: bool,
+    /// What is not there of that which `kubeadm init` leaves behind: its ConfigMaps, kube-proxy, CoreDNS.
+    pub missing: Vec<String>,
     /// `kubernetesVersion` of kubeadm's configuration, such as `v1.36.3`; empty when it is not there.
     pub kubeadm_version: String,
     /// Tag of kube-proxy's image, such as `v1.36.3`; empty when there is none.
@@ -55,31 +59,24 @@ pub struct AddonStatus {
     pub hash: String,
     /// Its pods run everywhere they should.
     pub ready: bool,
+    /// In words, what others did to its objects since. Empty when applying was interrupted.
+    pub drift: Vec<String>,
 }
 
 impl Cluster {
     /// Reads everything at the same time. `patience` is for each single answer.
     pub async fn facts(&self, patience: Duration) -> Result<ClusterFacts, ClusterError> {
-        let (uid, version, nodes, addons, init_complete, kubeadm_version, kube_proxy_version, deprecated_apis) = try_join!(
+        let (uid, version, nodes, addons, missing, kubeadm_version, kube_proxy_version, deprecated_apis) = try_join!(
             self.uid(patience),
             self.version(patience),
             self.nodes(patience),
             self.addons(patience),
-            self.init_complete(patience),
+            self.missing(patience),
             self.kubeadm_version(patience),
             self.kube_proxy_version(patience),
             self.deprecated_apis(patience),
         )?;
-        Ok(ClusterFacts {
-            uid,
-            version,
-            nodes,
-            addons,
-            init_complete,
-            kubeadm_version,
-            kube_proxy_version,
-            deprecated_apis,
-        })
+        Ok(ClusterFacts { uid, version, nodes, addons, missing, kubeadm_version, kube_proxy_version, deprecated_apis })
     }
 
     pub async fn uid(&self, patience: Duration) -> Result<String, ClusterError> {
@@ -115,23 +112,34 @@ impl Cluster {
         Ok(describe(node.await?))
     }
 
-    /// Whether an earlier `kubeadm init` came to its end.
-    pub async fn init_complete(&self, patience: Duration) -> Result<bool, ClusterError> {
-        let (kubeadm_config, kubelet_config, cluster_info, kube_proxy, coredns) = try_join!(
+    /// What `kubeadm init` leaves behind when it comes to its end, and is not there.
+    pub async fn missing(&self, patience: Duration) -> Result<Vec<String>, ClusterError> {
+        let present = try_join!(
             self.exists::<ConfigMap>(SYSTEM_NAMESPACE, "kubeadm-config", patience),
             self.exists::<ConfigMap>(SYSTEM_NAMESPACE, "kubelet-config", patience),
             self.exists::<ConfigMap>("kube-public", "cluster-info", patience),
             self.exists::<DaemonSet>(SYSTEM_NAMESPACE, "kube-proxy", patience),
             self.exists::<Deployment>(SYSTEM_NAMESPACE, "coredns", patience),
         )?;
-        Ok(kubeadm_config && kubelet_config && cluster_info && kube_proxy && coredns)
+        let (kubeadm_config, kubelet_config, cluster_info, kube_proxy, coredns) = present;
+        let all = [
+            ("ConfigMap kube-system/kubeadm-config", kubeadm_config),
+            ("ConfigMap kube-system/kubelet-config", kubelet_config),
+            ("ConfigMap kube-public/cluster-info", cluster_info),
+            (KUBE_PROXY, kube_proxy),
+            (COREDNS, coredns),
+        ];
+        Ok(all.into_iter().filter(|(_, there)| !there).map(|(object, _)| object.to_owned()).collect())
     }
 
     pub async fn addons(&self, patience: Duration) -> Result<BTreeMap<String, AddonStatus>, ClusterError> {
         let inventories = self.inventories(patience).await?;
         let statuses = inventories.into_iter().map(|(name, inventory)| async move {
-            let ready = self.is_addon_ready(&name, patience).await?;
-            Ok::<_, ClusterError>((name, AddonStatus { hash: inventory.hash, ready }))
+            let drift = async {
+                if inventory.hash.is_empty() { Ok(Vec::new()) } else { self.drift(&inventory, patience).await }
+            };
+            let (ready, drift) = try_join!(self.is_addon_ready(&name, patience), drift)?;
+            Ok::<_, ClusterError>((name, AddonStatus { hash: inventory.hash, ready, drift }))
         });
         Ok(try_join_all(statuses).await?.into_iter().collect())
     }
@@ -195,7 +203,7 @@ mod tests {
             .expect("GET /api/v1/namespaces/kube-public/configmaps/cluster-info", 200, &there)
             .expect("GET /apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy", 200, &there)
             .expect_missing("GET /apis/apps/v1/namespaces/kube-system/deployments/coredns");
-        assert!(!api.cluster().init_complete(Duration::from_secs(1)).await.unwrap());
+        assert_eq!(api.cluster().missing(Duration::from_secs(1)).await.unwrap(), [COREDNS]);
     }
 
     #[tokio::test]
@@ -243,6 +251,6 @@ mod tests {
         )
         .expect_missing("GET /apis/apps/v1/namespaces/kube-system/daemonsets/canal");
         let addons = api.cluster().addons(Duration::from_secs(1)).await.unwrap();
-        assert_eq!(addons["canal"], AddonStatus { hash: "abc".to_owned(), ready: false });
+        assert_eq!(addons["canal"], AddonStatus { hash: "abc".to_owned(), ready: false, drift: Vec::new() });
     }
 }

@@ -61,7 +61,23 @@ pub(crate) struct Inventory {
     /// Hash of the rendered objects; empty while they are being applied, so an interrupted run is seen.
     pub(crate) hash: String,
     /// Never fewer than there are in the cluster.
-    pub(crate) objects: Vec<ObjectRef>,
+    pub(crate) objects: Vec<Entry>,
+}
+
+/// One object of an addon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    #[serde(flatten)]
+    pub(crate) object: ObjectRef,
+    /// Hash of the names of its fields that were ours when it was applied; `None` until then, and where others may take them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fields: Option<String>,
+}
+
+impl From<ObjectRef> for Entry {
+    fn from(object: ObjectRef) -> Self {
+        Self { object, fields: None }
+    }
 }
 
 impl Cluster {

@@ -18,8 +18,9 @@ impl Cluster {
         let Some(inventory) = self.inventory(addon).await? else {
             return Ok(());
         };
-        let Inventory { objects, .. } = inventory;
-        self.write_inventory(addon, &Inventory { hash: String::new(), objects: objects.clone() }).await?;
+        let inventory = Inventory { hash: String::new(), ..inventory };
+        self.write_inventory(addon, &inventory).await?;
+        let objects: Vec<ObjectRef> = inventory.objects.into_iter().map(|entry| entry.object).collect();
         self.delete_objects(&objects).await?;
         let name = config_map_name(addon);
         ask(format!("delete ConfigMap {name}"), PATIENCE, || async {

@@ -51,7 +51,7 @@ pub(crate) fn observed(hosts: usize) -> Result<Observed> {
         })
         .collect();
     let api = json!({
-        "state": "answered", "cluster_uid": UID, "version": format!("v{VERSION}"), "nodes": nodes, "init_complete": true,
+        "state": "answered", "cluster_uid": UID, "version": format!("v{VERSION}"), "nodes": nodes,
     });
     Ok(serde_json::from_value(json!({ "hosts": states, "api": api }))?)
 }

@@ -10,6 +10,7 @@ use crate::leaving::{best_member_list, leavers};
 use crate::observed::{EtcdMember, Observed};
 use crate::plan::{Action, Plan};
 use crate::restore::members;
+use crate::standing::{Standing, standing};
 use crate::wanted::Wanted;
 
 /// Members with a vote by name, and whether they answer.
@@ -48,8 +49,13 @@ fn has_member(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
     leavers(wanted, observed).any(|leaver| leaver.name == name && leaver.has_member)
 }
 
-/// Whether the host of a member was reached, and its etcd answered there.
+/// Whether the host of a member was reached, and its etcd answered there. One that nobody has looked at yet, as after a
+/// run that was killed before Terraform knew of it, is looked at before anything changes, and this is asked again then.
 fn answers(wanted: &Wanted, observed: &Observed, member: &EtcdMember) -> bool {
+    let unseen = |name: &str| standing(wanted, observed, name) == Standing::Unseen;
+    if wanted.spec.control_plane.iter().any(|(name, host)| unseen(name) && is_member_of(member, name, host)) {
+        return true;
+    }
     let stay = wanted.spec.control_plane.iter().map(|(name, host)| (name, host, members(wanted, observed, name)));
     let leave = wanted.leaving.iter().map(|(name, it)| {
         let seen = observed.leaving_facts(name).map_or(&[][..], |facts| facts.etcd_members.as_slice());

@@ -79,8 +79,8 @@ fn api_reasons(query: &ClusterStatusSpec, observed: &Observed, control_planes: &
     let mut reasons = match &observed.api {
         ApiState::Absent => vec!["no control plane that can be reached carries a Kubernetes API".to_owned()],
         ApiState::Silent { reason } => vec![format!("the Kubernetes API does not answer: {reason}")],
-        ApiState::Answered(facts) if !facts.init_complete => {
-            vec!["kube-proxy, CoreDNS or the settings that kubeadm keeps in the cluster are missing".to_owned()]
+        ApiState::Answered(facts) if !facts.missing.is_empty() => {
+            vec![format!("{} of kubeadm's own: not there", facts.missing.join(", "))]
         }
         ApiState::Answered(_) => Vec::new(),
     };

@@ -208,7 +208,11 @@ fn ca_certificate(kubeconfig: &Secret<Vec<u8>>) -> Result<String, StepError> {
 }
 
 fn api_facts(facts: ClusterFacts, ca_certificate: String) -> ApiFacts {
-    let addon = |addon: kubeone_kubernetes::AddonStatus| AddonState { hash: addon.hash, ready: addon.ready };
+    let addon = |addon: kubeone_kubernetes::AddonStatus| AddonState {
+        hash: addon.hash,
+        ready: addon.ready,
+        drift: addon.drift,
+    };
     ApiFacts {
         cluster_uid: facts.uid,
         ca_sha256: certificates::sha256_of_pem(&ca_certificate).unwrap_or_default(),
@@ -216,7 +220,7 @@ fn api_facts(facts: ClusterFacts, ca_certificate: String) -> ApiFacts {
         version: facts.version,
         nodes: facts.nodes.into_iter().map(|(name, it)| (name, node_facts(it))).collect(),
         addons: facts.addons.into_iter().map(|(name, it)| (name, addon(it))).collect(),
-        init_complete: facts.init_complete,
+        missing: facts.missing,
         kubeadm_version: facts.kubeadm_version,
         kube_proxy_version: facts.kube_proxy_version,
         deprecated_apis: facts.deprecated_apis.into_iter().map(deprecated_api).collect(),

@@ -18,6 +18,9 @@ pub enum Action {
         host: String,
         role: Role,
         kubernetes_version: KubernetesVersion,
+        /// What is not as it should be on a host that was prepared before; it is for the reader, the step looks for itself.
+        #[serde(default)]
+        why: Vec<String>,
     },
     /// `kubeadm init`. `resume` says what an earlier run left behind; it is for the reader, the step looks for itself.
     InitControlPlane {
@@ -40,8 +43,16 @@ pub enum Action {
         host: String,
         resume: Option<String>,
     },
+    /// `drift` says what others did to its objects; it is for the reader, all of them are applied.
     ApplyAddon {
         addon: String,
+        #[serde(default)]
+        drift: Vec<String>,
+    },
+    /// Makes again what `kubeadm init` made in the cluster and somebody deleted.
+    RepairCluster {
+        kubernetes_version: KubernetesVersion,
+        missing: Vec<String>,
     },
     /// Waits until these nodes are Ready.
     AwaitNodes {
@@ -153,6 +164,7 @@ impl Action {
             | Self::UncordonNode { host }
             | Self::ResetHost { host, .. } => Some(host),
             Self::ApplyAddon { .. }
+            | Self::RepairCluster { .. }
             | Self::AwaitNodes { .. }
             | Self::AwaitApi
             | Self::PreflightUpgrade { .. }
@@ -205,9 +217,10 @@ impl Action {
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let after = |resume: &Option<String>| resume.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+        let because = |why: &[String]| if why.is_empty() { String::new() } else { format!(" ({})", why.join(", ")) };
         match self {
-            Self::PrepareHost { host, role, kubernetes_version } => {
-                write!(f, "{host}: prepare {role} for Kubernetes {kubernetes_version}")
+            Self::PrepareHost { host, role, kubernetes_version, why } => {
+                write!(f, "{host}: prepare {role} for Kubernetes {kubernetes_version}{}", because(why))
             }
             Self::InitControlPlane { host, kubernetes_version, resume, restore } => {
                 let from = restore.as_ref().map_or_else(String::new, |what| format!(" from {what}"));
@@ -220,7 +233,8 @@ impl fmt::Display for Action {
             Self::AdoptHost { host } => write!(f, "{host}: adopt (write the marker)"),
             Self::JoinControlPlane { host, resume } => write!(f, "{host}: join control plane{}", after(resume)),
             Self::JoinWorker { host, resume } => write!(f, "{host}: join worker{}", after(resume)),
-            Self::ApplyAddon { addon } => write!(f, "cluster: apply addon {addon}"),
+            Self::ApplyAddon { addon, drift } => write!(f, "cluster: apply addon {addon}{}", because(drift)),
+            Self::RepairCluster { missing, .. } => write!(f, "cluster: make again {}", missing.join(", ")),
             Self::AwaitNodes { hosts } => match hosts.as_slice() {
                 [host] => write!(f, "cluster: wait until {host} is ready"),
                 _ => write!(f, "cluster: wait until {} nodes are ready", hosts.len()),

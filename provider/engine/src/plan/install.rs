@@ -2,21 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use kubeone_spec::{ClusterSpec, Cni, KubernetesVersion, Role};
+use kubeone_spec::{ClusterSpec, Cni, Role};
 
 use super::leave::Leave;
+use super::prepare::preparation;
 use super::upgrade::add_upgrade;
 use super::{Action, Lane, Plan, adopt, configure, renew, repair, restore};
 use crate::addons::{self, WantedAddon};
 use crate::leaving::{has_finished, without_leavers};
-use crate::observed::{HostFacts, Observed};
-use crate::repair::{CONTAINERD, lost_its_member, lost_its_node};
+use crate::observed::Observed;
+use crate::repair::{lost_its_member, lost_its_node};
 use crate::restore::{is_abandoned, is_enough_for_new_machines, wanted_restore};
+use crate::snapshots;
 use crate::snapshots::snapshot_lane;
 use crate::standing::{INIT_UNIT, JOIN_UNIT, Standing, has_node, is_node, leftover, standing, was_reset};
-use crate::versions::{Progress, Way, progress, way};
+use crate::versions::{Way, way};
 use crate::wanted::Wanted;
-use crate::{catalog, prepare, snapshots};
 
 /// What has to be done so that the cluster is as wanted. Hosts that were never looked at are taken for new machines,
 /// so the plan for a cluster that does not exist yet follows from the settings and an empty observation.
@@ -49,6 +50,8 @@ pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[W
     let mut plan = Plan::default();
     plan.add("adopt hosts", adopt::lanes(wanted, observed));
     if init.is_none() {
+        // kubeadm joins and upgrades by it.
+        plan.add("repair the cluster", vec![repair::of_cluster(wanted, observed).into_iter().collect()]);
         // Before a new snapshot takes their place.
         plan.add("copy snapshots", snapshots::copy_lanes(wanted, observed));
         // Before anything changes; of a new cluster when there is something to save.
@@ -154,11 +157,9 @@ fn prepare_lanes(wanted: &Wanted, observed: &Observed, beginning: Beginning) -> 
     let mut working = Lane::new();
     let mut lanes: Vec<Lane> = Vec::new();
     for (name, role, _) in spec.hosts() {
-        let host = name.to_owned();
-        let prepare = Action::PrepareHost { host: host.clone(), role, kubernetes_version };
-        let mut lane: Lane = needs_preparation(wanted, observed, name).then_some(prepare).into_iter().collect();
+        let mut lane: Lane = preparation(wanted, observed, name, role).into_iter().collect();
         if first == Some(name) {
-            let (resume, restore) = (resume.clone(), restore.clone());
+            let (host, resume, restore) = (name.to_owned(), resume.clone(), restore.clone());
             lane.push(Action::InitControlPlane { host, kubernetes_version, resume, restore });
         }
         if role == Role::ControlPlane && standing(wanted, observed, name) == Standing::Finished {
@@ -169,43 +170,6 @@ fn prepare_lanes(wanted: &Wanted, observed: &Observed, beginning: Beginning) -> 
     }
     lanes.push(working);
     lanes
-}
-
-pub(super) fn needs_preparation(wanted: &Wanted, observed: &Observed, host: &str) -> bool {
-    match standing(wanted, observed, host) {
-        Standing::Foreign(_) | Standing::Adoptable => false,
-        Standing::Unseen | Standing::Bare => true,
-        Standing::Unreachable { .. } => !has_node(observed, host),
-        // The upgrade brings what belongs to the new version.
-        Standing::Finished if progress(wanted, observed, host) != Progress::Done => false,
-        Standing::Begun | Standing::Finished => {
-            observed.facts(host).is_some_and(|facts| !is_prepared(&wanted.spec, facts))
-        }
-    }
-}
-
-/// Whether packages, container runtime, kernel settings and our files are as they should be. What an adopted host was
-/// set up with is not ours to judge.
-fn is_prepared(spec: &ClusterSpec, facts: &HostFacts) -> bool {
-    if prepare::is_adopted(facts) {
-        return true;
-    }
-    let packages = &facts.packages;
-    let wanted = spec.kubernetes_version.to_string();
-    let kubernetes =
-        [&packages.kubelet, &packages.kubeadm, &packages.kubectl].into_iter().all(|version| *version == wanted);
-    let files = prepare::expected_files(spec, facts);
-    kubernetes
-        && has_container_runtime(spec.kubernetes_version, facts)
-        && !facts.swap_active
-        && !facts.disabled_services.iter().any(|service| service == CONTAINERD)
-        && files.iter().all(|(path, hash)| facts.files.get(path) == Some(hash))
-}
-
-fn has_container_runtime(version: KubernetesVersion, facts: &HostFacts) -> bool {
-    let fits =
-        catalog::release(version).is_some_and(|release| facts.packages.containerd.starts_with(&release.containerd));
-    fits && facts.containerd_active
 }
 
 pub(super) fn joins(wanted: &Wanted, observed: &Observed, role: Role, init: Option<&str>) -> Lane {
@@ -231,6 +195,8 @@ fn join(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Option<
         Standing::Finished if was_reset => Some("it was reset and came no further".to_owned()),
         Standing::Finished if lost_member => Some("its member of etcd is gone".to_owned()),
         Standing::Finished => Some("its Node is gone".to_owned()),
+        // Whoever made it a node was cut off before Terraform knew of it.
+        Standing::Unseen if has_node(observed, name) => Some("unless it is one already".to_owned()),
         _ => observed.facts(name).and_then(|facts| leftover(facts, JOIN_UNIT)),
     };
     let resume = resume.or_else(|| has_node(observed, name).then(|| "in place of an earlier machine".to_owned()));
@@ -240,11 +206,15 @@ fn join(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Option<
     })
 }
 
-/// An addon is applied where the cluster has none or another one than these settings make.
+/// An addon is applied where the cluster has none, or another one than these settings make, or somebody changed it.
 fn addon_lanes(wanted: &[WantedAddon], observed: &Observed) -> Vec<Lane> {
-    let applied = |name: &str| observed.api_facts().and_then(|api| api.addons.get(name)).map(|state| &state.hash);
-    let missing = wanted.iter().filter(|addon| addon.hash.is_none() || applied(addon.name) != addon.hash.as_ref());
-    missing.map(|addon| vec![Action::ApplyAddon { addon: addon.name.to_owned() }]).collect()
+    let apply = |addon: &WantedAddon| {
+        let there = observed.api_facts().and_then(|api| api.addons.get(addon.name));
+        let same = there.filter(|there| addon.hash.as_ref() == Some(&there.hash));
+        let drift = same.map(|there| there.drift.clone()).unwrap_or_default();
+        (same.is_none() || !drift.is_empty()).then(|| vec![Action::ApplyAddon { addon: addon.name.to_owned(), drift }])
+    };
+    wanted.iter().filter_map(apply).collect()
 }
 
 /// New nodes, and those that are there and not ready. A node whose host cannot be reached is not waited for: it would

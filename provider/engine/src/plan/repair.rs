@@ -1,13 +1,16 @@
 //! Where in a plan nodes are put right: after their hosts are prepared; and first of all where the API is silent.
 
-use kubeone_spec::Role;
+use kubeone_kubernetes::KUBE_PROXY;
+use kubeone_spec::{Cni, Role};
 
+use super::prepare::preparation;
 use super::renew::renew;
 use super::{Action, Lane, Plan};
 use crate::observed::{ApiState, Observed};
+use crate::prepare;
 use crate::repair::{Repair, repairs};
 use crate::standing::{Standing, standing, was_reset};
-use crate::versions::{Progress, progress};
+use crate::versions::{Progress, api_servers, progress};
 use crate::wanted::Wanted;
 
 /// One control plane after the other: each may restart its member of etcd. Workers side by side.
@@ -39,6 +42,23 @@ fn repair(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Optio
     (!what.is_empty()).then(|| Action::RepairNode { host: name.to_owned(), role, what })
 }
 
+/// What kubeadm made in the cluster at its beginning, and somebody deleted. What others made with settings of their own is
+/// not ours to make again; and where no network plugin is ours, its user may have something in kube-proxy's place.
+pub(super) fn of_cluster(wanted: &Wanted, observed: &Observed) -> Option<Action> {
+    let spec = &wanted.spec;
+    let is_adopted = |name: &String| match standing(wanted, observed, name) {
+        Standing::Adoptable => true,
+        _ => observed.facts(name).is_some_and(prepare::is_adopted),
+    };
+    if spec.control_plane.keys().any(is_adopted) {
+        return None;
+    }
+    let theirs = |object: &String| object == KUBE_PROXY && spec.cluster_network.cni == Cni::None;
+    let missing: Vec<_> = observed.api_facts()?.missing.iter().filter(|it| !theirs(it)).cloned().collect();
+    let (kubernetes_version, _) = api_servers(wanted, observed)?;
+    (!missing.is_empty()).then_some(Action::RepairCluster { kubernetes_version, missing })
+}
+
 /// Whether the cluster is there and its API is not. Then all that is known comes from the hosts.
 pub(super) fn is_api_lost(wanted: &Wanted, observed: &Observed) -> bool {
     matches!(observed.api, ApiState::Silent { .. }) && finished(wanted, observed).next().is_some()
@@ -60,6 +80,7 @@ pub(super) fn without_api(wanted: &Wanted, observed: &Observed) -> Plan {
     }
     let mut lane = Lane::new();
     for name in finished(wanted, observed) {
+        lane.extend(preparation(wanted, observed, name, Role::ControlPlane));
         lane.extend(repair(wanted, observed, name, Role::ControlPlane));
         lane.extend(renew(wanted, observed, name));
     }

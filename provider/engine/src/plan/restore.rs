@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use kubeone_spec::Role;
 
-use super::install::{await_nodes, joins, needs_preparation};
+use super::install::{await_nodes, joins};
+use super::prepare::preparation;
 use super::{Action, Lane, Plan};
 use crate::addons::WantedAddon;
 use crate::leaving::has_finished;
@@ -46,7 +47,8 @@ fn plan(wanted: &Wanted, observed: &Observed, addons: &[WantedAddon], restore: &
     plan.add("prepare hosts", prepare_lanes(wanted, observed));
     plan.add("stop the control planes", stops.collect());
     plan.add("restore etcd", vec![vec![Action::RestoreEtcd { host: host.to_owned(), what: what() }]]);
-    let addons = addons.iter().map(|addon| vec![Action::ApplyAddon { addon: addon.name.to_owned() }]);
+    let addons =
+        addons.iter().map(|addon| vec![Action::ApplyAddon { addon: addon.name.to_owned(), drift: Vec::new() }]);
     let mut lanes: Vec<Lane> = addons.collect();
     lanes.extend(join_lanes(wanted, observed, host));
     let joining: Vec<_> = lanes.iter().flatten().filter_map(Action::host).map(str::to_owned).collect();
@@ -61,16 +63,10 @@ fn plan(wanted: &Wanted, observed: &Observed, addons: &[WantedAddon], restore: &
 
 /// Machines that are no nodes yet.
 fn prepare_lanes(wanted: &Wanted, observed: &Observed) -> Vec<Lane> {
-    let kubernetes_version = wanted.spec.kubernetes_version;
-    let is_new = |name: &str| {
-        matches!(standing(wanted, observed, name), Standing::Unseen | Standing::Bare | Standing::Begun)
-            && needs_preparation(wanted, observed, name)
-    };
+    let is_new =
+        |name: &str| matches!(standing(wanted, observed, name), Standing::Unseen | Standing::Bare | Standing::Begun);
     let hosts = wanted.spec.hosts().filter(|(name, ..)| is_new(name));
-    let prepare = |(name, role, _): (&str, Role, _)| {
-        vec![Action::PrepareHost { host: name.to_owned(), role, kubernetes_version }]
-    };
-    hosts.map(prepare).collect()
+    hosts.filter_map(|(name, role, _)| Some(vec![preparation(wanted, observed, name, role)?])).collect()
 }
 
 /// Everybody else that can be reached. A member that joins etcd must be a full one before the next may come, so control

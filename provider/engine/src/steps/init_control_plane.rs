@@ -96,7 +96,7 @@ async fn came_to_its_end(cx: &Cx<'_>, facts: &HostFacts, copy: Option<&Bundle>) 
     {
         return false;
     }
-    cluster.init_complete(EARLIER_RUN_PATIENCE).await.unwrap_or(false)
+    cluster.missing(EARLIER_RUN_PATIENCE).await.is_ok_and(|missing| missing.is_empty())
 }
 
 /// The copy that the settings name, with the keys of the cluster.

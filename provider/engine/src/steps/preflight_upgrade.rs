@@ -1,6 +1,9 @@
 //! Looks whether all is well before the first change of an upgrade: what was true at the plan may not be true any more.
 
+use std::time::Duration;
+
 use kubeone_kubernetes::Cluster;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::API_DEADLINE;
 use crate::cx::Cx;
@@ -9,18 +12,25 @@ use crate::kubeadm;
 use crate::observe::observe_host;
 use crate::report::Outcome;
 
+/// What was rebooted a moment ago is well again within this time.
+const PATIENCE: Duration = Duration::from_mins(2);
+const PAUSE: Duration = Duration::from_secs(2);
+
 pub(crate) async fn run(cx: &Cx<'_>) -> Result<Outcome, StepError> {
     let cluster = cx.cluster().await?;
-    let nodes = cluster.nodes(API_DEADLINE).await?;
-    for name in cx.spec.control_plane.keys().filter(|name| nodes.contains_key(*name)) {
-        if nodes.get(name).is_some_and(|node| !node.ready) {
-            return refused(&format!("the node {name} is not ready"));
+    let deadline = Instant::now() + PATIENCE;
+    let mut ticks = interval(PAUSE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await;
+    while let Some(reason) = not_well(cx, cluster).await? {
+        if Instant::now() > deadline {
+            let reason = format!("{reason}, and that for {} s; nothing was changed", PATIENCE.as_secs());
+            return Err(StepError::Refused { reason });
         }
-        let facts = observe_host(cx.host(name)?).await?;
-        let has_etcd = facts.kubernetes.images.contains_key("etcd");
-        let votes = || facts.etcd_members.iter().any(|member| member.name == *name && !member.learner);
-        if has_etcd && !votes() {
-            return refused(&format!("the member of etcd on {name} does not answer, or has no vote"));
+        tracing::debug!(reason, "waiting until all is well");
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = cx.cancel.cancelled() => return Err(StepError::Cancelled),
         }
     }
     let configuration = configuration(cluster).await?;
@@ -30,12 +40,25 @@ pub(crate) async fn run(cx: &Cx<'_>) -> Result<Outcome, StepError> {
     Ok(Outcome::Done)
 }
 
+/// Why a control plane could not be upgraded now.
+async fn not_well(cx: &Cx<'_>, cluster: &Cluster) -> Result<Option<String>, StepError> {
+    let nodes = cluster.nodes(API_DEADLINE).await?;
+    for name in cx.spec.control_plane.keys().filter(|name| nodes.contains_key(*name)) {
+        if nodes.get(name).is_some_and(|node| !node.ready) {
+            return Ok(Some(format!("the node {name} is not ready")));
+        }
+        let facts = observe_host(cx.host(name)?).await?;
+        let has_etcd = facts.kubernetes.images.contains_key("etcd");
+        let votes = || facts.etcd_members.iter().any(|member| member.name == *name && !member.learner);
+        if has_etcd && !votes() {
+            return Ok(Some(format!("the member of etcd on {name} does not answer, or has no vote")));
+        }
+    }
+    Ok(None)
+}
+
 /// kubeadm's configuration, without which nothing can be upgraded.
 pub(super) async fn configuration(cluster: &Cluster) -> Result<String, StepError> {
     let missing = || StepError::Refused { reason: "the ConfigMap kube-system/kubeadm-config is missing".to_owned() };
     cluster.kubeadm_configuration(API_DEADLINE).await?.ok_or_else(missing)
-}
-
-fn refused(what: &str) -> Result<Outcome, StepError> {
-    Err(StepError::Refused { reason: format!("{what}; nothing was changed") })
 }

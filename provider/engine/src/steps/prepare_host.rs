@@ -1,16 +1,23 @@
 //! Makes a host ready to become a node: our files, kernel settings, packages, container runtime, images on their way.
 
+use std::time::Duration;
+
 use kubeone_hosts::{Os, RemoteFile, Script};
 use kubeone_kubernetes::{Addon, Parameters};
 use kubeone_spec::{KubernetesVersion, Role, Span};
 
-use super::{PACKAGES_UNIT, lock_seconds, os_of};
+use super::{PACKAGES_UNIT, lock_seconds, os_of, unless_cancelled};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::observe::observe_host;
 use crate::observed::{HostFacts, Marker};
 use crate::report::Outcome;
 use crate::{addons, catalog, prepare};
+
+/// A look at the API on the way: whether it answers is the business of other steps.
+const API_PATIENCE: Duration = Duration::from_secs(10);
+/// A kubelet that starts reports within seconds.
+const KUBELET_DEADLINE: Duration = Duration::from_mins(3);
 
 pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, version: KubernetesVersion) -> Result<Outcome, StepError> {
     let host = cx.host(name)?;
@@ -29,7 +36,20 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, version: Kubernetes
     let install = install_packages(&os, &facts, version, cx.spec.timeouts.create)?.var("FETCH_ONLY", false);
     host.run_unit(PACKAGES_UNIT, &install).await?;
     host.run(&pull_images(cx, &os, role, version)?.var("AWAIT", false)).await?;
+    if marker.uid.is_some() && facts.kubelet_active {
+        await_kubelet(cx, name, version).await?;
+    }
     Ok(Outcome::Done)
+}
+
+/// A node that runs another kubelet now says so in a moment. Where the API is silent nobody can hear it.
+async fn await_kubelet(cx: &Cx<'_>, name: &str, version: KubernetesVersion) -> Result<(), StepError> {
+    let Ok(cluster) = cx.cluster().await else { return Ok(()) };
+    let nodes = cluster.nodes(API_PATIENCE).await.unwrap_or_default();
+    if nodes.get(name).is_none_or(|node| node.kubelet_version.parse() == Ok(version)) {
+        return Ok(());
+    }
+    unless_cancelled(cx, cluster.await_node_version(name, version, KUBELET_DEADLINE)).await
 }
 
 /// The script that installs packages of this version, within a part of the operation's time.

@@ -1,5 +1,6 @@
 //! The little language of `tests/plans/*.txt`: which hosts are wanted, and how each was found.
 
+use kubeone_kubernetes::KUBE_PROXY;
 use kubeone_spec::{ClusterSpec, Role};
 use serde_json::{Map, Value, json};
 
@@ -162,6 +163,9 @@ fn world(settings: &Settings, found: &str) -> World {
     }
     world.tell_members();
     world.change_to(settings.spec(false));
+    for (name, _) in hosts.iter().filter(|(_, how)| words(how).iter().any(|word| word == NOT_LOOKED_AT)) {
+        world.observed.hosts.remove(*name);
+    }
     match settings.state.as_str() {
         "" => {}
         "imported" => world.imported(),
@@ -191,7 +195,7 @@ fn came_to(world: &mut World, name: &str, state: &str) {
         "node" => (1, Extent::Whole),
         _ => panic!("{name}: what is `{state}`?"),
     };
-    let prepare = Action::PrepareHost { host: host.clone(), role, kubernetes_version };
+    let prepare = Action::PrepareHost { host: host.clone(), role, kubernetes_version, why: Vec::new() };
     if reached == 0 {
         return world.run(&prepare, extent);
     }
@@ -213,10 +217,13 @@ fn finish(world: &mut World, cluster: &[String]) {
         return;
     }
     if world.wanted.spec.cluster_network.cni == kubeone_spec::Cni::Canal {
-        world.run(&Action::ApplyAddon { addon: "canal".to_owned() }, Extent::Whole);
+        world.run(&Action::ApplyAddon { addon: "canal".to_owned(), drift: Vec::new() }, Extent::Whole);
     }
     world.api().nodes.values_mut().for_each(|node| node.ready = true);
 }
+
+/// It is in the settings, and Terraform's state does not have it yet.
+const NOT_LOOKED_AT: &str = "not looked at";
 
 /// What happened to the host afterwards.
 fn then_happened(world: &mut World, name: &str, event: &str) {
@@ -229,6 +236,7 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
             let reason = "no route to host".to_owned();
             world.observed.hosts.insert(name.to_owned(), HostState::Unreachable { reason });
         }
+        NOT_LOOKED_AT => {}
         "runs version" => world.node_runs(name, value.parse().unwrap()),
         "static pods run version" => world.facts(name).kubernetes.images = images(value.parse().unwrap()),
         "API server held" => _ = world.facts(name).kubernetes.images.remove("kube-apiserver"),
@@ -318,6 +326,16 @@ fn then_happened_to_cluster(world: &mut World, event: &str) {
         "no addons" => {}
         "API silent" => world.silence(),
         "addon changed" => world.api().addons.values_mut().for_each(|addon| "other".clone_into(&mut addon.hash)),
+        "addon edited" => {
+            let drift = vec!["DaemonSet kube-system/canal was edited".to_owned()];
+            world.api().addons.values_mut().for_each(|addon| addon.drift.clone_from(&drift));
+        }
+        "deleted" => {
+            world.api().missing.push(value.to_owned());
+            if value == KUBE_PROXY {
+                world.api().kube_proxy_version.clear();
+            }
+        }
         "runs version" => {
             world.runs(value.parse().unwrap());
         }

@@ -1,5 +1,6 @@
 //! What renewals and repairs do to the simulated world.
 
+use kubeone_kubernetes::KUBE_PROXY;
 use kubeone_spec::Role;
 
 use super::{Extent, IN_A_YEAR, NOW, World};
@@ -47,6 +48,18 @@ impl World {
         }
         if what.contains(&Repair::RegisterNode) {
             self.become_node(host, role, extent);
+        }
+    }
+
+    pub(super) fn repair_cluster(&mut self, missing: &[String], extent: Extent) {
+        if extent < Extent::Late {
+            return;
+        }
+        let api = self.api();
+        let version = api.version.clone();
+        api.missing.retain(|object| !missing.contains(object));
+        if api.kube_proxy_version.is_empty() && missing.iter().any(|object| object == KUBE_PROXY) {
+            api.kube_proxy_version = version;
         }
     }
 

@@ -1,6 +1,8 @@
 //! Laws of repair: whatever drifts on a host is put right there, nothing else is touched, and an interrupted repair is
 //! completed by the next one.
 
+use kubeone_spec::KubernetesVersion;
+
 use super::World;
 use super::laws::{Dice, converge, create, finished, interruptions, same_cluster, spec};
 use crate::plan::Action;
@@ -60,7 +62,7 @@ fn a_new_trigger_renews_all_control_planes_once() {
 fn drift(world: &mut World, host: &str, dice: &mut Dice) {
     let manifests = host.starts_with("cp").then_some("/etc/kubernetes/manifests/etcd.yaml");
     let facts = world.facts(host);
-    match dice.below(7) {
+    match dice.below(9) {
         0 => facts.kubelet_active = false,
         1 => facts.disabled_services = vec!["kubelet".to_owned()],
         2 => {
@@ -70,6 +72,14 @@ fn drift(world: &mut World, host: &str, dice: &mut Dice) {
         3 => _ = facts.certificates.insert(KUBELET_CERTIFICATE.to_owned(), "2026-02-01T00:00:00Z".to_owned()),
         4 => facts.containerd_active = false,
         5 => facts.swap_active = true,
+        6 => {
+            facts.packages.kubelet.clear();
+            facts.kubelet_active = false;
+        }
+        7 => {
+            let newer = world.wanted.spec.kubernetes_version;
+            world.upgraded_by_hand(host, KubernetesVersion::new(newer.major, newer.minor, newer.patch + 1));
+        }
         _ => _ = world.api().nodes.remove(host),
     }
 }

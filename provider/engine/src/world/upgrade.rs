@@ -112,6 +112,12 @@ impl World {
         }
     }
 
+    /// Somebody exchanged the kubelet of a node.
+    pub(super) fn upgraded_by_hand(&mut self, host: &str, version: KubernetesVersion) {
+        version.to_string().clone_into(&mut self.facts(host).packages.kubelet);
+        self.api().nodes.get_mut(host).unwrap().kubelet_version = format!("v{version}");
+    }
+
     /// The whole cluster runs this version.
     pub(super) fn runs(&mut self, version: KubernetesVersion) {
         let names: Vec<_> = self.api().nodes.keys().cloned().collect();

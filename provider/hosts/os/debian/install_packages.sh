@@ -6,7 +6,8 @@
 #   (`true`: only kubeadm is installed, and the rest downloaded; what runs stays as it is. `false`: all of it).
 # Functions: apt.
 # Leaves behind: packages, on hold; other entries for the same repositories set aside, as apt refuses two keys for one;
-#   the repositories' keys; containerd running. Safe to run twice.
+#   the repositories' keys; containerd running; a kubelet that runs, with the program that is installed. Safe to run
+#   twice.
 
 sources=/etc/apt/sources.list.d/kubeone.sources
 
@@ -112,6 +113,11 @@ if [[ $FETCH_ONLY == true ]]; then
   exit 0
 fi
 systemctl --quiet enable containerd kubelet
+# One whose program was exchanged runs on with the old one.
+kubelet=$(systemctl show kubelet --property MainPID --value)
+if ((kubelet > 0)) && [[ $(readlink "/proc/$kubelet/exe") == *' (deleted)' ]]; then
+  systemctl restart kubelet
+fi
 if ! systemctl --quiet is-active containerd; then
   systemctl start containerd
 elif [[ $CONTAINERD_VERSION ]]; then

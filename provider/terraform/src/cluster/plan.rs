@@ -83,8 +83,13 @@ fn update(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanRe
             let change = Wanted { imported: is_imported, ..Wanted::after(&prior, prior_uid, wanted.settings.clone()) };
             let observed = observed.for_change(&change);
             let plan = plan_create_or_update(&change, &observed);
-            diagnostics.extend(from_findings(check(&change, &plan, &observed)));
-            show_steps(&wanted.settings, &plan, &mut planned);
+            let found = from_findings(check(&change, &plan, &observed));
+            if found.has_errors() && prior == wanted.settings && !is_imported {
+                diagnostics.extend(found.into_iter().map(as_warning));
+            } else {
+                diagnostics.extend(found);
+                show_steps(&wanted.settings, &plan, &mut planned);
+            }
         }
         None if prior == wanted.settings && wanted.unknown.is_empty() => {}
         None => mark_unknown(&mut planned, ["nodes", "planned_steps"]),
@@ -97,6 +102,17 @@ fn update(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanRe
         diagnostics,
         ..PlanResponse::default()
     })
+}
+
+/// Nobody asked for a change, so there is none to refuse: what was found is told, and left as it is. An error would stand in
+/// the way of all else that Terraform manages, and of `terraform destroy`, which plans in the normal way first.
+fn as_warning(found: Diagnostic) -> Diagnostic {
+    if !found.is_error() {
+        return found;
+    }
+    let detail =
+        format!("{}\n\nThe settings did not change, so this is a warning. The cluster is left as it is.", found.detail);
+    Diagnostic { path: found.path, ..Diagnostic::warning(found.summary, detail) }
 }
 
 /// Hosts that are wanted no more are no nodes afterwards.

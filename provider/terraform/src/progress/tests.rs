@@ -14,7 +14,12 @@ use crate::decode::decode;
 use crate::model::CLUSTER;
 
 fn prepare(host: &str) -> Action {
-    Action::PrepareHost { host: host.to_owned(), role: Role::Worker, kubernetes_version: "1.35.4".parse().unwrap() }
+    Action::PrepareHost {
+        host: host.to_owned(),
+        role: Role::Worker,
+        kubernetes_version: "1.35.4".parse().unwrap(),
+        why: Vec::new(),
+    }
 }
 
 fn plan() -> Plan {

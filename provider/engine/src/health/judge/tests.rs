@@ -31,12 +31,7 @@ impl Seen {
         .unwrap();
         let mut seen =
             Self { query, observed: Observed::default(), control_planes: BTreeMap::new(), now: "2030-01-01T00:00:00Z" };
-        let mut api = ApiFacts {
-            cluster_uid: UID.to_owned(),
-            version: "v1.36.3".to_owned(),
-            init_complete: true,
-            ..ApiFacts::default()
-        };
+        let mut api = ApiFacts { cluster_uid: UID.to_owned(), version: "v1.36.3".to_owned(), ..ApiFacts::default() };
         for name in ["cp-1", "cp-2", "cp-3", "w-1"] {
             let control_plane = CONTROL_PLANES.contains(&name);
             let marker = Marker { cluster: "prod".to_owned(), uid: Some(UID.to_owned()), ..Marker::default() };
@@ -217,12 +212,12 @@ fn nodes_and_addons() {
         seen.api().nodes.get_mut("cp-2").unwrap().kubelet_version = "v1.35.4".to_owned();
         seen.api().nodes.get_mut("w-1").unwrap().ready = false;
         seen.api().addons.get_mut("canal").unwrap().ready = false;
-        seen.api().init_complete = false;
+        seen.api().missing = vec!["DaemonSet kube-system/kube-proxy".to_owned()];
     };
     reasons(
         ill,
         &expect![[r#"
-        kube-proxy, CoreDNS or the settings that kubeadm keeps in the cluster are missing
+        DaemonSet kube-system/kube-proxy of kubeadm's own: not there
         the cluster has no node cp-1
         the kubelet of cp-2 is v1.35.4 instead of 1.36.3
         the node w-1 is not ready

@@ -1,5 +1,7 @@
 //! Renewal and repair: what is asked of which host, and what is refused.
 
+use kubeone_kubernetes::{COREDNS, KUBE_PROXY};
+
 use super::*;
 
 /// A finished control plane on which a renewal was interrupted.
@@ -178,4 +180,62 @@ async fn a_node_that_is_as_it_should_be_is_left_alone() {
     let outcome = repair_node::run(&cx, "w-1", Role::Worker, &[]).await.unwrap();
     assert!(matches!(outcome, Outcome::Skipped(_)));
     assert_eq!(fakes["w-1"].log(), ["attach kubeone-repair", "run os/linux/observe.sh"]);
+}
+
+/// CoreDNS came back meanwhile, and kube-proxy did not.
+#[tokio::test]
+async fn what_kubeadm_made_in_the_cluster_is_made_again_where_it_is_still_missing() {
+    let api = FakeApi::new();
+    expect_namespace(&api);
+    let there = json!({ "metadata": { "name": "there" } });
+    for object in [
+        "/api/v1/namespaces/kube-system/configmaps/kubeadm-config",
+        "/api/v1/namespaces/kube-system/configmaps/kubelet-config",
+        "/api/v1/namespaces/kube-public/configmaps/cluster-info",
+        "/apis/apps/v1/namespaces/kube-system/deployments/coredns",
+    ] {
+        api.expect(&format!("GET {object}"), 200, &there);
+    }
+    api.expect_missing("GET /apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy");
+    let facts = json!({ "marker": marker(Some(UID)) });
+    let host = peer().answers("os/linux/observe.sh", seen(facts)).answers("os/linux/repair_cluster.sh", "");
+    let (hosts, fakes) = hosts([host]);
+    let wanted = Wanted::new(spec());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
+    let missing = [KUBE_PROXY, COREDNS].map(str::to_owned);
+    repair_cluster::run(&cx, VERSION, &missing).await.unwrap();
+    let host = &fakes["cp-1"];
+    assert_eq!(variable(host, "os/linux/repair_cluster.sh", "PHASES"), "addon kube-proxy");
+    assert!(variable(host, "os/linux/repair_cluster.sh", "CONFIG").contains("kubernetesVersion: v1.35.4"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_gets_its_kubelet_back_is_waited_for() {
+    let api = FakeApi::new();
+    expect_nodes(&api, &[node_with_kubelet("v1.35.9")]);
+    api.expect_watch("/api/v1/nodes", &[node_with_kubelet("v1.35.9")], &[node_with_kubelet("v1.35.4")]);
+    let facts = json!({
+        "marker": marker(Some(UID)), "kubelet_active": true, "packages": { "kubelet": "1.35.9" },
+    });
+    let host = FakeHost::new("w-1")
+        .answers("os/linux/observe.sh", seen(facts))
+        .answers("os/linux/configure_kernel.sh", "")
+        .answers("os/debian/install_packages.sh", "")
+        .answers("os/linux/pull_images.sh", "");
+    let (hosts, _) = hosts([host]);
+    let wanted = Wanted::new(spec());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
+    prepare_host::run(&cx, "w-1", Role::Worker, VERSION).await.unwrap();
+}
+
+fn node_with_kubelet(version: &str) -> Value {
+    json!({
+        "metadata": { "name": "w-1", "uid": "u" },
+        "status": {
+            "conditions": [{ "type": "Ready", "status": "True" }],
+            "nodeInfo": { "kubeletVersion": version, "containerRuntimeVersion": "", "architecture": "", "bootID": "",
+                "kernelVersion": "", "kubeProxyVersion": "", "machineID": "", "operatingSystem": "", "osImage": "",
+                "systemUUID": "" },
+        },
+    })
 }

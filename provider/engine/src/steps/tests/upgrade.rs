@@ -183,15 +183,36 @@ async fn an_upgrade_begins_only_when_all_is_well() {
     assert!(written.contains("kubernetesVersion: v1.35.4"), "{written}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_upgrade_does_not_begin_with_a_member_of_etcd_missing() {
     let api = FakeApi::new();
-    expect_nodes(&api, &[node_of("v1.35.4", false)]);
+    (0..62).for_each(|_| expect_nodes(&api, &[node_of("v1.35.4", false)]));
     let facts =
         json!({ "marker": marker(Some(UID)), "kubernetes": { "images": { "etcd": "registry.k8s.io/etcd:3.6.6-0" } } });
-    let (hosts, _) = hosts([FakeHost::new("cp-1").answers("os/linux/observe.sh", seen(facts))]);
+    let host = (0..62).fold(FakeHost::new("cp-1"), |host, _| host.answers("os/linux/observe.sh", seen(facts.clone())));
+    let (hosts, _) = hosts([host]);
     let wanted = Wanted::new(newer_spec());
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     let error = preflight_upgrade::run(&cx).await.unwrap_err();
-    assert!(error.to_string().contains("etcd on cp-1"), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "the member of etcd on cp-1 does not answer, or has no vote, and that for 120 s; nothing was changed"
+    );
+}
+
+/// A host that was rebooted a moment ago holds nothing up for long.
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_waits_for_a_member_of_etcd_that_starts() {
+    let api = FakeApi::new();
+    (0..2).for_each(|_| expect_nodes(&api, &[node_of("v1.35.4", false)]));
+    expect_kubeadm_configuration(&api, "kubernetesVersion: v1.35.4\n");
+    api.expect_echo("PATCH /api/v1/namespaces/kube-system/configmaps/kubeadm-config");
+    let kubernetes = json!({ "images": { "etcd": "registry.k8s.io/etcd:3.6.6-0" } });
+    let starts = json!({ "marker": marker(Some(UID)), "kubernetes": kubernetes });
+    let runs = json!({ "marker": marker(Some(UID)), "kubernetes": kubernetes, "etcd_members": r#"{"members":[{"ID":"1","name":"cp-1"}]}"# });
+    let host = FakeHost::new("cp-1").answers("os/linux/observe.sh", seen(starts));
+    let (hosts, _) = hosts([host.answers("os/linux/observe.sh", seen(runs))]);
+    let wanted = Wanted::new(newer_spec());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
+    preflight_upgrade::run(&cx).await.unwrap();
 }

@@ -54,7 +54,6 @@ fn imported(ours: bool) -> Imported {
         cluster_uid: "uid".to_owned(),
         version: "v1.35.4".to_owned(),
         nodes: [("alpha".to_owned(), node)].into(),
-        init_complete: true,
         ..ApiFacts::default()
     };
     let observed = Observed {

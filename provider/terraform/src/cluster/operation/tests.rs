@@ -20,6 +20,7 @@ fn interrupted_by(source: StepError) -> ExecuteError {
         host: "w-1".to_owned(),
         role: Role::Worker,
         kubernetes_version: "1.35.4".parse().unwrap(),
+        why: Vec::new(),
     };
     let done = ActionReport {
         action: prepared,

@@ -44,7 +44,6 @@ fn settled() -> Observed {
         cluster_uid: "uid".to_owned(),
         version: "v1.35.4".to_owned(),
         nodes: [("cp-1".to_owned(), node(true)), ("w-1".to_owned(), node(false))].into(),
-        init_complete: true,
         ..ApiFacts::default()
     };
     Observed {
@@ -143,6 +142,24 @@ fn a_lost_node_is_joined_again() {
     let nodes = response.planned_state.attribute("nodes");
     assert!(nodes.attribute("w-1").is_unknown());
     assert_eq!(nodes.attribute("cp-1"), state().attribute("nodes").attribute("cp-1"));
+}
+
+/// `terraform destroy` plans in the normal way first, and must go on.
+#[test]
+fn what_cannot_be_repaired_is_an_error_only_for_those_who_change_something() {
+    let mut observed = settled();
+    if let ApiState::Answered(api) = &mut observed.api {
+        "v1.36.3".clone_into(&mut api.version);
+    }
+    let response = update(&observed, |_| {}).unwrap();
+    assert_eq!(response.planned_state, state());
+    let told = "the cluster runs Kubernetes 1.36.3 and cannot go back to 1.35.4";
+    assert!(response.diagnostics.iter().all(|it| !it.is_error()));
+    assert!(response.diagnostics.iter().any(|it| it.summary == told), "{:?}", response.diagnostics);
+    let changed = update(&observed, |config| {
+        config.set(&"kubernetes_version".into(), "1.35.9");
+    });
+    assert!(changed.is_ok_and(|response| response.diagnostics.has_errors()));
 }
 
 #[test]

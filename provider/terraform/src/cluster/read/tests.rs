@@ -34,7 +34,6 @@ fn api(nodes: &[&str]) -> ApiState {
         cluster_uid: "uid".to_owned(),
         version: "v1.35.4".to_owned(),
         nodes: nodes.iter().map(node).collect(),
-        init_complete: true,
         ..ApiFacts::default()
     }))
 }

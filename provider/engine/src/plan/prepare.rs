@@ -1,0 +1,92 @@
+//! Whether a host has to be prepared, and of one that was prepared before: why again.
+
+use kubeone_spec::{ClusterSpec, KubernetesVersion, Role};
+
+use super::Action;
+use crate::observed::{HostFacts, Observed};
+use crate::repair::CONTAINERD;
+use crate::standing::{Standing, has_node, standing};
+use crate::versions::{Progress, progress};
+use crate::wanted::Wanted;
+use crate::{catalog, prepare};
+
+/// `None` where nothing has to be done, or nothing may.
+pub(super) fn preparation(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Option<Action> {
+    let spec = &wanted.spec;
+    let why = match standing(wanted, observed, name) {
+        Standing::Foreign(_) | Standing::Adoptable => return None,
+        Standing::Unreachable { .. } if has_node(observed, name) => return None,
+        Standing::Unseen | Standing::Bare | Standing::Unreachable { .. } => Vec::new(),
+        // The upgrade brings what belongs to the new version.
+        Standing::Finished if progress(wanted, observed, name) != Progress::Done => return None,
+        Standing::Begun => {
+            if shortcomings(spec, observed.facts(name)?).is_empty() {
+                return None;
+            }
+            // It is on its way: that it is not there yet says nothing.
+            Vec::new()
+        }
+        Standing::Finished => {
+            let why = shortcomings(spec, observed.facts(name)?);
+            let why = if why.is_empty() { Vec::from_iter(newer_kubelet(spec, observed, name)) } else { why };
+            if why.is_empty() {
+                return None;
+            }
+            why
+        }
+    };
+    Some(Action::PrepareHost { host: name.to_owned(), role, kubernetes_version: spec.kubernetes_version, why })
+}
+
+/// Where packages, container runtime, kernel settings and our files are not as they should be. What an adopted host was
+/// set up with is not ours to judge.
+fn shortcomings(spec: &ClusterSpec, facts: &HostFacts) -> Vec<String> {
+    if prepare::is_adopted(facts) {
+        return Vec::new();
+    }
+    let mut why = packages(spec.kubernetes_version, facts);
+    if !why.iter().any(|why| why.starts_with(CONTAINERD)) && !facts.containerd_active {
+        why.push(format!("{CONTAINERD} is stopped"));
+    }
+    if facts.disabled_services.iter().any(|service| service == CONTAINERD) {
+        why.push(format!("{CONTAINERD} is disabled"));
+    }
+    if facts.swap_active {
+        why.push("swap is on".to_owned());
+    }
+    for (path, hash) in prepare::expected_files(spec, facts) {
+        match facts.files.get(&path) {
+            Some(present) if *present == hash => {}
+            Some(_) => why.push(format!("{path} differs")),
+            None => why.push(format!("{path} is missing")),
+        }
+    }
+    why
+}
+
+/// Packages that are not there in the version that belongs to this one of Kubernetes.
+fn packages(version: KubernetesVersion, facts: &HostFacts) -> Vec<String> {
+    let wanted = version.to_string();
+    let packages = &facts.packages;
+    let containerd = catalog::release(version).map(|release| release.containerd.as_str());
+    let all = [
+        ("kubelet", &packages.kubelet, packages.kubelet == wanted),
+        ("kubeadm", &packages.kubeadm, packages.kubeadm == wanted),
+        ("kubectl", &packages.kubectl, packages.kubectl == wanted),
+        (CONTAINERD, &packages.containerd, containerd.is_some_and(|begin| packages.containerd.starts_with(begin))),
+    ];
+    all.into_iter()
+        .filter(|(.., right)| !right)
+        .map(|(name, version, _)| match version.as_str() {
+            "" => format!("{name} is missing"),
+            version => format!("{name} is {version}"),
+        })
+        .collect()
+}
+
+/// The package is the right one, and what runs is of a newer one that was there before.
+fn newer_kubelet(spec: &ClusterSpec, observed: &Observed, name: &str) -> Option<String> {
+    let running = &observed.api_facts()?.nodes.get(name)?.kubelet_version;
+    let version: KubernetesVersion = running.parse().ok()?;
+    (version > spec.kubernetes_version).then(|| format!("a kubelet {version} runs"))
+}
