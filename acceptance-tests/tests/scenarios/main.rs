@@ -24,6 +24,7 @@ mod interrupted;
 mod kubeconfig;
 mod kubernetes;
 mod mistakes;
+mod names_of_the_api;
 mod node_settings;
 mod one_and_one;
 mod opentofu;
@@ -80,6 +81,7 @@ const BY_NAME: &[(&str, Story)] = &[
     ("certificates-renewed", certificates::renewed),
     ("objects-repaired", repairs::objects),
     ("packages-repaired", repairs::packages),
+    ("names-of-the-api", names_of_the_api::run),
     ("api-down", repairs::api_down),
     ("all-unreachable", all_unreachable::run),
     ("kubeconfig", kubeconfig::run),

@@ -13,7 +13,9 @@ use std::net::IpAddr;
 pub(crate) use client::client_config;
 use kubeone_spec::{ClusterSpec, HostSpec, KubernetesVersion, Role, Secret};
 pub(crate) use pin::public_key_pin;
-pub(crate) use running::{advertised_endpoint, encryption_configuration, upgrade_config, with_orderly_shutdown};
+pub(crate) use running::{
+    advertised_endpoint, encryption_configuration, upgrade_config, with_names, with_orderly_shutdown,
+};
 use serde_saphyr::to_string as to_yaml;
 use types::{
     ApiEndpoint, ApiServer, Argument, BootstrapToken, BootstrapTokenDiscovery, ClusterConfiguration,
@@ -57,6 +59,18 @@ pub(crate) fn init_config(
     version: KubernetesVersion,
     facts: &HostFacts,
 ) -> Result<String, StepError> {
+    init_config_in(spec, name, host, version, facts, None)
+}
+
+/// The same, for kubeadm's phases that make certificates: they look for them in this folder, and write them there.
+pub(crate) fn init_config_in(
+    spec: &ClusterSpec,
+    name: &str,
+    host: &HostSpec,
+    version: KubernetesVersion,
+    facts: &HostFacts,
+    certificates_dir: Option<&'static str>,
+) -> Result<String, StepError> {
     let init = InitConfiguration {
         api_version: KUBEADM_API,
         kind: "InitConfiguration",
@@ -69,6 +83,7 @@ pub(crate) fn init_config(
     let cluster = ClusterConfiguration {
         api_version: KUBEADM_API,
         kind: "ClusterConfiguration",
+        certificates_dir,
         cluster_name: &spec.name,
         kubernetes_version: format!("v{version}"),
         control_plane_endpoint: spec.api_endpoint.to_string(),

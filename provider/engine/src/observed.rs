@@ -91,6 +91,8 @@ pub struct HostFacts {
     /// Services of ours that do not start by themselves when the host boots.
     pub disabled_services: Vec<String>,
     /// Members of etcd as this host's own member sees them; empty when there is none or it does not answer.
+    /// Whom the API server's certificate names; empty where there is none.
+    pub api_server_names: Vec<String>,
     pub etcd_members: Vec<EtcdMember>,
     /// Content of our file with the kubelet's settings; empty when there is none.
     pub kubelet_settings: String,

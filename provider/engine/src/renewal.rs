@@ -26,7 +26,7 @@ const fn certificate(name: &'static str, path: &'static str, user: Option<&'stat
 pub(crate) const COMPONENT_CERTIFICATES: [ComponentCertificate; 11] = [
     certificate("admin.conf", "/etc/kubernetes/admin.conf", None),
     certificate("super-admin.conf", "/etc/kubernetes/super-admin.conf", None),
-    certificate("apiserver", "/etc/kubernetes/pki/apiserver.crt", Some("kube-apiserver")),
+    certificate("apiserver", API_SERVER_CERTIFICATE, Some("kube-apiserver")),
     certificate("apiserver-etcd-client", "/etc/kubernetes/pki/apiserver-etcd-client.crt", Some("kube-apiserver")),
     certificate("apiserver-kubelet-client", "/etc/kubernetes/pki/apiserver-kubelet-client.crt", Some("kube-apiserver")),
     certificate("front-proxy-client", "/etc/kubernetes/pki/front-proxy-client.crt", Some("kube-apiserver")),
@@ -36,6 +36,9 @@ pub(crate) const COMPONENT_CERTIFICATES: [ComponentCertificate; 11] = [
     certificate("etcd-peer", "/etc/kubernetes/pki/etcd/peer.crt", Some("etcd")),
     certificate("etcd-server", "/etc/kubernetes/pki/etcd/server.crt", Some("etcd")),
 ];
+
+/// What API servers show to their clients.
+pub(crate) const API_SERVER_CERTIFICATE: &str = "/etc/kubernetes/pki/apiserver.crt";
 
 /// Certificates that sign others. kubeadm does not renew them.
 pub(crate) const AUTHORITIES: [&str; 3] =
@@ -49,12 +52,16 @@ pub(crate) const KUBELET_CERTIFICATE: &str = "/var/lib/kubelet/pki/kubelet-clien
 pub(crate) struct Renewal {
     pub(crate) certificates: Vec<&'static ComponentCertificate>,
     pub(crate) reason: Reason,
+    /// Whether the API server's certificate is made anew, with all names that are wanted. Otherwise it keeps those it has.
+    pub(crate) new_names: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     Interrupted,
     Trigger,
+    /// Names that the API server's certificate lacks.
+    Names(Vec<String>),
     /// The file whose certificate ends first, and when.
     Ends {
         file: &'static str,
@@ -68,6 +75,7 @@ impl fmt::Display for Reason {
         match self {
             Self::Interrupted => f.write_str("completes a renewal that was interrupted"),
             Self::Trigger => f.write_str("`renew_trigger` has a new value"),
+            Self::Names(names) => write!(f, "its API server gets the names {}", names.join(", ")),
             Self::Ends { file, end, over } => {
                 let day = end.split('T').next().unwrap_or(end);
                 write!(f, "{file} {} on {day}", if *over { "ended" } else { "ends" })
@@ -95,24 +103,42 @@ pub(crate) fn renewal(spec: &ClusterSpec, facts: &HostFacts, now: &str) -> Optio
         || COMPONENT_CERTIFICATES.iter().filter(|certificate| facts.certificates.contains_key(certificate.path));
     let end = |certificate: &ComponentCertificate| facts.certificates.get(certificate.path)?.parse::<Timestamp>().ok();
     let begun = |certificate: &&ComponentCertificate| facts.renewal_begun.iter().any(|name| name == certificate.name);
-    let due =
-        |certificate: &&ComponentCertificate| end(certificate).is_some_and(|end| end <= limit) || begun(certificate);
+    let names = missing_names(spec, facts);
+    let new_names = !names.is_empty();
+    let due = |certificate: &&ComponentCertificate| {
+        end(certificate).is_some_and(|end| end <= limit)
+            || begun(certificate)
+            || (new_names && certificate.path == API_SERVER_CERTIFICATE)
+    };
 
     let wanted = spec.certificates.renew_trigger.as_ref();
     // A host that is to be adopted gets a marker that says the present one.
     let is_new = facts.marker.as_ref().is_some_and(|marker| marker.renew_trigger.as_ref() != wanted);
     if wanted.is_some() && is_new {
-        return Some(Renewal { certificates: present().collect(), reason: Reason::Trigger });
+        return Some(Renewal { certificates: present().collect(), reason: Reason::Trigger, new_names });
     }
     let certificates: Vec<_> = present().filter(due).collect();
     if !facts.renewal_begun.is_empty() && !certificates.is_empty() {
-        return Some(Renewal { certificates, reason: Reason::Interrupted });
+        return Some(Renewal { certificates, reason: Reason::Interrupted, new_names });
+    }
+    if new_names {
+        return Some(Renewal { certificates, reason: Reason::Names(names), new_names });
     }
     let first = certificates.iter().min_by_key(|certificate| end(certificate))?;
     let (file, end) = (first.path, end(first)?);
     let file = file.rsplit('/').next().unwrap_or(file);
     let reason = Reason::Ends { file, end: end.to_string(), over: end <= now };
-    Some(Renewal { certificates, reason })
+    Some(Renewal { certificates, reason, new_names })
+}
+
+/// Names that are wanted and that the API server's certificate does not have. Those that it has beyond leave with it, when
+/// it is made anew.
+fn missing_names(spec: &ClusterSpec, facts: &HostFacts) -> Vec<String> {
+    if !facts.certificates.contains_key(API_SERVER_CERTIFICATE) {
+        return Vec::new();
+    }
+    let is_there = |wanted: &&String| facts.api_server_names.iter().any(|name| name.eq_ignore_ascii_case(wanted));
+    spec.api_endpoint.alternative_names.iter().filter(|name| !is_there(name)).cloned().collect()
 }
 
 /// What is to be renewed on a host of the cluster as it was seen.
@@ -121,5 +147,8 @@ pub(crate) fn renewal_of(wanted: &Wanted, observed: &Observed, host: &str, role:
     if role != Role::ControlPlane || !matches!(standing, Standing::Finished | Standing::Adoptable) {
         return None;
     }
-    renewal(&wanted.spec, observed.facts(host)?, &observed.observed_at)
+    let renewal = renewal(&wanted.spec, observed.facts(host)?, &observed.observed_at)?;
+    // The cluster remembers the names, too, for control planes to come; so they wait until it answers.
+    let waits = matches!(renewal.reason, Reason::Names(_)) && observed.api_facts().is_none();
+    (!waits).then_some(renewal)
 }

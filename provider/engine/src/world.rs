@@ -239,12 +239,16 @@ impl World {
     /// What kubeadm leaves on the host itself.
     fn kubeadm(&mut self, host: &str, role: Role, unit: &str, extent: Extent) {
         let version = self.wanted.spec.kubernetes_version;
+        let names = self.wanted.spec.api_endpoint.alternative_names.clone();
         self.set_kubelet_before_start(host);
         let facts = self.facts(host);
         assert!(facts.containerd_active && !facts.packages.kubeadm.is_empty(), "{host} is not prepared");
         facts.kubernetes.kubelet_conf = true;
         CA.clone_into(&mut facts.kubernetes.ca_sha256);
         facts.certificates = new_certificates(role);
+        if role == Role::ControlPlane {
+            facts.api_server_names.clone_from(&names);
+        }
         facts.kubernetes.admin_conf |= role == Role::ControlPlane;
         let mut state = UnitState::Failed;
         if extent >= Extent::Middle {

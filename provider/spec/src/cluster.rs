@@ -88,7 +88,7 @@ pub struct ApiEndpoint {
     #[serde(default = "default_api_port")]
     #[schemars(extend("x-immutable" = true))]
     pub port: u16,
-    /// Further names and addresses in the API server's certificate.
+    /// Further names and addresses in the API server's certificate. A new one renews that certificate, one control plane after the other; one that is taken away goes the next time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternative_names: Vec<String>,
 }

@@ -74,6 +74,20 @@ pub(crate) fn with_orderly_shutdown(running: &str) -> Result<Option<String>, Ste
     if arguments.len() == before { Ok(None) } else { Ok(Some(to_yaml(&Value::Object(cluster))?)) }
 }
 
+/// The configuration with these names for API servers; `None` when they are there already, and no others.
+pub(crate) fn with_names(running: &str, names: &[String]) -> Result<Option<String>, StepError> {
+    let mut cluster = read(running)?;
+    let Some(api_server) = cluster.entry("apiServer").or_insert_with(|| json!({})).as_object_mut() else {
+        return Ok(None);
+    };
+    let names = json!(names);
+    if *api_server.get("certSANs").unwrap_or(&json!([])) == names {
+        return Ok(None);
+    }
+    api_server.insert("certSANs".to_owned(), names);
+    Ok(Some(to_yaml(&Value::Object(cluster))?))
+}
+
 fn read(yaml: &str) -> Result<Map<String, Value>, StepError> {
     serde_saphyr::from_str(yaml).map_err(|error| StepError::Unreadable {
         what: "kubeadm's configuration in the cluster".to_owned(),

@@ -168,3 +168,14 @@ fn the_pin_is_that_of_the_public_key() {
     assert_eq!(pin, include_str!("testdata/ca.pin").trim());
     assert!(public_key_pin(b"nonsense").is_err());
 }
+
+#[test]
+fn the_cluster_remembers_the_names_of_api_servers() {
+    let names = ["api.example.com".to_owned()];
+    let theirs = "apiServer:\n  certSANs:\n  - old.example.com\n  extraVolumes: []\nkubernetesVersion: v1.35.4\n";
+    let changed = with_names(theirs, &names).unwrap().unwrap();
+    assert!(changed.contains("- api.example.com") && changed.contains("extraVolumes"), "{changed}");
+    assert!(!changed.contains("old.example.com"), "{changed}");
+    assert_eq!(with_names(&changed, &names).unwrap(), None);
+    assert_eq!(with_names("kubernetesVersion: v1.35.4\n", &[]).unwrap(), None);
+}

@@ -40,6 +40,8 @@ pub(super) struct JoinConfiguration<'a> {
 pub(super) struct ClusterConfiguration<'a> {
     pub api_version: &'static str,
     pub kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificates_dir: Option<&'static str>,
     pub cluster_name: &'a str,
     pub kubernetes_version: String,
     pub control_plane_endpoint: String,

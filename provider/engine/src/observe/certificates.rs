@@ -1,11 +1,13 @@
-//! When certificates end.
+//! What is read of certificates: when they end, and whom they name.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
+use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 use x509_parser::pem::parse_x509_pem;
 
@@ -28,6 +30,25 @@ pub(super) fn sha256_of_pem(pem: &str) -> Option<String> {
     Some(hex::encode(Sha256::digest(&pem.contents)))
 }
 
+/// DNS names and IP addresses for which a server's certificate speaks.
+pub(super) fn names(base64: &str) -> Vec<String> {
+    let name = |name: &GeneralName| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => match bytes.len() {
+            4 => <[u8; 4]>::try_from(*bytes).ok().map(|bytes| Ipv4Addr::from(bytes).to_string()),
+            _ => <[u8; 16]>::try_from(*bytes).ok().map(|bytes| Ipv6Addr::from(bytes).to_string()),
+        },
+        _ => None,
+    };
+    let read = || {
+        let der = STANDARD.decode(base64).ok()?;
+        let (_, certificate) = parse_x509_certificate(&der).ok()?;
+        let names = &certificate.subject_alternative_name().ok()??.value.general_names;
+        Some(names.iter().filter_map(name).collect())
+    };
+    read().unwrap_or_default()
+}
+
 fn end(base64: &str) -> Option<String> {
     let der = STANDARD.decode(base64).ok()?;
     let (_, certificate) = parse_x509_certificate(&der).ok()?;
@@ -46,6 +67,15 @@ mod tests {
         let ends = ends(&seen);
         assert_eq!(ends.len(), 1);
         assert!(ends["ca.crt"].ends_with('Z'), "{ends:?}");
+    }
+
+    #[test]
+    fn the_names_of_a_server_are_read() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let wanted = ["kubernetes.default", "api.example.com", "10.96.0.1", "2001:db8::1"].map(str::to_owned);
+        let certificate = rcgen::CertificateParams::new(wanted.to_vec()).unwrap().self_signed(&key).unwrap();
+        assert_eq!(names(&STANDARD.encode(certificate.der())), wanted);
+        assert_eq!(names("AAAA"), [""; 0]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::etcd;
 use crate::kubelet;
 use crate::observed::{HostFacts, Marker};
 use crate::prepare;
+use crate::renewal::API_SERVER_CERTIFICATE;
 use crate::snapshots::{Description, HeldSnapshot};
 
 /// On every node.
@@ -61,6 +62,8 @@ fn parse(printed: &str) -> Result<HostFacts, StepError> {
     };
     // Without an answer of etcd the rest is still worth having.
     let etcd_members = etcd::parse_members(&printed.etcd_members).unwrap_or_default();
+    let api_server_names =
+        printed.certificates.get(API_SERVER_CERTIFICATE).map(|it| certificates::names(it)).unwrap_or_default();
     let certificates = certificates::ends(&printed.certificates);
     // A file of somebody else describes nothing.
     let snapshot = |it: &Described| {
@@ -68,7 +71,7 @@ fn parse(printed: &str) -> Result<HostFacts, StepError> {
         Some(HeldSnapshot { snapshot, held: it.held, awaits_copy })
     };
     let snapshots = printed.descriptions.iter().filter_map(snapshot).collect();
-    let mut facts = HostFacts { marker, certificates, etcd_members, snapshots, ..printed.facts };
+    let mut facts = HostFacts { marker, certificates, api_server_names, etcd_members, snapshots, ..printed.facts };
     if let Some(certificate) = printed.certificates.get(CA_CERTIFICATE).and_then(|text| certificates::sha256(text)) {
         facts.kubernetes.ca_sha256 = certificate;
     }

@@ -1,6 +1,8 @@
 //! Renews the certificates of one control plane and restarts what uses them, while the others keep etcd's quorum.
 
-use super::{await_earlier, control_plane, host_spec, os_of};
+use std::time::Duration;
+
+use super::{API_DEADLINE, await_earlier, control_plane, host_spec, os_of};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::kubeadm;
@@ -11,6 +13,12 @@ use crate::report::Outcome;
 
 const UNIT: &str = "kubeone-renew";
 
+/// Where a certificate with other names is made, before it takes the place of the present one.
+const NEW_CERTIFICATES: &str = "/etc/kubernetes/pki/kubeone-new";
+
+/// All certificates may have ended, and then nobody answers.
+const API_PATIENCE: Duration = Duration::from_secs(10);
+
 pub(crate) async fn run(cx: &Cx<'_>, name: &str) -> Result<Outcome, StepError> {
     let (host, host_spec) = (cx.host(name)?, host_spec(cx, name)?);
     await_earlier(host, UNIT).await?;
@@ -20,15 +28,31 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str) -> Result<Outcome, StepError> {
         return Ok(Outcome::Skipped("no certificate is due".to_owned()));
     };
     let os = os_of(&facts)?;
+    let new_names = renewal.new_names && remember_names(cx).await?;
     let health = control_plane::await_quorum_without(cx, name, host).await?;
-    let config = kubeadm::init_config(cx.spec, name, host_spec, cx.spec.kubernetes_version, &facts)?;
+    let version = cx.spec.kubernetes_version;
+    let config = kubeadm::init_config(cx.spec, name, host_spec, version, &facts)?;
+    let named = kubeadm::init_config_in(cx.spec, name, host_spec, version, &facts, Some(NEW_CERTIFICATES))?;
     let renew = os
         .script("renew_certificates")?
         .lines("CERTIFICATES", renewal.certificates.iter().map(|certificate| certificate.name))
+        .var("NEW_NAMES", new_names)
+        .var("NEW_CERTIFICATES", NEW_CERTIFICATES)
+        .var("NAMED_CONFIG", named)
         .var("CONFIG", config);
     host.run_unit(UNIT, &renew).await?;
     let restart = control_plane::Restart { components: renewal.components(), health, renewed: true };
     restart.run(cx, host, host_spec, &os).await?;
     host.write(&marker.renewed(cx.spec).file()?).await?;
     Ok(Outcome::Done)
+}
+
+/// Control planes to come get their names from the cluster, so it knows them first. Where its API is silent they have to wait.
+async fn remember_names(cx: &Cx<'_>) -> Result<bool, StepError> {
+    let Ok(cluster) = cx.cluster().await else { return Ok(false) };
+    let Ok(Some(configuration)) = cluster.kubeadm_configuration(API_PATIENCE).await else { return Ok(false) };
+    if let Some(changed) = kubeadm::with_names(&configuration, &cx.spec.api_endpoint.alternative_names)? {
+        cluster.set_kubeadm_configuration(&changed, API_DEADLINE).await?;
+    }
+    Ok(true)
 }

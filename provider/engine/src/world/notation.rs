@@ -78,6 +78,11 @@ impl Settings {
                     settings.more.insert("upgrade".to_owned(), json!({ "max_unavailable": value.trim() }));
                 }
                 "cni" => _ = settings.more.insert("cluster_network".to_owned(), json!({ "cni": value.trim() })),
+                "names of the API" => {
+                    let names: Vec<String> = names();
+                    let endpoint = json!({ "host": "10.0.0.1", "alternative_names": names });
+                    settings.more.insert("api_endpoint".to_owned(), endpoint);
+                }
                 "certificates" => _ = settings.more.insert("certificates".to_owned(), pairs(value)),
                 "unreachable hosts" => {
                     settings.more.insert("deletion".to_owned(), json!({ "unreachable_hosts": value.trim() }));
@@ -241,6 +246,9 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
         "static pods run version" => world.facts(name).kubernetes.images = images(value.parse().unwrap()),
         "API server held" => _ = world.facts(name).kubernetes.images.remove("kube-apiserver"),
         "kubelet reports" => world.api().nodes.get_mut(name).unwrap().kubelet_version = format!("v{value}"),
+        "its API is named" => {
+            world.facts(name).api_server_names = value.split_whitespace().map(str::to_owned).collect();
+        }
         "free disk" => world.facts(name).free_disk_mib = value.parse().unwrap(),
         "cordoned by its user" => world.api().nodes.get_mut(name).unwrap().unschedulable = true,
         "cordoned by us" => {

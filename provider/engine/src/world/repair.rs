@@ -5,7 +5,7 @@ use kubeone_spec::Role;
 
 use super::{Extent, IN_A_YEAR, NOW, World};
 use crate::observed::ApiState;
-use crate::renewal::{KUBELET_CERTIFICATE, renewal};
+use crate::renewal::{API_SERVER_CERTIFICATE, KUBELET_CERTIFICATE, renewal};
 use crate::repair::{Repair, on_host};
 
 impl World {
@@ -22,6 +22,9 @@ impl World {
         };
         for certificate in &renewal.certificates[..renewed] {
             facts.certificates.insert(certificate.path.to_owned(), IN_A_YEAR.to_owned());
+            if renewal.new_names && certificate.path == API_SERVER_CERTIFICATE {
+                facts.api_server_names.clone_from(&spec.api_endpoint.alternative_names);
+            }
         }
         if extent == Extent::Whole {
             facts.renewal_begun.clear();

@@ -58,6 +58,25 @@ fn a_new_trigger_renews_all_control_planes_once() {
     converge(&mut made, create);
 }
 
+/// A name for the API server. The next control plane has it from the beginning.
+#[test]
+fn a_new_name_renews_one_certificate_of_each_control_plane() {
+    let mut world = cluster();
+    let mut spec = world.wanted.spec.clone();
+    spec.api_endpoint.alternative_names = vec!["api.example.com".to_owned()];
+    world.change_to(spec);
+    let plan = create(&world);
+    assert_eq!(plan.actions().filter_map(Action::host).collect::<Vec<_>>(), ["cp-1", "cp-2", "cp-3"]);
+    for (_, mut world) in interruptions(&world, &plan) {
+        converge(&mut world, create);
+    }
+    converge(&mut world, create);
+    let mut spec = world.wanted.spec.clone();
+    spec.api_endpoint.alternative_names.clear();
+    world.change_to(spec);
+    assert!(create(&world).is_empty(), "a name that is taken away waits for the next renewal");
+}
+
 /// One thing that can happen to the host of a finished node.
 fn drift(world: &mut World, host: &str, dice: &mut Dice) {
     let manifests = host.starts_with("cp").then_some("/etc/kubernetes/manifests/etcd.yaml");

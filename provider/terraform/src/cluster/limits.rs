@@ -10,10 +10,6 @@ use crate::model::CLUSTER;
 /// What stands against going from one set of settings to the other.
 pub(super) fn findings(prior: &ClusterSpec, wanted: &ClusterSpec) -> Vec<Finding> {
     let mut findings = immutable(prior, wanted);
-    let names = FieldPath::root("api_endpoint").field("alternative_names");
-    if prior.api_endpoint.alternative_names != wanted.api_endpoint.alternative_names {
-        findings.push(refused(names, "the names in the API server's certificate"));
-    }
     let maps = [
         ("control_plane", &prior.control_plane, &wanted.control_plane),
         ("static_workers", &prior.static_workers, &wanted.static_workers),
@@ -84,15 +80,11 @@ fn host(path: &FieldPath, prior: &HostSpec, wanted: &HostSpec, findings: &mut Ve
     }
     if prior.node_address() != wanted.node_address() {
         let field = if wanted.private_address.is_some() { "private_address" } else { "address" };
-        findings.push(refused(path.clone().field(field), format!("`{field}` of a host that is in the cluster")));
+        findings.push(Finding::error(
+            path.clone().field(field),
+            format!("cannot change `{field}` of a host that is in the cluster"),
+            "A node and its member of etcd keep the address they began with. If this is another machine, give it another \
+             `instance_id`: it takes the place of the old one then. A machine with a new address leaves and joins again.",
+        ));
     }
-}
-
-fn refused(path: FieldPath, what: impl std::fmt::Display) -> Finding {
-    Finding::error(
-        path,
-        format!("cannot change {what}"),
-        "This version of the provider creates clusters, adds hosts, puts new machines in the place of old ones and destroys \
-         clusters. It cannot make this change.",
-    )
 }

@@ -1,7 +1,7 @@
 //! What Terraform's plan shows. Pure: it works from the settings and the last observation and reaches no host.
 
 use kubeone_engine::{Action, Observed, Plan, Wanted, check, imported_prior, plan_create_or_update};
-use kubeone_spec::{ClusterSpec, FieldPath, HostSpec, Step, validate_cluster};
+use kubeone_spec::{ClusterSpec, FieldPath, Finding, HostSpec, Severity, Step, validate_cluster};
 use tfplugin::plan::mark_unknown;
 use tfplugin::{AttributePath, Diagnostic, Diagnostics, PlanRequest, PlanResponse, Value};
 
@@ -83,13 +83,14 @@ fn update(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanRe
             let change = Wanted { imported: is_imported, ..Wanted::after(&prior, prior_uid, wanted.settings.clone()) };
             let observed = observed.for_change(&change);
             let plan = plan_create_or_update(&change, &observed);
-            let found = from_findings(check(&change, &plan, &observed));
-            if found.has_errors() && prior == wanted.settings && !is_imported {
-                diagnostics.extend(found.into_iter().map(as_warning));
+            let mut found = check(&change, &plan, &observed);
+            let asks_for_nothing = prior == wanted.settings && !is_imported;
+            if asks_for_nothing && !prior.deletion.protection && is_about_the_cluster_alone(&found) {
+                found.iter_mut().for_each(only_tell);
             } else {
-                diagnostics.extend(found);
                 show_steps(&wanted.settings, &plan, &mut planned);
             }
+            diagnostics.extend(from_findings(found));
         }
         None if prior == wanted.settings && wanted.unknown.is_empty() => {}
         None => mark_unknown(&mut planned, ["nodes", "planned_steps"]),
@@ -104,15 +105,20 @@ fn update(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanRe
     })
 }
 
-/// Nobody asked for a change, so there is none to refuse: what was found is told, and left as it is. An error would stand in
-/// the way of all else that Terraform manages, and of `terraform destroy`, which plans in the normal way first.
-fn as_warning(found: Diagnostic) -> Diagnostic {
-    if !found.is_error() {
-        return found;
+/// Whether the plan is refused, and for the state of hosts and of the API alone: nothing in the settings would help.
+fn is_about_the_cluster_alone(found: &[Finding]) -> bool {
+    let of_settings = |path: &FieldPath| matches!(path.0.first(), Some(Step::Field(field)) if ["kubernetes_version", "restore"].contains(&field.as_str()));
+    let mut errors = found.iter().filter(|it| it.severity == Severity::Error).peekable();
+    errors.peek().is_some() && errors.all(|error| !of_settings(&error.path))
+}
+
+/// Makes a warning of an error, and nothing is planned. `terraform destroy` makes a plan in the normal way first, and an
+/// error there would keep a broken cluster from being destroyed.
+fn only_tell(finding: &mut Finding) {
+    if finding.severity == Severity::Error {
+        finding.severity = Severity::Warning;
+        finding.detail.push_str("\n\nThe settings did not change, so the cluster is left as it is.");
     }
-    let detail =
-        format!("{}\n\nThe settings did not change, so this is a warning. The cluster is left as it is.", found.detail);
-    Diagnostic { path: found.path, ..Diagnostic::warning(found.summary, detail) }
 }
 
 /// Hosts that are wanted no more are no nodes afterwards.

@@ -1,6 +1,6 @@
 //! Plans as Terraform shows them. They are pure, so these are the real ones.
 
-use kubeone_engine::{ApiFacts, ApiState, HostState, NodeFacts, Observed};
+use kubeone_engine::{ApiFacts, ApiState, HostFacts, HostState, Marker, NodeFacts, Observed};
 use tfplugin::{AttributePath, PlanRequest, PlanResponse, Value};
 
 use super::plan;
@@ -144,22 +144,39 @@ fn a_lost_node_is_joined_again() {
     assert_eq!(nodes.attribute("cp-1"), state().attribute("nodes").attribute("cp-1"));
 }
 
+/// Summaries of what a plan is refused for, or only tells, when a worker is somebody else's.
+fn with_a_foreign_worker(change: impl Fn(&mut Value)) -> (PlanResponse, Vec<(bool, String)>) {
+    let mut observed = settled();
+    let marker = Marker { cluster: "other".to_owned(), ..Marker::default() };
+    let foreign = HostFacts { marker: Some(marker), ..HostFacts::default() };
+    observed.hosts.insert("w-1".to_owned(), HostState::Reached(Box::new(foreign)));
+    let mut prior = state();
+    prior.set(&AttributePath::new("deletion").attribute("protection"), false);
+    let mut proposed = prior.clone();
+    change(&mut proposed);
+    let response = plan(&request(prior, proposed, private::encode(&observed).unwrap())).unwrap();
+    let about_it = response.diagnostics.iter().filter(|it| it.summary.starts_with("w-1 is refused"));
+    let told = about_it.map(|it| (it.is_error(), it.summary.clone())).collect();
+    (response, told)
+}
+
 /// `terraform destroy` plans in the normal way first, and must go on.
 #[test]
-fn what_cannot_be_repaired_is_an_error_only_for_those_who_change_something() {
-    let mut observed = settled();
-    if let ApiState::Answered(api) = &mut observed.api {
-        "v1.36.3".clone_into(&mut api.version);
-    }
-    let response = update(&observed, |_| {}).unwrap();
-    assert_eq!(response.planned_state, state());
-    let told = "the cluster runs Kubernetes 1.36.3 and cannot go back to 1.35.4";
-    assert!(response.diagnostics.iter().all(|it| !it.is_error()));
-    assert!(response.diagnostics.iter().any(|it| it.summary == told), "{:?}", response.diagnostics);
-    let changed = update(&observed, |config| {
+fn a_broken_cluster_that_may_be_destroyed_is_told_of() {
+    let told = "w-1 is refused: it belongs to the cluster `other`".to_owned();
+    let (response, seen) = with_a_foreign_worker(|_| {});
+    assert_eq!(seen, [(false, told.clone())]);
+    assert!(!response.diagnostics.has_errors(), "{:?}", response.diagnostics);
+    assert_eq!(response.planned_state.attribute("planned_steps"), state().attribute("planned_steps"));
+
+    let (_, seen) = with_a_foreign_worker(|config| {
         config.set(&"kubernetes_version".into(), "1.35.9");
     });
-    assert!(changed.is_ok_and(|response| response.diagnostics.has_errors()));
+    assert_eq!(seen, [(true, told.clone())]);
+    let (_, seen) = with_a_foreign_worker(|config| {
+        config.set(&AttributePath::new("deletion").attribute("protection"), true);
+    });
+    assert_eq!(seen, [(true, told)]);
 }
 
 #[test]
