@@ -19,18 +19,13 @@ pub(super) fn preparation(wanted: &Wanted, observed: &Observed, name: &str, role
         Standing::Unseen | Standing::Bare | Standing::Unreachable { .. } => Vec::new(),
         // The upgrade brings what belongs to the new version.
         Standing::Finished if progress(wanted, observed, name) != Progress::Done => return None,
-        Standing::Begun => {
-            if shortcomings(spec, observed.facts(name)?).is_empty() {
-                return None;
-            }
-            // It is on its way: that it is not there yet says nothing.
-            Vec::new()
-        }
+        // That one on its way is not there yet says nothing.
+        Standing::Begun if shortcomings(spec, observed.facts(name)?).is_empty() => return None,
+        Standing::Begun => Vec::new(),
         Standing::Finished => {
-            let why = shortcomings(spec, observed.facts(name)?);
-            let why = if why.is_empty() { Vec::from_iter(newer_kubelet(spec, observed, name)) } else { why };
+            let mut why = shortcomings(spec, observed.facts(name)?);
             if why.is_empty() {
-                return None;
+                why.push(newer_kubelet(spec, observed, name)?);
             }
             why
         }

@@ -7,6 +7,7 @@
 # nobody waits for answers it cannot give, etcd is ended, if it has to be. A manifest is put in place when nothing of the old
 # pod is left: the kubelet would look again only after ten seconds or more. What runs is looked at itself, not what the API
 # says of it. Should the host restart meanwhile, the kubelet first takes back the manifests that are held.
+# Functions: etcd_member, static_pods.
 # Variables: PART (static_pods or kubelet), CONFIG (kubeadm's configuration of this control plane, with the new version),
 #   API_PORT (of the API server on this host), KUBERNETES_VERSION, PATCHES (folder of kubeadm's patches; may be empty), RESTART_PODS
 #   (whether the new kubelet takes static pods for others: true or false).
@@ -21,17 +22,6 @@ etcd_pki=/etc/kubernetes/pki/etcd
 # A component that is not well by then will not be. Images are there already; what takes time is the end of the old ones.
 patience=150
 
-# etcd PATH REQUEST: an answer of the member on this host.
-etcd() {
-  curl --silent --fail --max-time 5 --cacert "$etcd_pki/ca.crt" --cert "$etcd_pki/healthcheck-client.crt" \
-    --key "$etcd_pki/healthcheck-client.key" --data "$2" "https://127.0.0.1:2379/v3/$1"
-}
-
-# number NAME: the first number of that name in the JSON on stdin. 64-bit numbers are text in it.
-number() {
-  grep --only-matching --extended-regexp "\"$1\":\"?[0-9]+" | head -n 1 | grep --only-matching --extended-regexp '[0-9]+$'
-}
-
 is_well() {
   curl --silent --max-time 3 --cacert "$etcd_pki/ca.crt" --cert "$etcd_pki/healthcheck-client.crt" \
     --key "$etcd_pki/healthcheck-client.key" "$1/health" | grep --quiet '"health":"true"'
@@ -42,46 +32,9 @@ answers() {
   curl --silent --fail --insecure --max-time 3 --output /dev/null "$1"
 }
 
-# containers NAME: the running containers of a static pod.
-containers() {
-  local all running
-  all=$(ctr --namespace k8s.io containers list --quiet \
-    "labels.\"io.kubernetes.container.name\"==$1,labels.\"io.kubernetes.pod.namespace\"==kube-system" 2>/dev/null)
-  running=$(ctr --namespace k8s.io tasks list 2>/dev/null | awk '$3 == "RUNNING" { print $1 }')
-  comm -12 <(sort <<<"$all") <(sort <<<"$running") | sed '/^$/d'
-}
-
-# pod NAME: the uid of a static pod as the kubelet knows it.
-pod() {
-  ctr --namespace k8s.io containers info "$1" 2>/dev/null |
-    sed -n 's/.*"io.kubernetes.pod.uid": "\([^"]*\)".*/\1/p' | head -n 1
-}
-
-# ended NAME UIDS: whether nothing of these pods of a component is left, not even their cgroups, which go last.
-ended() {
-  local uid
-  [[ -z $(containers "$1") ]] || return 1
-  for uid in $2; do
-    [[ -z $(find /sys/fs/cgroup -maxdepth 5 -type d -name "*pod${uid//-/_}*" -print -quit 2>/dev/null) ]] || return 1
-  done
-}
-
-runs() {
-  [[ -n $(containers "$1") ]]
-}
-
-# await WHAT COMMAND...: until the command succeeds.
-await() {
-  local what=$1 deadline=$((SECONDS + patience)) began=$SECONDS
-  shift
-  until "$@"; do
-    if ((SECONDS >= deadline)); then
-      printf '%s: not within %d s\n' "$what" "$patience" >&2
-      return 1
-    fi
-    sleep 0.1
-  done
-  printf '%s: %d s\n' "$what" $((SECONDS - began))
+# in_time WHAT COMMAND...: until the command succeeds.
+in_time() {
+  await "$1" "$patience" "${@:2}"
 }
 
 # members_are_well: every member of etcd votes and is well. Only then one of them may be stopped.
@@ -92,18 +45,6 @@ members_are_well() {
   while read -r url; do
     is_well "$url" || return 1
   done < <(grep --only-matching --extended-regexp '"clientURLs":\["[^"]*' <<<"$list" | sed 's/.*"//')
-}
-
-# hand_over_leadership: an election takes a second in which nobody can write; a leader that hands over does not.
-hand_over_leadership() {
-  local status self leader other
-  status=$(etcd maintenance/status '{}') || return 0
-  self=$(number member_id <<<"$status")
-  leader=$(number leader <<<"$status")
-  if [[ $self != "$leader" ]]; then return 0; fi
-  other=$(etcd cluster/member/list '{}' | grep --only-matching --extended-regexp '"ID":"[0-9]+' |
-    grep --only-matching --extended-regexp '[0-9]+$' | grep --invert-match --line-regexp "$self" | head -n 1) || return 0
-  etcd maintenance/transfer-leadership "{\"targetID\":\"$other\"}" >/dev/null || true
 }
 
 # caught_up: the member on this host has applied all that the majority has agreed on.
@@ -144,12 +85,6 @@ put() {
   install --mode=600 "$work/$1/$2.yaml" "$work/$2.yaml" && mv "$work/$2.yaml" "$manifests/$2.yaml" && rm -f "$held/$2.yaml"
 }
 
-# uids NAME: of the pods in which the component runs.
-uids() {
-  local container
-  for container in $(containers "$1"); do pod "$container"; done
-}
-
 # exchange FOLDER NAME...: ends the components and starts them with the manifests of the folder; in between, when nothing runs,
 # `restart_kubelet` may ask for another kubelet. It runs where a failure is asked for, so each line passes its own on.
 exchange() {
@@ -158,28 +93,28 @@ exchange() {
   shift
   for name; do
     if [[ $name == etcd ]]; then etcd=yes; else first+=("$name"); fi
-    old[$name]=$(uids "$name")
+    old[$name]=$(pods "$name")
   done
   if [[ $etcd ]]; then hand_over_leadership; fi
   for name in "${first[@]}"; do hold "$name" || return 1; done
   for name in "${first[@]}"; do
-    await "the old $name has ended" ended "$name" "${old[$name]}" || return 1
+    in_time "the old $name has ended" ended "$name" "${old[$name]}" || return 1
   done
   if [[ $etcd ]]; then
     hold etcd || return 1
-    await 'the old etcd has ended' ended etcd "${old[etcd]}" || return 1
+    in_time 'the old etcd has ended' ended etcd "${old[etcd]}" || return 1
   fi
   # Without a look at its files, where it is told to take back what is held.
   if [[ $restart_kubelet ]]; then systemctl restart kubelet 2>/dev/null || return 1; fi
   if [[ $etcd ]]; then
     put "$folder" etcd || return 1
-    await 'etcd runs' runs etcd || return 1
-    await 'etcd has caught up' caught_up || return 1
+    in_time 'etcd runs' runs etcd || return 1
+    in_time 'etcd has caught up' caught_up || return 1
   fi
   for name in "${first[@]}"; do
     put "$folder" "$name" || return 1
-    await "$name runs" runs "$name" || return 1
-    await "$name is well" is_component_well "$name" || return 1
+    in_time "$name runs" runs "$name" || return 1
+    in_time "$name is well" is_component_well "$name" || return 1
   done
 }
 
@@ -212,7 +147,7 @@ upgrade_static_pods() {
     if changes "$name"; then changing+=("$name"); fi
   done
   if ((${#changing[@]} > 0)); then
-    await 'all members of etcd are well' members_are_well
+    in_time 'all members of etcd are well' members_are_well
     for name in "${changing[@]}"; do
       # Where an earlier run was cut off, a manifest may be held still.
       if [[ -e $manifests/$name.yaml ]]; then
@@ -242,7 +177,7 @@ upgrade_kubelet() {
     systemctl restart kubelet
     return
   fi
-  await 'all members of etcd are well' members_are_well
+  in_time 'all members of etcd are well' members_are_well
   if [[ -e $manifests/etcd.yaml ]]; then components=(etcd "${components[@]}"); fi
   rm -rf "$work/new"
   mkdir -p "$work/new"
@@ -267,6 +202,6 @@ case $PART in
   kubelet) upgrade_kubelet ;;
 esac
 for name in "${components[@]}"; do
-  await "$name is well" is_component_well "$name"
+  in_time "$name is well" is_component_well "$name"
 done
 rm -rf "$work/new" "$work/config.yaml"

@@ -1,4 +1,4 @@
-# Functions for static pods that are taken from the kubelet and given back to it.
+# Functions for static pods that are ended and started again.
 # Variables: none.
 # Leaves nothing behind. Safe to run twice.
 
@@ -11,6 +11,10 @@ containers() {
   running=$(ctr --namespace k8s.io tasks list 2>/dev/null) || return 1
   running=$(awk '$3 == "RUNNING" { print $1 }' <<<"$running")
   comm -12 <(sort <<<"$all") <(sort <<<"$running") | sed '/^$/d'
+}
+
+runs() {
+  [[ -n $(containers "$1") ]]
 }
 
 # pods NAME: the uids of the pods in which the component runs.
