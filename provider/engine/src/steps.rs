@@ -34,7 +34,7 @@ pub(crate) mod upgrade_worker;
 use std::time::Duration;
 
 use kubeone_hosts::{Host, HostError, Os, OsError};
-use kubeone_kubernetes::ClusterError;
+use kubeone_kubernetes::{Cluster, ClusterError};
 use kubeone_spec::{HostSpec, Role, Span};
 
 use crate::cx::Cx;
@@ -98,6 +98,12 @@ fn os_of(facts: &HostFacts) -> Result<Os, OsError> {
 fn host_spec<'a>(cx: &Cx<'a>, name: &str) -> Result<&'a HostSpec, StepError> {
     let spec = cx.spec.control_plane.get(name).or_else(|| cx.spec.static_workers.get(name));
     spec.ok_or_else(|| StepError::UnknownHost { host: name.to_owned() })
+}
+
+/// The settings that kubeadm keeps in the cluster, and upgrades and joins by.
+async fn kubeadm_configuration(cluster: &Cluster, patience: Duration) -> Result<String, StepError> {
+    let missing = || StepError::Refused { reason: "the ConfigMap kube-system/kubeadm-config is missing".to_owned() };
+    cluster.kubeadm_configuration(patience).await?.ok_or_else(missing)
 }
 
 /// A wait for the cluster that ends at once when the run is cancelled: nothing on a host is cut in half by that.

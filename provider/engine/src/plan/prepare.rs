@@ -16,12 +16,11 @@ pub(super) fn preparation(wanted: &Wanted, observed: &Observed, name: &str, role
     let why = match standing(wanted, observed, name) {
         Standing::Foreign(_) | Standing::Adoptable => return None,
         Standing::Unreachable { .. } if has_node(observed, name) => return None,
-        Standing::Unseen | Standing::Bare | Standing::Unreachable { .. } => Vec::new(),
         // The upgrade brings what belongs to the new version.
         Standing::Finished if progress(wanted, observed, name) != Progress::Done => return None,
-        // That one on its way is not there yet says nothing.
         Standing::Begun if shortcomings(spec, observed.facts(name)?).is_empty() => return None,
-        Standing::Begun => Vec::new(),
+        // What is not there yet says nothing.
+        Standing::Unseen | Standing::Bare | Standing::Unreachable { .. } | Standing::Begun => Vec::new(),
         Standing::Finished => {
             let mut why = shortcomings(spec, observed.facts(name)?);
             if why.is_empty() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kubeone_kubernetes::Cluster;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::API_DEADLINE;
+use super::{API_DEADLINE, kubeadm_configuration};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::kubeadm;
@@ -33,7 +33,7 @@ pub(crate) async fn run(cx: &Cx<'_>) -> Result<Outcome, StepError> {
             () = cx.cancel.cancelled() => return Err(StepError::Cancelled),
         }
     }
-    let configuration = configuration(cluster).await?;
+    let configuration = kubeadm_configuration(cluster, API_DEADLINE).await?;
     if let Some(changed) = kubeadm::with_orderly_shutdown(&configuration)? {
         cluster.set_kubeadm_configuration(&changed, API_DEADLINE).await?;
     }
@@ -55,10 +55,4 @@ async fn not_well(cx: &Cx<'_>, cluster: &Cluster) -> Result<Option<String>, Step
         }
     }
     Ok(None)
-}
-
-/// kubeadm's configuration, without which nothing can be upgraded.
-pub(super) async fn configuration(cluster: &Cluster) -> Result<String, StepError> {
-    let missing = || StepError::Refused { reason: "the ConfigMap kube-system/kubeadm-config is missing".to_owned() };
-    cluster.kubeadm_configuration(API_DEADLINE).await?.ok_or_else(missing)
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::{API_DEADLINE, await_earlier, control_plane, host_spec, os_of};
+use super::{API_DEADLINE, await_earlier, control_plane, host_spec, kubeadm_configuration, os_of};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::kubeadm;
 use crate::observe::{now, observe_host};
 use crate::observed::Marker;
-use crate::renewal::renewal;
+use crate::renewal::{Reason, renewal};
 use crate::report::Outcome;
 
 const UNIT: &str = "kubeone-renew";
@@ -28,7 +28,12 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str) -> Result<Outcome, StepError> {
         return Ok(Outcome::Skipped("no certificate is due".to_owned()));
     };
     let os = os_of(&facts)?;
-    let new_names = renewal.new_names && remember_names(cx).await?;
+    let new_names = renewal.new_names
+        && match remember_names(cx).await {
+            // What has ended cannot wait for an API that is silent because of it; the names can.
+            Err(_) if !matches!(renewal.reason, Reason::Names(_)) => false,
+            remembered => remembered.map(|()| true)?,
+        };
     let health = control_plane::await_quorum_without(cx, name, host).await?;
     let version = cx.spec.kubernetes_version;
     let config = kubeadm::init_config(cx.spec, name, host_spec, version, &facts)?;
@@ -47,12 +52,12 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str) -> Result<Outcome, StepError> {
     Ok(Outcome::Done)
 }
 
-/// Control planes to come get their names from the cluster, so it knows them first. Where its API is silent they have to wait.
-async fn remember_names(cx: &Cx<'_>) -> Result<bool, StepError> {
-    let Ok(cluster) = cx.cluster().await else { return Ok(false) };
-    let Ok(Some(configuration)) = cluster.kubeadm_configuration(API_PATIENCE).await else { return Ok(false) };
+/// Control planes to come get their names from the cluster, so it knows them first.
+async fn remember_names(cx: &Cx<'_>) -> Result<(), StepError> {
+    let cluster = cx.cluster().await?;
+    let configuration = kubeadm_configuration(cluster, API_PATIENCE).await?;
     if let Some(changed) = kubeadm::with_names(&configuration, &cx.spec.api_endpoint.alternative_names)? {
         cluster.set_kubeadm_configuration(&changed, API_DEADLINE).await?;
     }
-    Ok(true)
+    Ok(())
 }

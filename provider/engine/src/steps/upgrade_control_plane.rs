@@ -5,9 +5,8 @@ use std::path::Path;
 use kubeone_hosts::Host;
 use kubeone_spec::KubernetesVersion;
 
-use super::preflight_upgrade::configuration;
 use super::upgrade_kubelet::Upgrade;
-use super::{UPGRADE_UNIT, await_earlier, host_spec, os_of};
+use super::{API_DEADLINE, UPGRADE_UNIT, await_earlier, host_spec, kubeadm_configuration, os_of};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::kubeadm;
@@ -23,7 +22,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, version: KubernetesVersion) -> 
     let os = os_of(&facts)?;
     Marker::claim(cx.spec, &facts)?;
 
-    let running = configuration(cx.cluster().await?).await?;
+    let running = kubeadm_configuration(cx.cluster().await?, API_DEADLINE).await?;
     let endpoint = advertised_endpoint(host).await?;
     let host_spec = host_spec(cx, name)?;
     let config = kubeadm::upgrade_config(cx.spec, name, host_spec, &facts, version, &running, endpoint)?;
