@@ -78,6 +78,8 @@ defaults
   option redispatch 1
 frontend api
   bind {}:{}
+  # When none is ready, as while etcd elects a leader, one that is there answers in a moment. Nobody else would.
+  use_backend anybody if {{ nbsrv(control-planes) eq 0 }}
   default_backend control-planes
 backend control-planes
   balance roundrobin
@@ -91,11 +93,18 @@ backend control-planes
 ",
         endpoint.host, endpoint.port
     );
-    for (number, backend) in backends.iter().enumerate() {
+    text.push_str(&servers(backends));
+    text.push_str("backend anybody\n  balance roundrobin\n  default-server tcp-ut 5s\n");
+    text.push_str(&servers(backends));
+    text
+}
+
+fn servers(backends: &[SocketAddrV4]) -> String {
+    backends.iter().enumerate().fold(String::new(), |mut text, (number, backend)| {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  server control-plane-{} {backend}", number + 1);
-    }
-    text
+        text
+    })
 }
 
 fn configuration_file(lab: &Lab) -> PathBuf {
@@ -116,6 +125,7 @@ mod tests {
         let backends = ["10.77.0.11:6443".parse().unwrap(), "10.77.0.12:6443".parse().unwrap()];
         let text = configuration(&endpoint, &backends);
         assert!(text.contains("bind 10.77.0.2:6443\n"));
-        assert!(text.ends_with("  server control-plane-1 10.77.0.11:6443\n  server control-plane-2 10.77.0.12:6443\n"));
+        let servers = "  server control-plane-1 10.77.0.11:6443\n  server control-plane-2 10.77.0.12:6443\n";
+        assert!(text.ends_with(servers) && text.matches(servers).count() == 2, "{text}");
     }
 }
