@@ -1,6 +1,6 @@
 //! Which addons the settings ask for, and what they look like for this cluster.
 
-use kubeone_kubernetes::{Addon, AddonError, Parameters, Rendered};
+use kubeone_kubernetes::{Addon, AddonError, KUBE_PROXY, Parameters, Rendered};
 use kubeone_spec::{ClusterSpec, Cni};
 
 /// An addon that the cluster shall have.
@@ -23,6 +23,12 @@ pub(crate) fn wanted(spec: &ClusterSpec) -> Vec<WantedAddon> {
 
 pub(crate) fn render(spec: &ClusterSpec, name: &str) -> Result<Rendered, AddonError> {
     Addon::find(name)?.render(&Parameters::new(&spec.cluster_network, &spec.api_endpoint))
+}
+
+/// Whether one of kubeadm's own objects may be missing: where no network plugin is ours, something of its user's may do the
+/// work of kube-proxy.
+pub(crate) fn may_be_missing(spec: &ClusterSpec, object: &str) -> bool {
+    object == KUBE_PROXY && spec.cluster_network.cni == Cni::None
 }
 
 #[cfg(test)]

@@ -1,17 +1,16 @@
 //! Where in a plan nodes are put right: after their hosts are prepared; and first of all where the API is silent.
 
-use kubeone_kubernetes::KUBE_PROXY;
-use kubeone_spec::{Cni, Role};
+use kubeone_spec::Role;
 
 use super::prepare::preparation;
 use super::renew::renew;
 use super::{Action, Lane, Plan};
 use crate::observed::{ApiState, Observed};
-use crate::prepare;
 use crate::repair::{Repair, repairs};
 use crate::standing::{Standing, standing, was_reset};
 use crate::versions::{Progress, api_servers, progress};
 use crate::wanted::Wanted;
+use crate::{addons, prepare};
 
 /// One control plane after the other: each may restart its member of etcd. Workers side by side.
 pub(super) fn repair_lanes(wanted: &Wanted, observed: &Observed) -> Vec<Lane> {
@@ -43,7 +42,7 @@ fn repair(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Optio
 }
 
 /// What kubeadm made in the cluster at its beginning, and somebody deleted. What others made with settings of their own is
-/// not ours to make again; and where no network plugin is ours, its user may have something in kube-proxy's place.
+/// not ours to make again.
 pub(super) fn of_cluster(wanted: &Wanted, observed: &Observed) -> Option<Action> {
     let spec = &wanted.spec;
     let is_adopted = |name: &String| match standing(wanted, observed, name) {
@@ -53,8 +52,8 @@ pub(super) fn of_cluster(wanted: &Wanted, observed: &Observed) -> Option<Action>
     if spec.control_plane.keys().any(is_adopted) {
         return None;
     }
-    let theirs = |object: &String| object == KUBE_PROXY && spec.cluster_network.cni == Cni::None;
-    let missing: Vec<_> = observed.api_facts()?.missing.iter().filter(|it| !theirs(it)).cloned().collect();
+    let missing = &observed.api_facts()?.missing;
+    let missing: Vec<_> = missing.iter().filter(|object| !addons::may_be_missing(spec, object)).cloned().collect();
     let (kubernetes_version, _) = api_servers(wanted, observed)?;
     (!missing.is_empty()).then_some(Action::RepairCluster { kubernetes_version, missing })
 }
