@@ -27,8 +27,8 @@ pub(crate) fn render(spec: &ClusterSpec, name: &str) -> Result<Rendered, AddonEr
 
 /// Whether one of kubeadm's own objects may be missing: where no network plugin is ours, something of its user's may do the
 /// work of kube-proxy.
-pub(crate) fn may_be_missing(spec: &ClusterSpec, object: &str) -> bool {
-    object == KUBE_PROXY && spec.cluster_network.cni == Cni::None
+pub(crate) fn may_be_missing(cni: Cni, object: &str) -> bool {
+    object == KUBE_PROXY && cni == Cni::None
 }
 
 #[cfg(test)]

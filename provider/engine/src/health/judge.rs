@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use kubeone_spec::{ApiServerHealth, ClusterHealth, ClusterStatusSpec, EtcdMemberHealth, HealthConditions, NodeHealth};
+use kubeone_spec::{
+    ApiServerHealth, ClusterHealth, ClusterStatusSpec, Cni, EtcdMemberHealth, HealthConditions, NodeHealth,
+};
 
 use super::probe::ControlPlane;
+use crate::addons;
 use crate::etcd::is_member_of;
 use crate::observed::{ApiState, EtcdMember, HostState, Observed};
 
@@ -79,10 +82,11 @@ fn api_reasons(query: &ClusterStatusSpec, observed: &Observed, control_planes: &
     let mut reasons = match &observed.api {
         ApiState::Absent => vec!["no control plane that can be reached carries a Kubernetes API".to_owned()],
         ApiState::Silent { reason } => vec![format!("the Kubernetes API does not answer: {reason}")],
-        ApiState::Answered(facts) if !facts.missing.is_empty() => {
-            vec![format!("{} of kubeadm's own: not there", facts.missing.join(", "))]
+        ApiState::Answered(facts) => {
+            let cni = if facts.addons.contains_key("canal") { Cni::Canal } else { Cni::None };
+            let missing = facts.missing.iter().filter(|object| !addons::may_be_missing(cni, object));
+            missing.map(|object| format!("{object} is missing")).collect()
         }
-        ApiState::Answered(_) => Vec::new(),
     };
     // A host that cannot be reached is a reason of its own.
     let asked =

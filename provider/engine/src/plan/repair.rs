@@ -53,7 +53,8 @@ pub(super) fn of_cluster(wanted: &Wanted, observed: &Observed) -> Option<Action>
         return None;
     }
     let missing = &observed.api_facts()?.missing;
-    let missing: Vec<_> = missing.iter().filter(|object| !addons::may_be_missing(spec, object)).cloned().collect();
+    let missing: Vec<_> =
+        missing.iter().filter(|object| !addons::may_be_missing(spec.cluster_network.cni, object)).cloned().collect();
     let (kubernetes_version, _) = api_servers(wanted, observed)?;
     (!missing.is_empty()).then_some(Action::RepairCluster { kubernetes_version, missing })
 }

@@ -217,7 +217,7 @@ fn nodes_and_addons() {
     reasons(
         ill,
         &expect![[r#"
-        DaemonSet kube-system/kube-proxy of kubeadm's own: not there
+        DaemonSet kube-system/kube-proxy is missing
         the cluster has no node cp-1
         the kubelet of cp-2 is v1.35.4 instead of 1.36.3
         the node w-1 is not ready
