@@ -55,12 +55,12 @@ pub(super) async fn finished_control_plane<'a>(
             reason = format!("`{name}` is no finished control plane");
             continue;
         };
-        match read(host, wanted, uid).await {
+        match read(host, wanted).await {
             Ok(Some((ca_certificate, files))) => {
                 let pki = if role == Role::ControlPlane { files } else { Vec::new() };
                 return Ok(Peer { host, ca_certificate, pki, restored: marker.restored });
             }
-            Ok(None) => reason = format!("`{name}` is no finished control plane"),
+            Ok(None) => reason = format!("`{name}` lacks some of the keys and certificates that control planes share"),
             Err(error) => reason = error.to_string(),
         }
     }
@@ -92,10 +92,7 @@ pub(super) async fn voters<'a>(cx: &'a Cx<'_>, leaver: &str, uid: &str) -> Vec<V
 
 /// Its marker, if it is a finished node of this cluster.
 async fn marker_of(host: &dyn Host, uid: &str) -> Option<Marker> {
-    marker_in(&host.read(Path::new(marker::PATH)).await.ok().flatten()?, uid)
-}
-
-fn marker_in(content: &Secret<Vec<u8>>, uid: &str) -> Option<Marker> {
+    let content = host.read(Path::new(marker::PATH)).await.ok().flatten()?;
     let marker: Marker = serde_json::from_slice(content.expose()).ok()?;
     (marker.uid.as_deref() == Some(uid)).then_some(marker)
 }
@@ -106,19 +103,14 @@ pub(super) fn shared_file(path: &Path, content: Secret<Vec<u8>>) -> RemoteFile {
     RemoteFile { path: path.to_owned(), content, mode: if is_public { 0o644 } else { 0o600 } }
 }
 
-/// The CA certificate and the files; `None` when the host is not a finished node of this cluster, or lacks one of them.
+/// The CA certificate and the files; `None` when the host lacks one of them.
 async fn read(
     host: &dyn Host,
     wanted: &[&'static str],
-    uid: &str,
 ) -> Result<Option<(Secret<Vec<u8>>, Vec<RemoteFile>)>, StepError> {
-    let mut paths = vec![Path::new(marker::PATH)];
-    paths.extend(wanted.iter().map(Path::new));
-    let mut contents = host.read_all(&paths).await?.into_iter();
-    if contents.next().flatten().and_then(|content| marker_in(&content, uid)).is_none() {
-        return Ok(None);
-    }
-    let Some(contents) = contents.collect::<Option<Vec<_>>>() else { return Ok(None) };
+    let paths: Vec<_> = wanted.iter().map(Path::new).collect();
+    let contents: Option<Vec<_>> = host.read_all(&paths).await?.into_iter().collect();
+    let Some(contents) = contents else { return Ok(None) };
     let Some(ca_certificate) = contents.first().cloned() else { return Ok(None) };
     let files = wanted.iter().map(Path::new).zip(contents).map(|(path, content)| shared_file(path, content));
     Ok(Some((ca_certificate, files.collect())))

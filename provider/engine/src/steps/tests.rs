@@ -298,7 +298,6 @@ async fn a_half_done_control_plane_is_cleaned_before_it_joins_again() {
         &fakes["cp-1"],
         &expect![[r#"
             read /etc/kubeone/cluster.json
-            read /etc/kubeone/cluster.json
             read /etc/kubernetes/pki/ca.crt
             read /etc/kubernetes/pki/ca.key
             read /etc/kubernetes/pki/sa.pub
