@@ -1,14 +1,7 @@
 //! Applying an addon: server-side, in the order that objects need each other, side by side within one wave.
 
-use std::time::Duration;
-
 use futures::future::try_join_all;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::{
-    Api,
-    api::{DynamicObject, Patch, PatchParams},
-    runtime::watcher,
-};
+use kube::api::{DynamicObject, Patch, PatchParams};
 
 use crate::{
     Cluster, ClusterError, ObjectRef, Rendered,
@@ -16,14 +9,10 @@ use crate::{
     cluster::{MANAGER, PATIENCE},
     drift::our_fields,
     inventory::{Entry, Inventory},
-    wait::{Seen, await_each},
 };
 
 /// Requests on their way at one time. They share one connection; more than this only fills the API server's queue.
 pub(crate) const AT_ONCE: usize = 16;
-
-/// How long a CustomResourceDefinition may take until its resources are served. It takes a moment.
-const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
 
 impl Cluster {
     /// Makes the cluster hold exactly these objects of the addon: applies them and deletes what it no longer has. Does
@@ -61,7 +50,9 @@ impl Cluster {
                 applied.extend(try_join_all(calls).await?);
             }
             if wave == Wave::Definitions {
-                self.await_established(objects).await?;
+                let definitions = members.iter().filter(|(reference, _)| reference.kind == DEFINITION);
+                let names: Vec<_> = definitions.map(|(reference, _)| reference.name.clone()).collect();
+                self.await_established(&names).await?;
             }
         }
         Ok(applied)
@@ -77,31 +68,6 @@ impl Cluster {
         let applied =
             ask(act, PATIENCE, || async { api.patch(&reference.name, &how, &Patch::Apply(object)).await }).await?;
         Ok(Entry { object: reference.clone(), fields: our_fields(&applied.metadata) })
-    }
-
-    async fn await_established(&self, objects: &[DynamicObject]) -> Result<(), ClusterError> {
-        let references = objects.iter().map(ObjectRef::from);
-        let names: Vec<String> =
-            references.filter(|object| object.kind == DEFINITION).map(|object| object.name).collect();
-        if names.is_empty() {
-            return Ok(());
-        }
-        await_each(
-            Api::<CustomResourceDefinition>::all(self.client.clone()),
-            watcher::Config::default(),
-            names,
-            "the kinds of an addon served by the API",
-            ESTABLISHED_WITHIN,
-            |definition| {
-                let conditions = definition.status.iter().flat_map(|status| status.conditions.iter().flatten());
-                match conditions.into_iter().find(|condition| condition.type_ == "Established") {
-                    Some(condition) if condition.status == "True" => Seen::AsAwaited,
-                    Some(condition) => Seen::Otherwise(condition.message.clone().unwrap_or_default()),
-                    None => Seen::Otherwise("not looked at yet".to_owned()),
-                }
-            },
-        )
-        .await
     }
 }
 

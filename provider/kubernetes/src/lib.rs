@@ -10,6 +10,7 @@ mod apply;
 mod call;
 mod cluster;
 mod connection;
+mod definitions;
 mod drain;
 mod drift;
 mod error;
