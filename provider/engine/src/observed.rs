@@ -88,11 +88,14 @@ pub struct HostFacts {
     pub renewal_begun: Vec<String>,
     /// Files of kubeadm that are not what they were when it had done its work, or gone.
     pub changed_files: Vec<String>,
+    /// Whether there is a node here and nobody has recorded how kubeadm's files are to be. On a finished node of ours that
+    /// means that an upgrade of it was cut off.
+    pub unrecorded: bool,
     /// Services of ours that do not start by themselves when the host boots.
     pub disabled_services: Vec<String>,
-    /// Members of etcd as this host's own member sees them; empty when there is none or it does not answer.
     /// Whom the API server's certificate names; empty where there is none.
     pub api_server_names: Vec<String>,
+    /// Members of etcd as this host's own member sees them; empty when there is none or it does not answer.
     pub etcd_members: Vec<EtcdMember>,
     /// Content of our file with the kubelet's settings; empty when there is none.
     pub kubelet_settings: String,

@@ -42,7 +42,8 @@ impl fmt::Display for Repair {
     }
 }
 
-/// What is wrong with a finished node. While an upgrade is under way nothing is: its own steps come to all of it.
+/// What is wrong with a finished node. While an upgrade is under way nothing is: its own steps come to all of it, as soon as
+/// there is an API.
 pub(crate) fn repairs(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Vec<Repair> {
     // One that is adopted is ours before it is repaired.
     if !matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable) {
@@ -53,16 +54,13 @@ pub(crate) fn repairs(wanted: &Wanted, observed: &Observed, name: &str, role: Ro
         return Vec::new();
     }
     let Some(facts) = observed.facts(name) else { return Vec::new() };
-    if facts
-        .packages
-        .kubelet
-        .parse::<KubernetesVersion>()
-        .is_ok_and(|installed| installed < wanted.spec.kubernetes_version)
-    {
+    let is_silent = matches!(observed.api, ApiState::Silent { .. });
+    let installed = facts.packages.kubelet.parse::<KubernetesVersion>();
+    if !is_silent && installed.is_ok_and(|installed| installed < wanted.spec.kubernetes_version) {
         return Vec::new();
     }
     let mut repairs = on_host(facts, &observed.observed_at);
-    if !matches!(observed.api, ApiState::Silent { .. }) {
+    if !is_silent {
         // With the API there, containerd is the preparation's business; and a kubelet that is to have other settings may not
         // start with those that it has.
         let settings =
@@ -120,15 +118,17 @@ fn is_renamed(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
     leavers(wanted, observed).any(|leaver| leaver.successor == Some(name))
 }
 
-/// Whether other control planes say that a finished one is no member of etcd.
+/// Whether other control planes say that a finished one is no member of etcd. One without a vote is none yet: whoever made it
+/// join again did not come to the end.
 pub(crate) fn lost_its_member(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
     if standing(wanted, observed, name) != Standing::Finished || is_renamed(wanted, observed, name) {
         return false;
     }
     let others = wanted.spec.control_plane.keys().filter(|other| *other != name);
     let known: Vec<_> = others.flat_map(|other| restore::members(wanted, observed, other)).collect();
-    let own = restore::members(wanted, observed, name).iter().any(|member| member.name == name);
+    let votes = |member: &EtcdMember| member.name == name && !member.learner;
+    let own = restore::members(wanted, observed, name).iter().any(votes);
     // Until its marker says that it has the restored data, nobody knows whether it does.
-    let has = |known: &[&EtcdMember]| known.iter().any(|member| member.name == name);
+    let has = |known: &[&EtcdMember]| known.iter().any(|member| votes(member));
     !known.is_empty() && (restore::is_abandoned(wanted, observed, name) || !own && !has(&known))
 }

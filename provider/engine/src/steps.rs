@@ -106,6 +106,12 @@ async fn kubeadm_configuration(cluster: &Cluster, patience: Duration) -> Result<
     cluster.kubeadm_configuration(patience).await?.ok_or_else(missing)
 }
 
+/// The nodes that are not ready.
+async fn nodes_down(cluster: &Cluster) -> Result<Vec<String>, ClusterError> {
+    let nodes = cluster.nodes(API_DEADLINE).await?;
+    Ok(nodes.into_iter().filter(|(_, node)| !node.ready).map(|(name, _)| name).collect())
+}
+
 /// A wait for the cluster that ends at once when the run is cancelled: nothing on a host is cut in half by that.
 async fn unless_cancelled<T>(cx: &Cx<'_>, wait: impl Future<Output = Result<T, ClusterError>>) -> Result<T, StepError> {
     tokio::select! {

@@ -78,11 +78,16 @@ pub(crate) fn progress(wanted: &Wanted, observed: &Observed, host: &str) -> Prog
     let is_new = |version: Option<KubernetesVersion>| version == Some(target);
     let mut versions = vec![node.kubelet_version.parse().ok()];
     let mut interrupted = node.cordoned_by_us;
-    match standing(wanted, observed, host) {
+    let mut unfinished = false;
+    let standing = standing(wanted, observed, host);
+    match standing {
         Standing::Finished | Standing::Adoptable => {
             let Some(facts) = observed.facts(host) else { return Progress::Done };
             versions.push(facts.packages.kubelet.parse().ok());
+            // The packages may be new, and even run after a reboot, before kubeadm has done its part.
+            unfinished = facts.unrecorded && standing == Standing::Finished;
             if wanted.spec.control_plane.contains_key(host) {
+                unfinished |= kubeadm_configuration_is_old(wanted, observed);
                 let components = COMPONENTS.map(|name| component(facts, name));
                 // A manifest that is not there is held while components are exchanged.
                 let known = components.iter().any(Option::is_some);
@@ -98,16 +103,24 @@ pub(crate) fn progress(wanted: &Wanted, observed: &Observed, host: &str) -> Prog
     match (old, new || interrupted) {
         (true, false) => Progress::NotBegun,
         (true, true) => Progress::HalfDone,
+        (false, _) if unfinished => Progress::HalfDone,
         (false, _) => Progress::Done,
     }
 }
 
-/// Whether kube-proxy or kubeadm's own configuration is older than wanted.
+/// Whether kube-proxy is older than wanted.
 pub(crate) fn kubeadm_addons_are_old(wanted: &Wanted, observed: &Observed) -> bool {
-    let is_old = |version: &String| {
-        version.parse().is_ok_and(|version: KubernetesVersion| version < wanted.spec.kubernetes_version)
-    };
-    observed.api_facts().is_some_and(|api| is_old(&api.kube_proxy_version) || is_old(&api.kubeadm_version))
+    observed.api_facts().is_some_and(|api| is_older(&api.kube_proxy_version, wanted))
+}
+
+/// Whether kubeadm's own configuration in the cluster is older than wanted. The first control plane that is upgraded brings
+/// it there, so where one is new and this is not, kubeadm's part is still to be done.
+fn kubeadm_configuration_is_old(wanted: &Wanted, observed: &Observed) -> bool {
+    observed.api_facts().is_some_and(|api| is_older(&api.kubeadm_version, wanted))
+}
+
+fn is_older(version: &str, wanted: &Wanted) -> bool {
+    version.parse().is_ok_and(|version: KubernetesVersion| version < wanted.spec.kubernetes_version)
 }
 
 #[cfg(test)]

@@ -150,7 +150,7 @@ impl World {
             Action::UpgradeWorker { host, kubernetes_version } => {
                 self.upgrade_worker(host, *kubernetes_version, extent);
             }
-            Action::UpgradeKubeadmAddons { kubernetes_version } => {
+            Action::UpgradeKubeadmAddons { kubernetes_version, .. } => {
                 self.upgrade_kubeadm_addons(*kubernetes_version, extent);
             }
             Action::UncordonNode { host } => {
@@ -225,7 +225,9 @@ impl World {
     fn join(&mut self, host: &str, role: Role, extent: Extent) {
         assert!(self.api().missing.is_empty(), "{host} joins before the control plane is there");
         let finished = self.facts(host).marker.as_ref().is_some_and(|marker| marker.uid.is_some());
-        if finished && self.api().nodes.contains_key(host) && !self.is_left_behind(host) {
+        let is_member =
+            role == Role::Worker || self.members.iter().any(|member| member.name == host && !member.learner);
+        if finished && self.api().nodes.contains_key(host) && is_member && !self.is_left_behind(host) {
             return;
         }
         self.facts(host).restore = None;

@@ -333,9 +333,10 @@ fn is_cordoned(node: &KubernetesNode) -> bool {
     node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false)
 }
 
-/// Whether a node is cordoned by an operation of ours that did not come to its end.
+/// Whether an operation of ours cordoned a node and did not come to its end. The mark counts also where somebody has
+/// uncordoned the node since: as long as it is there, a cordon of their own would look like ours.
 pub(crate) fn is_cordoned_by_us(node: &KubernetesNode) -> bool {
-    is_cordoned(node) && node.annotations().contains_key(CORDONED)
+    node.annotations().contains_key(CORDONED)
 }
 
 #[cfg(test)]

@@ -41,12 +41,24 @@ impl fmt::Display for Workload {
 const REASON_WITHIN: Duration = Duration::from_secs(5);
 
 impl Cluster {
-    /// Waits until all pods of all these workloads are available and of the newest generation.
-    pub async fn await_rollout(&self, workloads: &[Workload], deadline: Duration) -> Result<(), ClusterError> {
-        try_join_all(workloads.iter().map(|workload| self.await_workload(workload, deadline))).await.map(drop)
+    /// Waits until all pods of all these workloads are available and of the newest generation. DaemonSets have pods on nodes
+    /// that are down, too; so many of them are not waited for.
+    pub async fn await_rollout(
+        &self,
+        workloads: &[Workload],
+        nodes_down: usize,
+        deadline: Duration,
+    ) -> Result<(), ClusterError> {
+        let waits = workloads.iter().map(|workload| self.await_workload(workload, nodes_down, deadline));
+        try_join_all(waits).await.map(drop)
     }
 
-    async fn await_workload(&self, workload: &Workload, deadline: Duration) -> Result<(), ClusterError> {
+    async fn await_workload(
+        &self,
+        workload: &Workload,
+        nodes_down: usize,
+        deadline: Duration,
+    ) -> Result<(), ClusterError> {
         let Workload { kind, namespace, name } = workload;
         let scope = watcher::Config::default().fields(&format!("metadata.name={name}"));
         let what = format!("{workload} rolled out");
@@ -55,7 +67,8 @@ impl Cluster {
         let outcome = match kind {
             WorkloadKind::DaemonSet => {
                 let api: Api<DaemonSet> = Api::namespaced(client, namespace);
-                await_each(api, scope, names, &what, deadline, look_at_daemon_set).await
+                let look = |it: &DaemonSet| look_at_daemon_set(it, nodes_down);
+                await_each(api, scope, names, &what, deadline, look).await
             }
             WorkloadKind::Deployment => {
                 let api: Api<Deployment> = Api::namespaced(client, namespace);
@@ -80,7 +93,10 @@ impl Cluster {
         let seen = match kind {
             WorkloadKind::DaemonSet => {
                 let api: Api<DaemonSet> = Api::namespaced(client, namespace);
-                ask(act, patience, || async { api.get_opt(name).await }).await?.as_ref().map(look_at_daemon_set)
+                ask(act, patience, || async { api.get_opt(name).await })
+                    .await?
+                    .as_ref()
+                    .map(|it| look_at_daemon_set(it, 0))
             }
             WorkloadKind::Deployment => {
                 let api: Api<Deployment> = Api::namespaced(client, namespace);
@@ -106,7 +122,7 @@ impl Cluster {
     }
 }
 
-fn look_at_daemon_set(daemon_set: &DaemonSet) -> Seen {
+fn look_at_daemon_set(daemon_set: &DaemonSet, nodes_down: usize) -> Seen {
     let Some(status) = &daemon_set.status else {
         return Seen::Otherwise("no status yet".to_owned());
     };
@@ -115,7 +131,7 @@ fn look_at_daemon_set(daemon_set: &DaemonSet) -> Seen {
     let available = status.number_available.unwrap_or(0);
     if status.observed_generation < daemon_set.metadata.generation {
         Seen::Otherwise("the newest generation was not looked at yet".to_owned())
-    } else if updated < wanted || available < wanted {
+    } else if updated.min(available) < wanted.saturating_sub(i32::try_from(nodes_down).unwrap_or(i32::MAX)) {
         Seen::Otherwise(format!("{available} of {wanted} pods are available, {updated} of the newest generation"))
     } else {
         Seen::AsAwaited
@@ -187,7 +203,14 @@ mod tests {
         let api = FakeApi::new();
         let changed = [daemon_set(2, 1), daemon_set(1, 2), daemon_set(2, 2)];
         api.expect_watch(DAEMON_SETS, &[], &changed);
-        api.cluster().await_rollout(&[workload()], Duration::from_mins(1)).await.unwrap();
+        api.cluster().await_rollout(&[workload()], 0, Duration::from_mins(1)).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_is_down_is_not_waited_for() {
+        let api = FakeApi::new();
+        api.expect_watch(DAEMON_SETS, &[], &[daemon_set(0, 2), daemon_set(1, 2)]);
+        api.cluster().await_rollout(&[workload()], 1, Duration::from_mins(1)).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
@@ -209,7 +232,7 @@ mod tests {
             200,
             &pods,
         );
-        let error = api.cluster().await_rollout(&[workload()], Duration::from_mins(1)).await.unwrap_err();
+        let error = api.cluster().await_rollout(&[workload()], 0, Duration::from_mins(1)).await.unwrap_err();
         assert_eq!(
             error.to_string(),
             "see DaemonSet kube-system/canal rolled out within 60s; last seen: canal: 1 of 2 pods are available, 2 of the \

@@ -3,7 +3,7 @@
 use kubeone_spec::{ClusterSpec, FieldPath, Finding, KubernetesVersion, Role};
 
 use super::host_path;
-use crate::leaving::leavers;
+use crate::leaving::{Leaver, leavers};
 use crate::observed::{ApiFacts, Observed};
 use crate::plan::{Action, Plan, upgrade_begins};
 use crate::versions::{Way, api_servers, way};
@@ -22,9 +22,9 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, everybody: &Observed, obser
     let mut findings = Vec::new();
     findings.extend(no_way(wanted, observed));
     if let Some(api) = observed.api_facts() {
-        findings.extend(kubelet_skew(wanted, observed, api));
+        findings.extend(kubelet_skew(wanted, plan, observed, api));
         if plan.actions().any(Action::upgrades_control_plane) {
-            findings.extend(replacements(wanted, everybody));
+            findings.extend(replacements(wanted, plan, everybody));
             findings.extend(disk(spec, plan, observed));
         }
         if upgrade_begins(wanted, observed) && way(wanted, observed) == Way::Upgrade {
@@ -73,8 +73,9 @@ fn path(from: KubernetesVersion, to: KubernetesVersion) -> String {
     path.join(" → ")
 }
 
-/// A kubelet must fit the API server that runs, and the one that is wanted.
-fn kubelet_skew(wanted: &Wanted, observed: &Observed, api: &ApiFacts) -> Vec<Finding> {
+/// A kubelet must fit the API server that runs, and the one that is wanted. One that is too new and to which the plan brings
+/// another, or other API servers, is on its way out of that.
+fn kubelet_skew(wanted: &Wanted, plan: &Plan, observed: &Observed, api: &ApiFacts) -> Vec<Finding> {
     let Some((_, newest)) = api_servers(wanted, observed) else { return Vec::new() };
     let ahead = newest.max(wanted.spec.kubernetes_version);
     let kubelets = api.nodes.iter().filter_map(|(name, node)| {
@@ -82,7 +83,11 @@ fn kubelet_skew(wanted: &Wanted, observed: &Observed, api: &ApiFacts) -> Vec<Fin
         Some((name, node, kubelet))
     });
     let apart = kubelets.filter_map(|(name, node, kubelet)| {
+        let is_prepared = |action: &Action| matches!(action, Action::PrepareHost { host, .. } if host == name);
         let server = if (kubelet.major, kubelet.minor) > (newest.major, newest.minor) {
+            if kubelet <= ahead || plan.actions().any(is_prepared) {
+                return None;
+            }
             newest
         } else if kubelet.minor + KUBELET_SKEW < ahead.minor {
             ahead
@@ -106,8 +111,11 @@ fn kubelet_skew(wanted: &Wanted, observed: &Observed, api: &ApiFacts) -> Vec<Fin
 }
 
 /// A new machine in the place of a control plane needs all others; so does the upgrade of one.
-fn replacements(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
-    let replaced = leavers(wanted, observed).filter(|it| it.role == Role::ControlPlane && it.successor.is_some());
+fn replacements(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
+    let joins = plan.actions().any(|action| matches!(action, Action::JoinControlPlane { .. }));
+    // Under another name, too: the old one leaves before the upgrade, and the new one joins after it.
+    let is_replaced = |it: &Leaver| it.successor.is_some() || joins && it.remains();
+    let replaced = leavers(wanted, observed).filter(|it| it.role == Role::ControlPlane && is_replaced(it));
     replaced
         .map(|leaver| {
             let name = leaver.name;
@@ -173,14 +181,20 @@ fn missing_members(spec: &ClusterSpec, observed: &Observed, api: &ApiFacts) -> V
         return Vec::new();
     };
     let votes = |name: &str| members.iter().any(|member| member.name == name && !member.learner);
-    let missing = spec.control_plane.keys().filter(|name| api.nodes.contains_key(*name) && !votes(name));
-    missing
-        .map(|name| {
-            Finding::error(
+    let is_silent = |name: &str| observed.facts(name).is_none_or(|facts| facts.etcd_members.is_empty());
+    let nodes = spec.control_plane.keys().filter(|name| api.nodes.contains_key(*name));
+    nodes
+        .filter_map(|name| {
+            let summary = match (votes(name), is_silent(name)) {
+                (true, false) => return None,
+                (true, true) => format!("the member of etcd on {name} does not answer"),
+                (false, _) => format!("etcd has no voting member on {name}"),
+            };
+            Some(Finding::error(
                 host_path(Role::ControlPlane, name),
-                format!("etcd has no voting member on {name}"),
+                summary,
                 "While one control plane is upgraded, the members on the others must be a majority. Repair etcd first.",
-            )
+            ))
         })
         .collect()
 }

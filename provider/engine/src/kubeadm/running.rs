@@ -55,6 +55,13 @@ pub(crate) fn upgrade_config(
     Ok([to_yaml(&init)?, to_yaml(&Value::Object(cluster))?].join("---\n"))
 }
 
+/// What kubeadm needs to name the images of a version: a cluster may take them from a registry of its own.
+pub(crate) fn images_config(running: &str, version: KubernetesVersion) -> Result<String, StepError> {
+    let mut cluster = read(running)?;
+    cluster.insert("kubernetesVersion".to_owned(), format!("v{version}").into());
+    Ok(to_yaml(&Value::Object(cluster))?)
+}
+
 /// The configuration with what API servers need to leave in an orderly way; `None` when it is there already.
 pub(crate) fn with_orderly_shutdown(running: &str) -> Result<Option<String>, StepError> {
     let mut cluster = read(running)?;

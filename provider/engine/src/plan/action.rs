@@ -128,6 +128,7 @@ pub enum Action {
     },
     /// What kubeadm itself installs into a cluster.
     UpgradeKubeadmAddons {
+        host: String,
         kubernetes_version: KubernetesVersion,
     },
     /// For a node that an interrupted run left unschedulable.
@@ -161,14 +162,14 @@ impl Action {
             | Self::FetchUpgrade { host, .. }
             | Self::UpgradeControlPlane { host, .. }
             | Self::UpgradeWorker { host, .. }
+            | Self::UpgradeKubeadmAddons { host, .. }
             | Self::UncordonNode { host }
             | Self::ResetHost { host, .. } => Some(host),
             Self::ApplyAddon { .. }
             | Self::RepairCluster { .. }
             | Self::AwaitNodes { .. }
             | Self::AwaitApi
-            | Self::PreflightUpgrade { .. }
-            | Self::UpgradeKubeadmAddons { .. } => None,
+            | Self::PreflightUpgrade { .. } => None,
         }
     }
 
@@ -176,6 +177,8 @@ impl Action {
     pub fn reaches_host(&self) -> bool {
         match self {
             Self::ConfigureNode { .. } => self.restarts_kubelet(),
+            // The API does it.
+            Self::UncordonNode { .. } => false,
             other => other.host().is_some(),
         }
     }
@@ -210,6 +213,7 @@ impl Action {
                 | Self::RemoveNode { role: Role::ControlPlane, .. }
                 | Self::RepairNode { role: Role::ControlPlane, .. }
                 | Self::RenewCertificates { .. }
+                | Self::UpgradeControlPlane { .. }
         )
     }
 }
@@ -273,9 +277,10 @@ impl fmt::Display for Action {
             Self::UpgradeWorker { host, kubernetes_version } => {
                 write!(f, "{host}: upgrade worker to Kubernetes {kubernetes_version}")
             }
-            Self::UpgradeKubeadmAddons { kubernetes_version } => {
-                write!(f, "cluster: upgrade kube-proxy and CoreDNS to those of Kubernetes {kubernetes_version}")
+            Self::UpgradeKubeadmAddons { host, kubernetes_version } => {
+                write!(f, "{host}: upgrade kube-proxy and CoreDNS to those of Kubernetes {kubernetes_version}")
             }
+
             Self::UncordonNode { host } => write!(f, "{host}: make schedulable again (an earlier run was interrupted)"),
             Self::ResetHost { host, role } => write!(f, "{host}: reset {role}"),
         }

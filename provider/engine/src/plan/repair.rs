@@ -8,7 +8,7 @@ use super::{Action, Lane, Plan};
 use crate::observed::{ApiState, Observed};
 use crate::repair::{Repair, repairs};
 use crate::standing::{Standing, standing, was_reset};
-use crate::versions::{Progress, api_servers, progress};
+use crate::versions::{Progress, Way, api_servers, progress, way};
 use crate::wanted::Wanted;
 use crate::{addons, prepare};
 
@@ -79,8 +79,10 @@ pub(super) fn without_api(wanted: &Wanted, observed: &Observed) -> Plan {
         return plan;
     }
     let mut lane = Lane::new();
+    // An upgrade waits for the API: packages of the new version would be ahead of the API servers.
+    let arrived = way(wanted, observed) == Way::Arrived;
     for name in finished(wanted, observed) {
-        lane.extend(preparation(wanted, observed, name, Role::ControlPlane));
+        lane.extend(preparation(wanted, observed, name, Role::ControlPlane).filter(|_| arrived));
         lane.extend(repair(wanted, observed, name, Role::ControlPlane));
         lane.extend(renew(wanted, observed, name));
     }

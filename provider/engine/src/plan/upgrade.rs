@@ -5,6 +5,7 @@ use kubeone_spec::{ClusterSpec, Role};
 use super::{Action, Lane, Plan};
 use crate::observed::Observed;
 use crate::snapshots::{SnapshotCause, snapshot_lane};
+use crate::standing::{Standing, standing};
 use crate::versions::{Progress, kubeadm_addons_are_old, progress};
 use crate::wanted::Wanted;
 
@@ -31,11 +32,20 @@ pub(super) fn add_upgrade(plan: &mut Plan, wanted: &Wanted, observed: &Observed)
 
     let mut lanes = worker_lanes(spec, &workers);
     // kubeadm waits with them until all control planes are new, as kube-proxy must not be newer than an API server.
-    if !control_planes.is_empty() || kubeadm_addons_are_old(wanted, observed) {
-        lanes.insert(0, vec![Action::UpgradeKubeadmAddons { kubernetes_version }]);
+    if (!control_planes.is_empty() || kubeadm_addons_are_old(wanted, observed))
+        && let Some(host) = addons_host(wanted, observed)
+    {
+        lanes.insert(0, vec![Action::UpgradeKubeadmAddons { host, kubernetes_version }]);
     }
     plan.add(if workers.is_empty() { "upgrade kubeadm's addons" } else { "upgrade the workers" }, lanes);
     plan.add("make nodes schedulable again", vec![forgotten_cordons(wanted, observed)]);
+}
+
+/// A control plane that is there and answers; by then it has the new version.
+fn addons_host(wanted: &Wanted, observed: &Observed) -> Option<String> {
+    let is_there =
+        |name: &&String| matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable);
+    wanted.spec.control_plane.keys().filter(|name| is_member(observed, name)).find(is_there).cloned()
 }
 
 /// Whether nothing of this upgrade is done yet.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::try_join_all;
 use kubeone_kubernetes::{Addon, ClusterError};
 
-use super::unless_cancelled;
+use super::{nodes_down, unless_cancelled};
 use crate::addons;
 use crate::cx::Cx;
 use crate::error::StepError;
@@ -17,9 +17,10 @@ const DEADLINE: Duration = Duration::from_mins(10);
 pub(crate) async fn run(cx: &Cx<'_>, hosts: &[String]) -> Result<Outcome, StepError> {
     let cluster = cx.cluster().await?;
     unless_cancelled(cx, cluster.await_nodes_ready(hosts, DEADLINE)).await?;
+    let down = nodes_down(cluster).await?.len();
     let rollouts = addons::wanted(cx.spec).into_iter().map(async |wanted| {
         let addon = Addon::find(wanted.name)?;
-        cluster.await_rollout(addon.workloads(), DEADLINE).await?;
+        cluster.await_rollout(addon.workloads(), down, DEADLINE).await?;
         Ok::<_, ClusterError>(())
     });
     unless_cancelled(cx, try_join_all(rollouts)).await?;

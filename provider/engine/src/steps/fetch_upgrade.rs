@@ -5,13 +5,13 @@ use kubeone_hosts::RemoteFile;
 use kubeone_spec::{KubernetesVersion, Role};
 
 use super::prepare_host::{install_packages, pull_images};
-use super::{PACKAGES_UNIT, os_of};
+use super::{API_DEADLINE, PACKAGES_UNIT, kubeadm_configuration, os_of};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::observe::observe_host;
 use crate::observed::Marker;
-use crate::prepare;
 use crate::report::Outcome;
+use crate::{kubeadm, prepare};
 
 pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, version: KubernetesVersion) -> Result<Outcome, StepError> {
     let host = cx.host(name)?;
@@ -22,9 +22,13 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, version: Kubernetes
     if let Some((path, content)) = prepare::package_sources(cx.spec, &facts) {
         host.write(&RemoteFile::public(path, content)).await?;
     }
-    let fetch = install_packages(&os, &facts, version, cx.spec.timeouts.update)?.var("FETCH_ONLY", true);
+    let fetch = install_packages(&os, &facts, version, cx.spec.timeouts.update)?
+        .var("FETCH_ONLY", true)
+        .var("RESTART_KUBELET", false);
     host.run_unit(PACKAGES_UNIT, &fetch).await?;
-    let pull = pull_images(cx, &os, role, version)?.var("AWAIT", true);
+    let running = kubeadm_configuration(cx.cluster().await?, API_DEADLINE).await?;
+    let config = kubeadm::images_config(&running, version)?;
+    let pull = pull_images(cx, &os, role, version)?.var("AWAIT", true).var("CONFIG", config);
     host.run_unit(PACKAGES_UNIT, &pull).await?;
     Ok(Outcome::Done)
 }

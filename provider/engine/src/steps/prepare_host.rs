@@ -6,11 +6,11 @@ use kubeone_hosts::{Os, RemoteFile, Script};
 use kubeone_kubernetes::{Addon, Parameters};
 use kubeone_spec::{KubernetesVersion, Role, Span};
 
-use super::{PACKAGES_UNIT, lock_seconds, os_of, unless_cancelled};
+use super::{PACKAGES_UNIT, UPGRADE_UNIT, await_earlier, lock_seconds, os_of, unless_cancelled};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::observe::observe_host;
-use crate::observed::{HostFacts, Marker};
+use crate::observed::{HostFacts, Marker, UnitState};
 use crate::report::Outcome;
 use crate::{addons, catalog, prepare};
 
@@ -21,7 +21,12 @@ const KUBELET_DEADLINE: Duration = Duration::from_mins(3);
 
 pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, version: KubernetesVersion) -> Result<Outcome, StepError> {
     let host = cx.host(name)?;
-    let facts = observe_host(host).await?;
+    let mut facts = observe_host(host).await?;
+    if facts.units.get(UPGRADE_UNIT) == Some(&UnitState::Running) {
+        // It exchanges what a kubelet runs; another one that starts meanwhile would undo that.
+        await_earlier(host, UPGRADE_UNIT).await?;
+        facts = observe_host(host).await?;
+    }
     let os = os_of(&facts)?;
     let marker = Marker::claim(cx.spec, &facts)?;
     if facts.marker.is_none() {
@@ -33,9 +38,11 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, version: Kubernetes
     host.write_all(&files).await?;
     host.run(&os.script("configure_kernel")?).await?;
 
-    let install = install_packages(&os, &facts, version, cx.spec.timeouts.create)?.var("FETCH_ONLY", false);
+    let install = install_packages(&os, &facts, version, cx.spec.timeouts.create)?
+        .var("FETCH_ONLY", false)
+        .var("RESTART_KUBELET", true);
     host.run_unit(PACKAGES_UNIT, &install).await?;
-    host.run(&pull_images(cx, &os, role, version)?.var("AWAIT", false)).await?;
+    host.run(&pull_images(cx, &os, role, version)?.var("AWAIT", false).var("CONFIG", "")).await?;
     if marker.uid.is_some() && facts.kubelet_active {
         await_kubelet(cx, name, version).await?;
     }

@@ -3,7 +3,7 @@
 use kubeone_hosts::{Host, HostError, Os};
 use kubeone_spec::{HostSpec, Role, Secret};
 
-use super::{await_earlier, configure_node, control_plane, finish_node, host_spec, os_of, record_files};
+use super::{UPGRADE_UNIT, await_earlier, configure_node, control_plane, finish_node, host_spec, os_of, record_files};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::kubeadm;
@@ -20,6 +20,7 @@ const COMPONENTS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manage
 pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, what: &[Repair]) -> Result<Outcome, StepError> {
     let (host, host_spec) = (cx.host(name)?, host_spec(cx, name)?);
     await_earlier(host, UNIT).await?;
+    await_earlier(host, UPGRADE_UNIT).await?;
     let facts = observe_host(host).await?;
     let marker = Marker::claim(cx.spec, &facts)?;
     let os = os_of(&facts)?;

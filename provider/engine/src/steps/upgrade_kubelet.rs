@@ -76,7 +76,10 @@ impl Upgrade<'_> {
         if cx.cancel.is_cancelled() {
             return Err(StepError::Cancelled);
         }
-        let install = install_packages(os, facts, version, cx.spec.timeouts.update)?.var("FETCH_ONLY", false);
+        // The kubelet starts anew when kubeadm has done its part, and in order.
+        let install = install_packages(os, facts, version, cx.spec.timeouts.update)?
+            .var("FETCH_ONLY", false)
+            .var("RESTART_KUBELET", false);
         host.run_unit(PACKAGES_UNIT, &install).await?;
         let kubelet = match self.static_pods {
             Some(_) => self.kubelet.var("RESTART_PODS", another_minor),

@@ -256,6 +256,7 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
             (node.unschedulable, node.cordoned_by_us) = (true, true);
         }
         "no etcd member" => world.members.retain(|member| member.name != name),
+        "its etcd does not answer" => world.facts(name).kubernetes.static_pods.retain(|pod| pod != "etcd"),
         "not ready" => world.api().nodes.get_mut(name).unwrap().ready = false,
         "its Node deleted" => _ = world.api().nodes.remove(name),
         "made by hand" => world.made_by_hand(name),
@@ -284,6 +285,7 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
         "memory" => world.facts(name).memory_mib = value.parse().unwrap(),
         "kubelet stopped" => world.facts(name).kubelet_active = false,
         "disabled" => world.facts(name).disabled_services.push(value.to_owned()),
+        "upgrade not ended" => world.facts(name).unrecorded = true,
         "changed" => world.facts(name).changed_files.push(value.to_owned()),
         "kubelet certificate ends" => {
             let end = format!("{value}T12:00:00Z");
@@ -348,6 +350,7 @@ fn then_happened_to_cluster(world: &mut World, event: &str) {
             world.runs(value.parse().unwrap());
         }
         "API server runs" => world.api().version = format!("v{value}"),
+        "kubeadm's configuration is of" => world.api().kubeadm_version = format!("v{value}"),
         "kube-proxy runs" => world.api().kube_proxy_version = format!("v{value}"),
         "uses" => {
             let words: Vec<_> = value.split_whitespace().map(str::to_owned).collect();

@@ -135,6 +135,24 @@ fn whatever_drifts_is_put_right_where_it_is() {
     }
 }
 
+#[test]
+fn a_member_that_somebody_removed_joins_again() {
+    let (mut end, mut world) = (cluster(), cluster());
+    world.members.retain(|member| member.name != "cp-2");
+    world.tell_members();
+    let plan = create(&world);
+    let on_hosts: Vec<_> = plan.actions().filter_map(Action::host).collect();
+    assert_eq!(on_hosts, ["cp-2"], "{plan}");
+    for (what, mut world) in interruptions(&world, &plan) {
+        converge(&mut world, create);
+        same_cluster(&world, &end, &what);
+    }
+    converge(&mut world, create);
+    settle(&mut world);
+    settle(&mut end);
+    assert_eq!(world, end);
+}
+
 /// Certificates have ended, services are down, files are edited, and the API says nothing.
 #[test]
 fn a_silent_api_is_brought_back_from_the_hosts_alone() {

@@ -38,10 +38,12 @@ impl World {
         }
         if extent >= Extent::Middle {
             self.facts(host).kubernetes.images = images(version);
-            self.api().kubeadm_version = format!("v{version}");
             self.api().version = format!("v{version}");
         }
         self.upgrade_kubelet(host, version, extent);
+        if extent == Extent::Whole {
+            self.api().kubeadm_version = format!("v{version}");
+        }
     }
 
     pub(super) fn upgrade_worker(&mut self, host: &str, version: KubernetesVersion, extent: Extent) {
@@ -61,6 +63,8 @@ impl World {
             node.unschedulable = true;
             node.cordoned_by_us = true;
         }
+        self.facts(host).unrecorded = extent != Extent::Whole;
+        // A reboot in the middle starts the new kubelet before kubeadm has done its part.
         if extent >= Extent::Late {
             let spec = self.wanted.spec.clone();
             let facts = self.facts(host);
@@ -81,7 +85,8 @@ impl World {
 
     pub(super) fn upgrade_kubeadm_addons(&mut self, version: KubernetesVersion, extent: Extent) {
         if extent >= Extent::Middle {
-            self.api().kubeadm_version = format!("v{version}");
+            // kubeadm takes the version from its own configuration.
+            assert_eq!(self.api().kubeadm_version, format!("v{version}"), "the addons would stay as they are");
             self.api().kube_proxy_version = format!("v{version}");
         }
     }
@@ -109,6 +114,11 @@ impl World {
         Self::set_files(facts, files);
         if let Some(node) = self.api().nodes.get_mut(host) {
             node.kubelet_version = format!("v{version}");
+        }
+        // The first one of a version brings it into kubeadm's configuration.
+        let is_older = |known: &str| known.parse().is_ok_and(|known: KubernetesVersion| known < version);
+        if self.wanted.spec.control_plane.contains_key(host) && is_older(&self.api().kubeadm_version) {
+            self.api().kubeadm_version = format!("v{version}");
         }
     }
 

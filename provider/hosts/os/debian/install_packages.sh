@@ -3,11 +3,11 @@
 # Variables: KUBERNETES_VERSION (such as 1.35.4), CONTAINERD_VERSION (beginning of a version, such as `2.`;
 #   empty where containerd is somebody else's and stays as it is),
 #   SIGNING_KEYS (lines of path and URL), LOCK_SECONDS (how long to wait while another program uses apt), FETCH_ONLY
-#   (`true`: only kubeadm is installed, and the rest downloaded; what runs stays as it is. `false`: all of it).
+#   (`true`: only kubeadm is installed, and the rest downloaded; what runs stays as it is. `false`: all of it),
+#   RESTART_KUBELET (`true`: one whose program was exchanged starts anew; `false`: its caller does that, in order).
 # Functions: apt.
 # Leaves behind: packages, on hold; other entries for the same repositories set aside, as apt refuses two keys for one;
-#   the repositories' keys; containerd running; a kubelet that runs, with the program that is installed. Safe to run
-#   twice.
+#   the repositories' keys; containerd running. Safe to run twice.
 
 sources=/etc/apt/sources.list.d/kubeone.sources
 
@@ -115,7 +115,7 @@ fi
 systemctl --quiet enable containerd kubelet
 # One whose program was exchanged runs on with the old one.
 kubelet=$(systemctl show kubelet --property MainPID --value)
-if ((kubelet > 0)) && [[ $(readlink "/proc/$kubelet/exe") == *' (deleted)' ]]; then
+if [[ $RESTART_KUBELET == true ]] && ((kubelet > 0)) && [[ $(readlink "/proc/$kubelet/exe") == *' (deleted)' ]]; then
   systemctl restart kubelet
 fi
 if ! systemctl --quiet is-active containerd; then

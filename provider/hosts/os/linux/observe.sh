@@ -157,6 +157,11 @@ changed_files() {
   fi | words
 }
 
+# unrecorded: whether there is a node here and no record of kubeadm's files: what lets kubeadm write them has not ended.
+unrecorded() {
+  if [[ -e /etc/kubernetes/kubelet.conf && ! -e /etc/kubeone/recorded/files.sha256 ]]; then printf true; else printf false; fi
+}
+
 # disabled_services: those of our services that are installed and do not start when the host boots.
 disabled_services() {
   local service
@@ -265,6 +270,7 @@ units $(unit_states)
 certificates $(certificates)
 renewal_begun $(cat /etc/kubeone/renewal 2>/dev/null | words)
 changed_files $(changed_files)
+unrecorded $(unrecorded)
 disabled_services $(disabled_services)
 etcd_members $(quote "$(etcd_members)")
 kubelet_settings $(quote "$(cat /etc/kubeone/kubelet.conf.d/settings.conf 2>/dev/null || true)")

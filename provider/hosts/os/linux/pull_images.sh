@@ -1,7 +1,8 @@
 # Pulls the images that a node will need. It need not wait for them: whoever needs one first finds it, or pulls it and
 # shows what is wrong with it.
 # Variables: KUBERNETES_VERSION, ROLE (control_plane or worker), IMAGES (further images, one per line), AWAIT (`true`: fails
-#   when one of them cannot be pulled; `false`: only begins).
+#   when one of them cannot be pulled; `false`: only begins), CONFIG (kubeadm's configuration of the cluster in this version,
+#   which says where its images come from; empty before there is one).
 # Leaves behind: the unit kubeone-images until all is pulled. Safe to run twice.
 
 if [[ $AWAIT == false ]] && systemctl --quiet is-active kubeone-images; then
@@ -10,7 +11,11 @@ fi
 
 kubernetes_images() {
   local images
-  images=$(kubeadm config images list --kubernetes-version "v$KUBERNETES_VERSION")
+  if [[ -n $CONFIG ]]; then
+    images=$(kubeadm config images list --config /dev/stdin <<<"$CONFIG")
+  else
+    images=$(kubeadm config images list --kubernetes-version "v$KUBERNETES_VERSION")
+  fi
   if [[ $ROLE == worker ]]; then
     grep --extended-regexp '/(kube-proxy|pause):' <<<"$images"
   else

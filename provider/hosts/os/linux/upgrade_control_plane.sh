@@ -139,6 +139,20 @@ end_holding() {
   rmdir --ignore-fail-on-non-empty "$held"
 }
 
+# last_words NAME...: what the components said last that are not well. Their logs go with their pods.
+last_words() {
+  local name log
+  for name; do
+    if runs "$name" && is_component_well "$name"; then continue; fi
+    log=$(find /var/log/pods -path "/var/log/pods/kube-system_$name-*/$name/*.log" -printf '%T@ %p\n' 2>/dev/null |
+      sort --numeric-sort | tail --lines 1 | cut --delimiter ' ' --fields 2-)
+    if [[ $log ]]; then
+      printf '%s said last:\n' "$name" >&2
+      tail --lines 5 "$log" | cut --characters 1-500 | sed 's/^/  /' >&2
+    fi
+  done
+}
+
 upgrade_static_pods() {
   local name changing=()
   write_manifests
@@ -159,6 +173,7 @@ upgrade_static_pods() {
     kubeadm certs renew all --config "$work/config.yaml" >/dev/null
     begin_holding
     if ! exchange new "${changing[@]}"; then
+      last_words "${changing[@]}" || true
       printf 'the old manifests are put back\n' >&2
       if exchange old "${changing[@]}"; then end_holding; else printf 'the old components are not well either\n' >&2; fi
       exit 1

@@ -121,14 +121,15 @@ async fn a_stopped_kubelet_is_started_and_its_edited_manifest_comes_back() {
     log(
         &fakes["cp-1"],
         &expect![[r#"
-        attach kubeone-repair
-        run os/linux/observe.sh
-        run os/linux/etcd_health.sh
-        run os/linux/restore_files.sh
-        run os/linux/start_services.sh as kubeone-repair
-        run os/linux/restart_components.sh as kubeone-restart
-        run os/linux/record_files.sh
-    "#]],
+            attach kubeone-repair
+            attach kubeone-upgrade
+            run os/linux/observe.sh
+            run os/linux/etcd_health.sh
+            run os/linux/restore_files.sh
+            run os/linux/start_services.sh as kubeone-repair
+            run os/linux/restart_components.sh as kubeone-restart
+            run os/linux/record_files.sh
+        "#]],
     );
     let told = |script, name| variable(&fakes["cp-1"], script, name);
     assert_eq!(told("os/linux/start_services.sh", "SERVICES"), "kubelet");
@@ -161,11 +162,12 @@ async fn a_kubelet_whose_certificate_has_ended_gets_one_from_a_control_plane() {
     log(
         &fakes["w-1"],
         &expect![[r#"
-        attach kubeone-repair
-        run os/linux/observe.sh
-        run os/linux/write_kubelet_kubeconfig.sh
-        run os/linux/start_services.sh as kubeone-repair
-    "#]],
+            attach kubeone-repair
+            attach kubeone-upgrade
+            run os/linux/observe.sh
+            run os/linux/write_kubelet_kubeconfig.sh
+            run os/linux/start_services.sh as kubeone-repair
+        "#]],
     );
     let plain = fakes["w-1"].calls().iter().any(|call| format!("{call:?}").contains("client-key-data: secret"));
     assert!(!plain, "the key is not a secret");
@@ -179,7 +181,7 @@ async fn a_node_that_is_as_it_should_be_is_left_alone() {
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
     let outcome = repair_node::run(&cx, "w-1", Role::Worker, &[]).await.unwrap();
     assert!(matches!(outcome, Outcome::Skipped(_)));
-    assert_eq!(fakes["w-1"].log(), ["attach kubeone-repair", "run os/linux/observe.sh"]);
+    assert_eq!(fakes["w-1"].log(), ["attach kubeone-repair", "attach kubeone-upgrade", "run os/linux/observe.sh"]);
 }
 
 /// CoreDNS came back meanwhile, and kube-proxy did not.

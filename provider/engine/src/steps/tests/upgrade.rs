@@ -148,7 +148,9 @@ async fn what_runs_stays_as_it_is_while_an_upgrade_is_fetched() {
         .answers("os/linux/pull_images.sh", "");
     let (hosts, fakes) = hosts([host]);
     let wanted = Wanted::new(newer_spec());
-    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
+    let api = FakeApi::new();
+    expect_kubeadm_configuration(&api, "imageRepository: registry.example.com/k8s\nkubernetesVersion: v1.35.4\n");
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     fetch_upgrade::run(&cx, "w-1", Role::Worker, NEWER).await.unwrap();
     let host = &fakes["w-1"];
     log(
@@ -162,6 +164,9 @@ async fn what_runs_stays_as_it_is_while_an_upgrade_is_fetched() {
     );
     assert_eq!(variable(host, "os/debian/install_packages.sh", "FETCH_ONLY"), "true");
     assert_eq!(variable(host, "os/linux/pull_images.sh", "AWAIT"), "true");
+    // From where the cluster's images come, in the new version.
+    let config = variable(host, "os/linux/pull_images.sh", "CONFIG");
+    assert!(config.contains("registry.example.com/k8s") && config.contains("v1.36.3"), "{config}");
 }
 
 /// API servers of clusters that others made learn to leave in an orderly way, before the first of them is exchanged.
