@@ -9,7 +9,9 @@ mod chain;
 mod fault;
 mod operation;
 mod progress;
+mod turn;
 
 pub use chain::{Part, Tally, run};
 pub use fault::{FAULTS, Fault};
-pub use operation::{ACTIONS_OF_A_PART, OPERATIONS, Operation};
+pub use operation::{OPERATIONS, Operation};
+pub use turn::turn;

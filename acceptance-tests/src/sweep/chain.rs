@@ -58,6 +58,7 @@ impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.skip, self.at_most) {
             (0, usize::MAX) => f.write_str("all actions"),
+            (skip, usize::MAX) => write!(f, "all actions after the first {skip}"),
             (skip, at_most) => write!(f, "at most {at_most} actions after the first {skip}"),
         }
     }

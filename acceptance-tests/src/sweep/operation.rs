@@ -4,9 +4,6 @@ use anyhow::{Result, ensure};
 
 use crate::scenario::{Address, Scenario};
 
-/// So many actions are disturbed in one turn.
-pub const ACTIONS_OF_A_PART: usize = 2;
-
 /// A change of a cluster, told in Terraform.
 #[derive(Debug, Clone, Copy)]
 pub struct Operation {
@@ -16,29 +13,32 @@ pub struct Operation {
     /// Changes the configuration.
     pub(super) change: fn(&mut Scenario) -> Result<()>,
     pub(super) destroys: bool,
-    /// In how many parts, of [`ACTIONS_OF_A_PART`] actions at least, a turn may choose. None when it takes a second version
-    /// of Kubernetes, which the lab would have to build first.
-    pub parts: usize,
+    /// Among how many parts a turn chooses: as many as its actions make up, disturbed in any way. None when it takes another
+    /// minor of Kubernetes, which the lab would have to build first.
+    pub(super) parts: usize,
 }
 
 /// What most operations are.
 const CHANGE: Operation =
     Operation { name: "", before: Some(three_and_one), change: three_and_one, destroys: false, parts: 1 };
 
-pub const OPERATIONS: [Operation; 9] = [
+pub const OPERATIONS: [Operation; 10] = [
     Operation { name: "create", before: None, change: two_and_one, parts: 4, ..CHANGE },
     Operation { name: "add", before: Some(one_and_one), change: three_and_two, parts: 3, ..CHANGE },
     Operation { name: "remove", before: Some(three_and_two), change: one_and_one_remain, ..CHANGE },
-    Operation { name: "replace", change: replace, parts: 3, ..CHANGE },
-    Operation { name: "upgrade", change: upgrade, parts: 0, ..CHANGE },
+    Operation { name: "replace", change: replace, parts: 4, ..CHANGE },
+    Operation { name: "patch", before: Some(with_next_patch), change: patch, parts: 5, ..CHANGE },
+    Operation { name: "upgrade", before: Some(with_next_minor), change: upgrade, parts: 0, ..CHANGE },
     Operation { name: "renew", change: renew, ..CHANGE },
     Operation { name: "configure", change: configure, ..CHANGE },
-    Operation { name: "restore", before: Some(with_snapshot), change: restore, parts: 3, ..CHANGE },
+    Operation { name: "restore", before: Some(with_snapshot), change: restore, parts: 4, ..CHANGE },
     Operation { name: "destroy", before: Some(two_and_one), change: two_and_one, destroys: true, ..CHANGE },
 ];
 
-/// The version that is there before an upgrade, and the one after it.
-const UPGRADE: [&str; 2] = ["1.35.4", "1.36.3"];
+/// The version that is there before an upgrade, and those after it.
+const FROM: &str = "1.35.4";
+const NEXT_PATCH: &str = "1.35.5";
+const NEXT_MINOR: &str = "1.36.3";
 
 fn size(scenario: &mut Scenario, control_planes: u8, workers: u8) -> Result<()> {
     scenario.terraform.set_variable("control_planes", &control_planes.to_string());
@@ -75,9 +75,22 @@ fn replace(scenario: &mut Scenario) -> Result<()> {
     scenario.new_machine("worker-1", Address::Same)
 }
 
+fn with_next_patch(scenario: &mut Scenario) -> Result<()> {
+    scenario.prepare_kubernetes(&[FROM, NEXT_PATCH])?;
+    three_and_one(scenario)
+}
+
+fn patch(scenario: &mut Scenario) -> Result<()> {
+    scenario.set_kubernetes_version(NEXT_PATCH)
+}
+
+fn with_next_minor(scenario: &mut Scenario) -> Result<()> {
+    scenario.prepare_kubernetes(&[FROM, NEXT_MINOR])?;
+    three_and_one(scenario)
+}
+
 fn upgrade(scenario: &mut Scenario) -> Result<()> {
-    scenario.prepare_kubernetes(&UPGRADE)?;
-    scenario.set_kubernetes_version(UPGRADE[1])
+    scenario.set_kubernetes_version(NEXT_MINOR)
 }
 
 fn renew(scenario: &mut Scenario) -> Result<()> {

@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 
 use acceptance_tests::scenario::{Programs, clean_up_when_interrupted};
-use acceptance_tests::sweep::{self, ACTIONS_OF_A_PART, FAULTS, Fault, OPERATIONS, Operation, Part};
+use acceptance_tests::sweep::{self, FAULTS, Fault, OPERATIONS, Operation, Part};
 use anyhow::{Context, Result, ensure};
 
 fn main() -> ExitCode {
@@ -57,7 +57,7 @@ fn run(chosen: &[Chain]) -> Result<usize> {
 /// Names of operations and of faults; of which none is named, all are meant. Or a turn.
 fn choose(arguments: &[String]) -> Result<Vec<Chain>> {
     if let Some(turn) = arguments.iter().find_map(|argument| argument.strip_prefix("--turn=")) {
-        return Ok(vec![part(turn.parse().with_context(|| format!("`{turn}` is no number"))?)]);
+        return Ok(vec![sweep::turn(turn.parse().with_context(|| format!("`{turn}` is no number"))?)]);
     }
     let names: Vec<_> = arguments.iter().filter(|it| !it.starts_with('-')).map(String::as_str).collect();
     let is_operation = |name: &str| OPERATIONS.iter().any(|operation| operation.name == name);
@@ -73,14 +73,4 @@ fn choose(arguments: &[String]) -> Result<Vec<Chain>> {
         faults.map(move |fault| (operation, fault, Part::WHOLE))
     };
     Ok(operations.flat_map(faults).collect())
-}
-
-/// A few actions of one chain. Neighbouring turns are other faults of other operations; in the end all are reached.
-fn part(turn: usize) -> Chain {
-    let operations: Vec<_> = OPERATIONS.iter().filter(|operation| operation.parts > 0).collect();
-    let (round, operation) = (turn / operations.len(), operations[turn % operations.len()]);
-    // Another fault in each round, and for each operation another one to begin with.
-    let fault = FAULTS[(round + turn) % FAULTS.len()];
-    let skip = round / FAULTS.len() % operation.parts * ACTIONS_OF_A_PART;
-    (operation, fault, Part { skip, at_most: ACTIONS_OF_A_PART })
 }
