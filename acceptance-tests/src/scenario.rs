@@ -7,9 +7,9 @@
 //! | choose hosts | variables `control_planes` and `workers`, or [`Scenario::set_names`] to take any one away |
 //! | make new machines of old names | [`Scenario::new_machine`] with the same [`Address`] or another one |
 //! | look into a host | [`Scenario::machine`]: [`Machine::run`], [`Machine::succeeds`], [`Machine::wait_until`], [`Machine::ssh_logins`] |
-//! | show that a host was left alone | [`Machine::traces`], later [`Machine::must_be_untouched_since`] |
+//! | show that a host was left alone | [`Machine::traces`], later [`Machine::must_be_untouched_since`]; that nothing is left of a cluster: [`Machine::must_have_no_trace`] |
 //! | disturb a host | [`Machine::kill`], [`Machine::shut_down`], [`Machine::start`], [`Machine::reboot`], [`Machine::reboot_in_order`], [`Machine::remove`], [`Machine::plug`], [`Machine::answer_ssh`] |
-//! | ask the cluster | [`Scenario::kubectl`], [`Scenario::kubectl_json`], [`Scenario::kubectl_apply`] |
+//! | ask the cluster | [`Scenario::kubectl`], [`Scenario::kubectl_json`], [`Scenario::kubectl_apply`]; whether it is well: [`Scenario::all_hosts_are_ready_nodes`], [`Scenario::etcd_is_whole`], [`Scenario::only_cordoned`] |
 //! | watch what users feel | [`Scenario::probe_api`], [`Scenario::probe_quorum`], [`Scenario::probe_workload`], each a [`Probe`] whose [`Probe::end`] answers a [`Report`] |
 
 use std::collections::BTreeMap;
@@ -22,9 +22,11 @@ use crate::lab::command::output_of;
 use crate::lab::{Lab, paths};
 use crate::terraform::{Background, Plan, Run, State, Terraform};
 
+mod etcd;
 mod guard;
 mod kubectl;
 mod machine;
+mod no_trace;
 mod probe;
 mod replacement;
 mod traces;

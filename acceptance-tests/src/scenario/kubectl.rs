@@ -40,6 +40,13 @@ impl Scenario {
         self.kubectl("wait nodes --all --for condition=Ready --timeout 60s").map(drop)
     }
 
+    /// Passes when these nodes are cordoned, and no others.
+    pub fn only_cordoned(&self, names: &[&str]) -> Result<()> {
+        let found = self.kubectl("get nodes -o jsonpath='{.items[?(@.spec.unschedulable)].metadata.name}'")?;
+        ensure!(found.split_whitespace().collect::<Vec<_>>() == names, "cordoned are: {found}");
+        Ok(())
+    }
+
     /// The first control plane that runs.
     pub fn any_control_plane(&self) -> Result<Machine<'_>> {
         for host in host::list(self.lab())? {

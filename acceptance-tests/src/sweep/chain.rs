@@ -1,6 +1,5 @@
 //! One operation, one kind of fault, one cluster: all its actions disturbed one after the other.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::{Duration, Instant};
@@ -8,7 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::progress::{Began, Progress};
+use super::tally::{Actions, Tally};
 use super::{Fault, Operation};
+use crate::lab::host;
 use crate::scenario::{Programs, Scenario};
 use crate::terraform::{Background, Run};
 
@@ -17,29 +18,6 @@ const PATIENCE: Duration = Duration::from_mins(15);
 const INTERVAL: Duration = Duration::from_millis(10);
 /// Faults come at different moments of an action, the latest after this time.
 const LATEST: Duration = Duration::from_secs(4);
-
-/// What came of a chain.
-#[derive(Debug)]
-pub struct Tally {
-    /// The actions that were disturbed while they ran.
-    pub disturbed: Vec<String>,
-    /// Actions too quick to be disturbed before they ended: the fault came right after them.
-    pub too_quick: Vec<String>,
-    pub applies: usize,
-    pub duration: Duration,
-}
-
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = self.disturbed.len() + self.too_quick.len();
-        let seconds = self.duration.as_secs();
-        write!(f, "{all} of {all} actions disturbed and finished, with {} applies in {seconds} s", self.applies)?;
-        if !self.too_quick.is_empty() {
-            write!(f, " (right after their end: {})", self.too_quick.join(", "))?;
-        }
-        Ok(())
-    }
-}
 
 /// Which actions of a chain are disturbed, in the order in which they begin.
 #[derive(Debug, Clone, Copy)]
@@ -75,28 +53,13 @@ pub fn run(operation: &Operation, fault: Fault, part: Part, programs: &Programs)
         scenario.apply().context("the cluster before the operation")?;
     }
     (operation.change)(&mut scenario)?;
-    let mut chain = Chain {
-        operation,
-        fault,
-        part,
-        scenario,
-        progress,
-        skipped: 0,
-        done: BTreeSet::new(),
-        tally: Vec::new(),
-        applies: 0,
-    };
+    let actions = Actions::default();
+    let mut chain = Chain { operation, fault, part, scenario, progress, actions, applies: 0 };
     let last = chain.disturb_all()?;
     chain.must_have_converged(&last)?;
-    ensure!(!chain.tally.is_empty(), "no action was disturbed; {} were left alone", chain.skipped);
-    let (disturbed, too_quick): (Vec<_>, Vec<_>) = chain.tally.into_iter().partition(|(_, while_it_ran)| *while_it_ran);
-    let names = |part: Vec<(String, bool)>| part.into_iter().map(|(name, _)| name).collect();
-    Ok(Tally {
-        disturbed: names(disturbed),
-        too_quick: names(too_quick),
-        applies: chain.applies,
-        duration: began.elapsed(),
-    })
+    let Chain { actions, applies, .. } = chain;
+    ensure!(actions.struck() > 0, "no action was disturbed; {} were left alone", actions.left_alone());
+    Ok(actions.tally(applies, began.elapsed()))
 }
 
 struct Chain<'a> {
@@ -105,11 +68,7 @@ struct Chain<'a> {
     part: Part,
     scenario: Scenario,
     progress: Progress,
-    skipped: usize,
-    /// The actions whose turn is over.
-    done: BTreeSet<String>,
-    /// Each action, and whether it was still running when the fault came.
-    tally: Vec<(String, bool)>,
+    actions: Actions,
     applies: usize,
 }
 
@@ -120,17 +79,25 @@ impl Chain<'_> {
             self.progress.clear()?;
             self.applies += 1;
             let mut apply = self.begin()?;
-            let before = self.tally.len();
-            while self.tally.len() < self.part.at_most
+            let before = self.actions.struck();
+            let mut killed = false;
+            while self.actions.struck() < self.part.at_most
                 && let Some(action) = self.next_action(&mut apply)?
             {
                 self.disturb(&apply, &action)?;
                 if self.fault.ends_the_apply() {
+                    killed = true;
                     break;
                 }
             }
             let run = apply.wait()?;
-            if run.succeeded || self.tally.len() == before {
+            // The log of a killed provider ends where it died.
+            let seen = self.progress.look()?;
+            self.actions.saw(&seen, self.part.skip);
+            if killed {
+                self.actions.were_killed(&seen);
+            }
+            if run.succeeded || self.actions.struck() == before {
                 return Ok(run);
             }
         }
@@ -148,8 +115,7 @@ impl Chain<'_> {
         self.fault.strike(apply, &machine).with_context(|| format!("{} during `{key}`", self.fault))?;
         let when = if ran { "during" } else { "right after" };
         eprintln!("        {} {when} `{key}` (+{:.1} s)", self.fault, moment.as_secs_f64());
-        self.tally.push((key.clone(), ran));
-        self.done.insert(key);
+        self.actions.was_struck(key, ran);
         Ok(())
     }
 
@@ -167,15 +133,8 @@ impl Chain<'_> {
         loop {
             let running = apply.is_running()?;
             let seen = self.progress.look()?;
-            for action in &seen.began {
-                if self.skipped < self.part.skip && self.done.insert(action.key()) {
-                    self.skipped += 1;
-                }
-            }
-            let mut next: Vec<_> = seen.began.into_iter().filter(|it| !self.done.contains(&it.key())).collect();
-            // One that runs, if there is one.
-            next.sort_by_key(|action| seen.ended.contains(&action.number));
-            let next = next.into_iter().next();
+            self.actions.saw(&seen, self.part.skip);
+            let next = self.actions.next(&seen);
             if next.is_some() && running {
                 return Ok(next);
             }
@@ -208,19 +167,20 @@ impl Chain<'_> {
         }
     }
 
-    /// The last apply went through, there is nothing more to do, and the cluster works.
+    /// The last apply went through, there is nothing more to do, and the cluster works, or nothing is left of it.
     fn must_have_converged(&mut self, last: &Run) -> Result<()> {
-        last.must_succeed().with_context(|| {
-            let disturbed: Vec<_> = self.tally.iter().map(|(key, _)| key.as_str()).collect();
-            format!("the apply after these were disturbed: {}", disturbed.join(", "))
-        })?;
+        last.must_succeed()
+            .with_context(|| format!("the apply after these were disturbed: {}", self.actions.struck_names()))?;
         if self.operation.destroys {
             let state = self.scenario.state()?;
             let addresses = state.addresses();
             ensure!(!addresses.iter().any(|it| it.contains("kubeone_cluster")), "the cluster is still in the state");
-            return Ok(());
+            let hosts = host::list(self.scenario.lab())?;
+            return hosts.iter().try_for_each(|host| self.scenario.machine(&host.name).must_have_no_trace());
         }
         self.scenario.plan()?.must_be_empty().context("the plan after the last apply is not empty")?;
-        self.scenario.all_hosts_are_ready_nodes()
+        self.scenario.all_hosts_are_ready_nodes()?;
+        self.scenario.only_cordoned(&[])?;
+        self.scenario.etcd_is_whole()
     }
 }

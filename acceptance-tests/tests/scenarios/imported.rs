@@ -272,7 +272,7 @@ fn removed(scenario: &mut Scenario) -> Result<()> {
     // What was brought by hand is not ours to remove.
     let (joined, _) = WORKERS[1];
     scenario.machine(joined).run("rm /etc/cni/net.d/10-bridge.conflist && rmdir /etc/cni/net.d")?;
-    crate::hosts::leave_no_trace(scenario, joined)?;
+    scenario.machine(joined).must_have_no_trace()?;
     scenario.destroy()?;
     Ok(())
 }

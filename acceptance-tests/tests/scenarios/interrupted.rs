@@ -39,7 +39,7 @@ pub(crate) fn provider_killed_during_join(programs: &Programs) -> Result<()> {
     scenario.apply()?;
     let nodes = ["control-plane-1", "control-plane-2", "control-plane-3"];
     kubernetes::nodes_are_ready(&scenario, &nodes)?;
-    let members = kubernetes::etcd_members(&scenario)?;
+    let members = scenario.voting_members()?;
     ensure!(members == nodes, "the voting members of etcd are {members:?}");
     let now = scenario.machine("control-plane-1").run("cat /var/lib/kubelet/pki/kubelet-client-current.pem")?;
     ensure!(first == now, "the first control plane was made anew");

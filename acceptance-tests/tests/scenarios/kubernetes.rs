@@ -69,21 +69,6 @@ pub(crate) fn policies_are_enforced(scenario: &Scenario) -> Result<()> {
     Ok(())
 }
 
-/// Names of all members of etcd that have a vote.
-pub(crate) fn etcd_members(scenario: &Scenario) -> Result<Vec<String>> {
-    let pki = "/etc/kubernetes/pki/etcd";
-    let script = format!(
-        "curl --silent --fail --max-time 10 --cacert {pki}/ca.crt --cert {pki}/server.crt --key {pki}/server.key \
-         --data '{{}}' https://127.0.0.1:2379/v3/cluster/member/list"
-    );
-    let answer: Value = serde_json::from_str(&scenario.any_control_plane()?.run(&script)?)?;
-    let members = answer["members"].as_array().context("etcd names its members")?;
-    let voting = members.iter().filter(|member| member["isLearner"] != true);
-    let mut names: Vec<_> = voting.filter_map(|member| member["name"].as_str().map(str::to_owned)).collect();
-    names.sort();
-    Ok(names)
-}
-
 /// What the cluster shows of pods that do not come up.
 fn evidence(scenario: &Scenario) -> String {
     let questions = [

@@ -16,7 +16,6 @@ mod create_fails;
 mod ctrl_c;
 mod destroyed;
 mod foreign_host;
-mod hosts;
 mod hosts_come_and_go;
 mod hosts_reboot;
 mod imported;

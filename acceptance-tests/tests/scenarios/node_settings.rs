@@ -9,7 +9,6 @@ use acceptance_tests::terraform::{Attribute, Run};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::hosts::leave_no_trace;
 use crate::kubernetes;
 
 const CLUSTER: &str = "kubeone_cluster.this";
@@ -61,7 +60,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
 
     scenario.terraform.destroy(&["-target=kubeone_cluster.this"])?.must_succeed()?;
     for host in [CONTROL_PLANE, WORKER] {
-        leave_no_trace(&scenario, host)?;
+        scenario.machine(host).must_have_no_trace()?;
     }
     scenario.destroy()?;
     Ok(())

@@ -4,7 +4,6 @@ use acceptance_tests::scenario::{Programs, Scenario};
 use acceptance_tests::terraform::Attribute;
 use anyhow::{Result, ensure};
 
-use crate::hosts::leave_no_trace;
 use crate::{kubernetes, progress_files};
 
 const CLUSTER: &str = "kubeone_cluster.this";
@@ -41,7 +40,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     scenario.terraform.destroy(&["-target=kubeone_cluster.this"])?.must_succeed()?;
     progress_files::tell_of(&progress, "delete")?;
     for host in NODES {
-        leave_no_trace(&scenario, host)?;
+        scenario.machine(host).must_have_no_trace()?;
     }
     scenario.apply()?;
     kubernetes::nodes_are_ready(&scenario, &NODES)?;

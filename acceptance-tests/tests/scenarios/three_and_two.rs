@@ -19,7 +19,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     kubernetes::nodes_are_ready(&scenario, &NODES)?;
     kubernetes::pods_reach_each_other(&scenario, NODES.len())?;
     kubernetes::policies_are_enforced(&scenario)?;
-    let members = kubernetes::etcd_members(&scenario)?;
+    let members = scenario.voting_members()?;
     ensure!(members == NODES[..3], "the voting members of etcd are {members:?}");
     ensure!(processes.contains("kubeadm\0join"), "the watch over processes saw no kubeadm");
     let plan = scenario.terraform.plan_text(&["-destroy"])?;

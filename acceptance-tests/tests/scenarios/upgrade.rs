@@ -37,7 +37,7 @@ pub(crate) fn minor(programs: &Programs) -> Result<()> {
     scenario.plan()?.must_be_empty().context("the plan after the upgrade is not empty")?;
     everything_runs(&scenario, NEXT_MINOR)?;
     scenario.workload_is_whole()?;
-    let members = kubernetes::etcd_members(&scenario)?;
+    let members = scenario.voting_members()?;
     ensure!(members.len() == 3, "the voting members of etcd are {members:?}");
     kubernetes::pods_reach_each_other(&scenario, 5)?;
     quorum.must_have_no_outage()?;
@@ -57,7 +57,7 @@ pub(crate) fn patch(programs: &Programs) -> Result<()> {
     let run = scenario.apply()?;
     eprintln!("        upgrade of 1 + 2, {FROM} to {NEXT_PATCH}: {:.1} s", run.duration.as_secs_f64());
     everything_runs(&scenario, NEXT_PATCH)?;
-    only_cordoned(&scenario, &["worker-1"])
+    scenario.only_cordoned(&["worker-1"])
 }
 
 /// The provider is killed while the static pods of the second control plane are exchanged. They come to their end without
@@ -85,7 +85,7 @@ pub(crate) fn provider_killed(programs: &Programs) -> Result<()> {
     let now = scenario.machine("control-plane-1").run("stat --format %Y /etc/kubernetes/manifests/*.yaml")?;
     ensure!(first == now, "the first control plane was upgraded again");
     everything_runs(&scenario, NEXT_MINOR)?;
-    only_cordoned(&scenario, &["worker-1"])
+    scenario.only_cordoned(&["worker-1"])
 }
 
 /// Every node, every component and kube-proxy have this version.
@@ -109,11 +109,5 @@ fn everything_runs(scenario: &Scenario, version: &str) -> Result<()> {
         configuration.contains(&format!("kubernetesVersion: {wanted}")),
         "kubeadm's configuration: {configuration}"
     );
-    Ok(())
-}
-
-fn only_cordoned(scenario: &Scenario, names: &[&str]) -> Result<()> {
-    let found = scenario.kubectl("get nodes -o jsonpath='{.items[?(@.spec.unschedulable)].metadata.name}'")?;
-    ensure!(found.split_whitespace().collect::<Vec<_>>() == names, "cordoned are: {found}");
     Ok(())
 }

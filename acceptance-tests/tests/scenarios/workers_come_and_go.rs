@@ -5,7 +5,6 @@ use acceptance_tests::scenario::{Address, Programs, Scenario};
 use anyhow::{Result, ensure};
 
 use crate::change::Change;
-use crate::hosts::leave_no_trace;
 use crate::kubernetes;
 
 const CONTROL_PLANE: &str = "control-plane-1";
@@ -90,7 +89,7 @@ pub(crate) fn machine_stays(programs: &Programs) -> Result<()> {
     ensure!(main != without, "the example has another form now");
     scenario.terraform.write("main.tf", &without)?;
     scenario.apply()?;
-    leave_no_trace(&scenario, "worker-2")?;
+    scenario.machine("worker-2").must_have_no_trace()?;
     scenario.terraform.write("main.tf", &main)?;
     scenario.apply()?;
     kubernetes::nodes_are_ready(&scenario, &[CONTROL_PLANE, "worker-1", "worker-2"])?;
