@@ -15,6 +15,9 @@ pub(crate) struct Options {
     /// Leave out the scenarios on real hosts
     #[arg(long)]
     fast: bool,
+    /// Run all scenarios, which takes hours, and not only the usual ones and one of the longer ones, another one each day
+    #[arg(long, conflicts_with_all = ["fast", "scenario"])]
+    all: bool,
     /// Run only the scenarios whose name contains this
     #[arg(long)]
     scenario: Option<String>,
@@ -58,17 +61,20 @@ fn parts(options: &Options, journal: &mut Journal) -> Result<()> {
         command.env("KUBEONE_TERRAFORM", &terraform).env("KUBEONE_PROVIDER", &provider);
         command
     };
-    journal
-        .part("run the scenarios on real hosts", || run::inherit(on_real_hosts("scenarios").args(&options.scenario)))?;
+    let mut scenarios = on_real_hosts("scenarios");
+    scenarios.args(&options.scenario).args(options.all.then_some("--all"));
+    journal.part("run the scenarios on real hosts", || run::inherit(&mut scenarios))?;
     if options.scenario.is_some() {
         return Ok(());
     }
-    journal.part("disturb a part of an operation", || {
-        run::inherit(on_real_hosts("sweep").arg(format!("--turn={}", days_since_1970()?)))
-    })
+    let turn = format!("--turn={}", days_since_1970()?);
+    if !options.all {
+        journal.part("run one of the longer scenarios", || run::inherit(on_real_hosts("scenarios").arg(&turn)))?;
+    }
+    journal.part("disturb a part of an operation", || run::inherit(on_real_hosts("sweep").arg(&turn)))
 }
 
-/// Another part of the sweep each day, and the same one for whoever looks into a failure on the day.
+/// Another scenario and another part of the sweep each day, and the same ones for whoever looks into a failure on the day.
 fn days_since_1970() -> Result<u64> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
     Ok(now.as_secs() / (24 * 60 * 60))

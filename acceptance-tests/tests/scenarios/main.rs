@@ -1,4 +1,5 @@
-//! Scenarios on real hosts: `cargo test --features lab --test scenarios -- [part of a name]…`, as root.
+//! Scenarios on real hosts: `cargo test --features lab --test scenarios -- [part of a name]…`, as root. Without a name the
+//! usual ones run; with `--turn=N` one of the longer ones, another one for each N; with `--all` all there are.
 //!
 //! Without the feature it only lists them, so that a plain `cargo test` touches nothing. The provider is taken from
 //! `KUBEONE_PROVIDER`, else from the folder of this very build.
@@ -46,7 +47,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use acceptance_tests::scenario::{Programs, clean_up_when_interrupted};
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 
 type Story = fn(&Programs) -> Result<()>;
 
@@ -69,8 +70,8 @@ const SCENARIOS: &[(&str, Story)] = &[
     ("opentofu", opentofu::run),
 ];
 
-/// Longer ones, which run when they are named.
-const BY_NAME: &[(&str, Story)] = &[
+/// Longer ones, of which one runs each day.
+const BY_TURN: &[(&str, Story)] = &[
     ("node-settings", node_settings::run),
     ("worker-leaves-its-machine", workers_come_and_go::machine_stays),
     ("control-planes-come-and-go", control_planes_come_and_go::run),
@@ -97,24 +98,20 @@ const BY_NAME: &[(&str, Story)] = &[
     ("state-evolves", state_evolves::run),
     ("upgrade-planned", upgrade_planned::run),
     ("upgrade-fails", upgrade_fails::run),
-    ("upgrade-minor", upgrade::minor),
-    ("upgrade-provider-killed", upgrade::provider_killed),
 ];
+
+/// They take another minor of Kubernetes, which the lab may have to build first, so they run when they are named.
+const BY_NAME: &[(&str, Story)] =
+    &[("upgrade-minor", upgrade::minor), ("upgrade-provider-killed", upgrade::provider_killed)];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let wanted: Vec<&str> = arguments.iter().filter(|it| !it.starts_with('-')).map(String::as_str).collect();
-    let named = |(name, _): &&(&str, Story)| wanted.iter().any(|part| name.contains(part));
-    let chosen: Vec<_> = match wanted.as_slice() {
-        [] => SCENARIOS.iter().collect(),
-        _ => SCENARIOS.iter().chain(BY_NAME).filter(named).collect(),
-    };
     if !cfg!(feature = "lab") {
         eprintln!("scenarios run with `--features lab`; there are:");
-        SCENARIOS.iter().chain(BY_NAME).for_each(|(name, _)| eprintln!("  {name}"));
+        all().for_each(|(name, _)| eprintln!("  {name}"));
         return ExitCode::SUCCESS;
     }
-    match run(&chosen) {
+    match choose(&arguments).and_then(|chosen| run(&chosen)) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
@@ -124,8 +121,31 @@ fn main() -> ExitCode {
     }
 }
 
+type Named = (&'static str, Story);
+
+fn all() -> impl Iterator<Item = &'static Named> {
+    SCENARIOS.iter().chain(BY_TURN).chain(BY_NAME)
+}
+
+fn choose(arguments: &[String]) -> Result<Vec<&'static Named>> {
+    if let Some(turn) = arguments.iter().find_map(|argument| argument.strip_prefix("--turn=")) {
+        let turn: usize = turn.parse().with_context(|| format!("`{turn}` is no number"))?;
+        return Ok(vec![&BY_TURN[turn % BY_TURN.len()]]);
+    }
+    if arguments.iter().any(|argument| argument == "--all") {
+        return Ok(all().collect());
+    }
+    let wanted: Vec<_> = arguments.iter().filter(|it| !it.starts_with('-')).collect();
+    if wanted.is_empty() {
+        return Ok(SCENARIOS.iter().collect());
+    }
+    let chosen: Vec<_> = all().filter(|(name, _)| wanted.iter().any(|part| name.contains(*part))).collect();
+    ensure!(!chosen.is_empty(), "no scenario has such a name");
+    Ok(chosen)
+}
+
 /// Runs scenarios one after the other and answers how many failed.
-fn run(chosen: &[&(&str, Story)]) -> Result<usize> {
+fn run(chosen: &[&Named]) -> Result<usize> {
     clean_up_when_interrupted()?;
     let programs = Programs::of_this_build(env!("CARGO_BIN_EXE_lab"));
     let (mut passed, mut failed) = (0, 0);
