@@ -41,6 +41,7 @@ mod two_applies;
 mod upgrade;
 mod upgrade_fails;
 mod upgrade_planned;
+mod upgrade_rolled_back;
 mod workers_come_and_go;
 
 use std::process::ExitCode;
@@ -98,6 +99,7 @@ const BY_TURN: &[(&str, Story)] = &[
     ("state-evolves", state_evolves::run),
     ("upgrade-planned", upgrade_planned::run),
     ("upgrade-fails", upgrade_fails::run),
+    ("upgrade-rolled-back", upgrade_rolled_back::run),
 ];
 
 /// They take another minor of Kubernetes, which the lab may have to build first, so they run when they are named.

@@ -89,7 +89,7 @@ pub(crate) fn provider_killed(programs: &Programs) -> Result<()> {
 }
 
 /// Every node, every component and kube-proxy have this version.
-fn everything_runs(scenario: &Scenario, version: &str) -> Result<()> {
+pub(crate) fn everything_runs(scenario: &Scenario, version: &str) -> Result<()> {
     scenario.all_hosts_are_ready_nodes()?;
     let kubelets = scenario.kubectl("get nodes -o jsonpath='{.items[*].status.nodeInfo.kubeletVersion}'")?;
     let pods = scenario.kubectl(
