@@ -23,6 +23,7 @@ mod imported;
 mod interrupted;
 mod kubeconfig;
 mod kubernetes;
+mod member_repaired;
 mod mistakes;
 mod names_of_the_api;
 mod node_settings;
@@ -84,6 +85,7 @@ const BY_TURN: &[(&str, Story)] = &[
     ("certificates-renewed", certificates::renewed),
     ("names-of-the-api", names_of_the_api::run),
     ("api-down", repairs::api_down),
+    ("member-repaired", member_repaired::run),
     ("all-unreachable", all_unreachable::run),
     ("kubeconfig", kubeconfig::run),
     ("cluster-status", cluster_status::run),
