@@ -1,5 +1,5 @@
-//! New machines take the places of control planes: of a dead one, which is the one on which the cluster began, of one with
-//! the same address, and of one that still works.
+//! New machines take the places of control planes that are dead: of the one on which the cluster began, of one with the same
+//! address, and of one that works until the apply that makes the new machine, with which the lab takes the old one away.
 
 use acceptance_tests::scenario::{Address, Programs, Scenario};
 use anyhow::Result;
@@ -30,7 +30,11 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     replaced(&mut scenario, "replace a dead control plane at the same address", &[NODES[0], NODES[2], WORKER])?;
 
     scenario.new_machine(NODES[2], Address::Other)?;
-    replaced(&mut scenario, "replace a control plane that works", &[NODES[0], NODES[1], WORKER])?;
+    replaced(
+        &mut scenario,
+        "replace a control plane whose machine goes in the same apply",
+        &[NODES[0], NODES[1], WORKER],
+    )?;
     kubernetes::pods_reach_each_other(&scenario, 4)?;
     scenario.destroy()?;
     Ok(())

@@ -23,6 +23,7 @@ mod imported;
 mod interrupted;
 mod kubeconfig;
 mod kubernetes;
+mod machines_exchanged;
 mod member_repaired;
 mod mistakes;
 mod names_of_the_api;
@@ -78,6 +79,7 @@ const BY_TURN: &[(&str, Story)] = &[
     ("worker-leaves-its-machine", workers_come_and_go::machine_stays),
     ("control-planes-come-and-go", control_planes_come_and_go::run),
     ("control-planes-replaced", control_planes_replaced::run),
+    ("machines-exchanged", machines_exchanged::run),
     ("hosts-reboot", hosts_reboot::run),
     ("two-applies", two_applies::run),
     ("ctrl-c", ctrl_c::run),
