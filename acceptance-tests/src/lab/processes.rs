@@ -5,7 +5,7 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use super::command::{command, succeeds};
+use super::command::{command, run, succeeds};
 
 /// Sends a signal to each process. One that has ended by itself in the meantime is no failure.
 pub(crate) fn signal(name: &str, pids: &BTreeSet<u32>) -> Result<()> {
@@ -14,6 +14,11 @@ pub(crate) fn signal(name: &str, pids: &BTreeSet<u32>) -> Result<()> {
         succeeds(&mut command("kill", arguments.into_iter().chain(pids.iter().map(u32::to_string))))?;
     }
     Ok(())
+}
+
+/// Sends a signal to all processes of a group, which has the number of the one that leads it.
+pub(crate) fn signal_group(name: &str, leader: u32) -> Result<()> {
+    run("kill", ["-s", name, "--", &format!("-{leader}")]).map(drop)
 }
 
 /// Everything a process has started, and what those have started.

@@ -1,6 +1,7 @@
 //! One run of terraform: what it said, whether it worked, and how to disturb it.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-use crate::lab::processes;
+use crate::lab::{processes, wait};
 
 /// The kernel keeps 15 characters of a program's name.
 const PROVIDER_NAME: &str = "terraform-provi";
@@ -98,7 +99,9 @@ pub struct Background {
 }
 
 impl Background {
+    /// In a process group of its own, as a shell starts it, so that all of it can be interrupted and nothing else.
     pub(super) fn start(mut command: Command, log: &Path) -> Result<Self> {
+        command.process_group(0);
         let child = command.spawn().with_context(|| format!("could not start {}", command.get_program().display()))?;
         Ok(Self { child, started: Instant::now(), log: log.to_owned() })
     }
@@ -127,9 +130,16 @@ impl Background {
         processes::signal("KILL", &pids)
     }
 
-    /// Asks terraform to stop, as Ctrl-C does.
+    /// Asks terraform to stop, as Ctrl-C does: a terminal sends it to whatever terraform started, too.
     pub fn interrupt(&self) -> Result<()> {
-        processes::signal("INT", &[self.child.id()].into())
+        processes::signal_group("INT", self.child.id())
+    }
+
+    /// Waits until terraform has said this.
+    pub fn wait_until_it_says(&self, words: &str, limit: Duration) -> Result<()> {
+        let out = self.log.with_extension("out");
+        let said = || fs::read_to_string(&out).with_context(|| format!("could not read {}", out.display()));
+        wait::until(&format!("terraform says `{words}`"), limit, || Ok(said()?.contains(words)))
     }
 }
 

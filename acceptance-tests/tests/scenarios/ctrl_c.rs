@@ -1,4 +1,5 @@
-//! Ctrl-C during a create: once, and the current step comes to its end; twice, and nothing on the hosts is cut in half.
+//! Ctrl-C during a create: once, and the current step comes to its end; twice, and nothing on the hosts is cut in half. No
+//! more is it when terraform and the provider die at once, as with the machine they run on.
 
 use std::time::Duration;
 
@@ -32,9 +33,16 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     let apply = scenario.apply_in_background()?;
     wait_for_unit(&scenario, "control-plane-1", "kubeone-init")?;
     apply.interrupt()?;
+    // Two signals at once may become one.
+    apply.wait_until_it_says("Interrupt received", PATIENCE)?;
     apply.interrupt()?;
     let run = apply.wait()?;
     ensure!(!run.succeeded, "an apply that was interrupted twice succeeded");
+    let first = scenario.machine("control-plane-1");
+    ensure!(
+        first.succeeds("systemctl --quiet is-active kubeone-init")?,
+        "terraform waited for the end of kubeadm init"
+    );
     scenario.state()?.must_not_have(CLUSTER)?;
     let first = scenario.machine("control-plane-1");
     first.wait_until("kubeadm init ends", PATIENCE, "! systemctl --quiet is-active kubeone-init")?;
@@ -45,6 +53,16 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     scenario.apply()?;
     kubernetes::nodes_are_ready(&scenario, &["control-plane-1", "worker-1"])?;
     ensure!(scenario.machine("control-plane-1").run(kubelet)? == before, "the control plane was made anew");
+
+    // Neither of them is asked: both are gone.
+    scenario.terraform.set_variable("workers", "2");
+    let apply = scenario.apply_in_background()?;
+    wait_for_unit(&scenario, "worker-2", "kubeone-join")?;
+    apply.kill_all()?;
+    ensure!(!apply.wait()?.succeeded, "an apply that was killed succeeded");
+    scenario.apply()?;
+    kubernetes::nodes_are_ready(&scenario, &["control-plane-1", "worker-1", "worker-2"])?;
+    kubernetes::pods_reach_each_other(&scenario, 3)?;
     scenario.destroy()?;
     Ok(())
 }
