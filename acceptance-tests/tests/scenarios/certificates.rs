@@ -1,11 +1,13 @@
 //! Certificates that end soon are renewed on the hosts they are on, one control plane at a time, while the API answers.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use acceptance_tests::scenario::{Programs, Request, Scenario};
 use acceptance_tests::terraform::Attribute;
 use anyhow::{Context, Result, ensure};
+
+use crate::change::Change;
 
 const CLUSTER: &str = "kubeone_cluster.this";
 const HOSTS: [&str; 3] = ["control-plane-1", "control-plane-2", "control-plane-3"];
@@ -27,15 +29,7 @@ pub(crate) fn renewed(programs: &Programs) -> Result<()> {
     let steps = steps.to_string();
     ensure!(steps.contains("control-plane-1: renew certificates (") && !steps.contains("control-plane-2"), "{steps}");
 
-    let quorum = scenario.probe_quorum()?;
-    let api = scenario.probe_api(Request::Administrator("/api/v1/namespaces/kube-system"))?;
-    let started = Instant::now();
-    scenario.apply()?;
-    eprintln!("renewal of two of three control planes, with a second plan: {:.1} s", started.elapsed().as_secs_f64());
-    let (quorum, api) = (quorum.end()?, api.end()?);
-    eprintln!("{quorum}\n{api}");
-    quorum.must_have_no_outage()?;
-    api.must_have_no_outage_longer_than(Duration::from_secs(2))?;
+    renews(&mut scenario, "renewal of two of three control planes", &["control-plane-2"])?;
 
     let after = ends(&scenario)?;
     for (host, moved) in [("control-plane-1", true), ("control-plane-2", false), ("control-plane-3", true)] {
@@ -49,14 +43,23 @@ pub(crate) fn renewed(programs: &Programs) -> Result<()> {
     let main = std::fs::read_to_string(scenario.terraform.folder().join("main.tf"))?;
     let trigger = "  certificates = { renew_trigger = \"audit\" }\n\n  deletion = {";
     scenario.terraform.write("main.tf", &main.replace("  deletion = {", trigger))?;
-    let api = scenario.probe_api(Request::Administrator("/api/v1/namespaces/kube-system"))?;
-    let started = Instant::now();
-    scenario.apply()?;
-    eprintln!("renewal of three control planes, with a second plan: {:.1} s", started.elapsed().as_secs_f64());
-    eprintln!("{}", api.end()?);
+    renews(&mut scenario, "renewal of three control planes", &[])?;
     let last = ends(&scenario)?;
     ensure!(HOSTS.iter().all(|host| last[*host] != after[*host]), "{after:?} became {last:?}");
     Ok(())
+}
+
+/// Applies; etcd keeps its quorum, and the API is away for a moment at most.
+fn renews(scenario: &mut Scenario, what: &'static str, stay: &[&str]) -> Result<()> {
+    let change = Change::begin_without_probes(scenario, what)?;
+    let quorum = scenario.probe_quorum()?;
+    let api = scenario.probe_api(Request::Administrator("/api/v1/namespaces/kube-system"))?;
+    let run = scenario.apply()?;
+    let (quorum, api) = (quorum.end()?, api.end()?);
+    eprintln!("        {what}: {api}; {quorum}");
+    change.end(scenario, &run, stay)?;
+    quorum.must_have_no_outage()?;
+    api.must_have_no_outage_longer_than(Duration::from_secs(2))
 }
 
 /// Renews all certificates of a control plane by hand for a short time.

@@ -7,6 +7,7 @@ use acceptance_tests::scenario::{Programs, Scenario};
 use acceptance_tests::terraform::Attribute;
 use anyhow::{Context, Result, ensure};
 
+use crate::change::Change;
 use crate::kubernetes;
 
 const CLUSTER: &str = "kubeone_cluster.this";
@@ -28,15 +29,18 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     let steps = steps.to_string();
     ensure!(steps.contains(&format!("restore etcd from snapshot {snapshot}")), "{steps}");
 
+    // The API and etcd are away meanwhile.
+    let change = Change::begin_without_probes(&scenario, "restore of 3 + 1")?;
     let run = scenario.apply()?;
-    eprintln!("        restore of 3 + 1: {:.1} s", run.duration.as_secs_f64());
+    change.end(&scenario, &run, &[])?;
     is_as_at_the_snapshot(&scenario, &NODES)?;
 
     // Once more, and only because it is asked for.
     scenario.kubectl("create configmap after")?;
     settings(&scenario, &format!("{TAKEN}\n  restore = {{ snapshot = \"{snapshot}\", trigger = \"again\" }}"))?;
+    let change = Change::begin_without_probes(&scenario, "the same restore again")?;
     let run = scenario.apply()?;
-    eprintln!("        the same restore again: {:.1} s", run.duration.as_secs_f64());
+    change.end(&scenario, &run, &[])?;
     is_as_at_the_snapshot(&scenario, &NODES)?;
     scenario.destroy()?;
     Ok(())

@@ -7,6 +7,7 @@ use acceptance_tests::scenario::{Programs, Request, Scenario};
 use acceptance_tests::terraform::Run;
 use anyhow::{Context, Result, ensure};
 
+use crate::change::Change;
 use crate::kubernetes;
 
 const FROM: &str = "1.35.4";
@@ -24,13 +25,14 @@ pub(crate) fn minor(programs: &Programs) -> Result<()> {
     scenario.all_hosts_are_ready_nodes()?;
 
     scenario.set_kubernetes_version(NEXT_MINOR)?;
+    let change = Change::begin_without_probes(&scenario, "upgrade of 3 + 2 to the next minor")?;
     let application = scenario.probe_workload()?;
     let api = scenario.probe_api(Request::Administrator("/api/v1/namespaces/kube-system"))?;
     let quorum = scenario.probe_quorum()?;
     let run = scenario.terraform.apply(&[])?;
     let (api, quorum, application) = (api.end()?, quorum.end()?, application.end()?);
     run.must_succeed()?;
-    eprintln!("        upgrade of 3 + 2, {FROM} to {NEXT_MINOR}: {:.1} s", run.duration.as_secs_f64());
+    change.end(&scenario, &run, &[])?;
     for report in [&api, &quorum, &application] {
         eprintln!("        {report}");
     }
@@ -54,8 +56,9 @@ pub(crate) fn patch(programs: &Programs) -> Result<()> {
     scenario.apply()?;
     scenario.kubectl("cordon worker-1")?;
     scenario.set_kubernetes_version(NEXT_PATCH)?;
+    let change = Change::begin_without_probes(&scenario, "upgrade of 1 + 2 to the next patch release")?;
     let run = scenario.apply()?;
-    eprintln!("        upgrade of 1 + 2, {FROM} to {NEXT_PATCH}: {:.1} s", run.duration.as_secs_f64());
+    change.end(&scenario, &run, &[])?;
     everything_runs(&scenario, NEXT_PATCH)?;
     scenario.only_cordoned(&["worker-1"])
 }
