@@ -37,6 +37,8 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     // For all others it is a warning. Packages stay where they are wanted.
     deletion(&scenario, "{ protection = false, remove_packages = false }")?;
     scenario.apply()?;
+    let state = scenario.terraform.folder().join("terraform.tfstate");
+    let saved = std::fs::read_to_string(&state)?;
     let run = scenario.terraform.destroy(&[TARGET])?;
     run.must_succeed()?;
     let warned = run.diagnostics.iter().any(|it| it.severity == "warning" && it.summary.contains("worker-2"));
@@ -49,9 +51,19 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     }
     scenario.machine("worker-2").run("test -e /etc/kubernetes/kubelet.conf")?;
 
-    // What is gone can be destroyed once more.
-    let run = scenario.terraform.destroy(&[TARGET])?;
-    run.must_succeed()?;
+    // What is gone can be destroyed once more, also where the state still has it: the hosts are looked at, and that is all.
+    scenario.terraform.destroy(&[TARGET])?.must_succeed()?;
+    std::fs::write(&state, saved)?;
+    ensure!(scenario.state()?.addresses().contains(&CLUSTER), "the saved state has no cluster");
+    let bare = ["control-plane-1", "worker-1"];
+    let before = bare.map(|name| (scenario.machine(name).traces(), scenario.machine(name).ssh_logins()));
+    scenario.terraform.destroy(&[TARGET])?.must_succeed()?;
+    scenario.state()?.must_not_have(CLUSTER)?;
+    for (name, (traces, logins)) in bare.into_iter().zip(before) {
+        let machine = scenario.machine(name);
+        machine.must_be_untouched_since(&traces?)?;
+        ensure!(machine.ssh_logins()? > logins?, "nobody looked at {name}");
+    }
 
     // Somebody else was faster: hosts that are bare already are as they should be.
     scenario.machine("worker-2").plug(true)?;

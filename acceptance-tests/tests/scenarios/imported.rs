@@ -246,6 +246,11 @@ fn forgotten_and_found_again(scenario: &mut Scenario) -> Result<()> {
 
     write_import(scenario, "control-plane-3")?;
     scenario.terraform.plan(&["-generate-config-out=generated.tf"])?.must_do(&[])?;
+    // What Terraform wrote is not only a plan: it is applied, and nothing is to be done.
+    let generated = fs::read_to_string(folder.join("generated.tf"))?;
+    scenario.apply().with_context(|| generated.clone())?;
+    ensure!(scenario.state()?.addresses().contains(&CLUSTER), "the state does not have the cluster");
+    untouched(scenario, &before)?;
     fs::remove_file(folder.join("generated.tf"))?;
     write_cluster(scenario, NEXT_PATCH, 2)?;
     let plan = scenario.plan()?;
