@@ -20,6 +20,8 @@ pub(crate) struct Leaver<'a> {
     pub(crate) standing: Standing<'a>,
     pub(crate) has_node: bool,
     pub(crate) has_member: bool,
+    /// Its Node is Ready, so its kubelet lives.
+    is_ready: bool,
 }
 
 impl Leaver<'_> {
@@ -28,9 +30,15 @@ impl Leaver<'_> {
         self.has_node || self.has_member || matches!(self.standing, Standing::Begun | Standing::Finished)
     }
 
-    /// Whether its machine can be asked to go in good order.
+    /// Whether its machine can be asked.
     pub(crate) fn answers(&self) -> bool {
         matches!(self.standing, Standing::Begun | Standing::Finished)
+    }
+
+    /// Whether its machine can go in good order, with pods that leave it one after the other: it can be asked, or it is a
+    /// worker that only SSH does not reach. Of a control plane nobody knows then whether its member of etcd lives.
+    pub(crate) fn lives(&self) -> bool {
+        self.answers() || self.role == Role::Worker && self.is_ready
     }
 }
 
@@ -49,6 +57,7 @@ pub(crate) fn leavers<'a>(wanted: &'a Wanted, observed: &'a Observed) -> impl It
                 None => standing_of(wanted, observed, name, observed.leaving.get(name)),
             },
             has_node: node.is_some_and(|node| !is_node_of(observed.facts(name), node)),
+            is_ready: node.is_some_and(|node| node.ready && !is_node_of(observed.facts(name), node)),
             has_member: leaving.role == Role::ControlPlane && members.iter().any(|member| its_member(&member)),
         }
     })

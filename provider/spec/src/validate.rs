@@ -112,6 +112,18 @@ fn hosts(spec: &ClusterSpec, findings: &mut Vec<Finding>) {
         );
         findings.push(finding.of_keys());
     }
+    let endpoint = &spec.api_endpoint.host;
+    let is_endpoint = |host: &HostSpec| host.address == *endpoint || host.node_address() == endpoint;
+    if control_planes > 1
+        && let Some((name, _)) = spec.control_plane.iter().find(|(_, host)| is_endpoint(host))
+    {
+        findings.push(Finding::warning(
+            FieldPath::root("api_endpoint").field("host"),
+            format!("`{endpoint}` is the address of the control plane {name}"),
+            "All nodes ask for the API there: without this one host the other control planes are of no use, and it can never \
+             leave. Use a load balancer, a floating address, or a DNS name; the endpoint of a cluster cannot be changed later.",
+        ));
+    }
     let mut by_address: BTreeMap<&str, FieldPath> = BTreeMap::new();
     let maps = [("control_plane", &spec.control_plane), ("static_workers", &spec.static_workers)];
     for (map, hosts) in maps {
@@ -316,8 +328,20 @@ mod tests {
 
     #[test]
     fn an_even_number_of_control_planes_is_a_warning() {
-        let found = findings(|settings| settings["control_plane"]["cp-2"] = json!({"address": "10.0.0.2"}));
+        let found = findings(|settings| {
+            settings["control_plane"]["cp-2"] = json!({"address": "10.0.0.2"});
+            settings["api_endpoint"]["host"] = json!("10.0.0.100");
+        });
         assert_eq!(found, ["Warning control_plane: 2 control planes are an even number"]);
+    }
+
+    #[test]
+    fn an_endpoint_that_is_one_of_several_control_planes_is_a_warning() {
+        let found = findings(|settings| {
+            settings["control_plane"]["cp-2"] = json!({"address": "10.0.0.2"});
+            settings["control_plane"]["cp-3"] = json!({"address": "10.0.0.3"});
+        });
+        assert_eq!(found, ["Warning api_endpoint.host: `10.0.0.1` is the address of the control plane cp-1"]);
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! Findings about machines that leave: what cannot be done in good order, and what is left alone.
 
-use kubeone_spec::Finding;
+use kubeone_spec::{Finding, HostSpec, Role};
 
 use super::{foreign_reason, host_path};
-use crate::leaving::leavers;
+use crate::leaving::{Leaver, leavers};
 use crate::observed::Observed;
 use crate::standing::Standing;
 use crate::wanted::Wanted;
 
 pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
-    let finding = |leaver: crate::leaving::Leaver<'_>| {
+    let finding = |leaver: Leaver<'_>| {
         let path = host_path(leaver.role, leaver.name);
         let gone = leaver.successor.is_some() || wanted.leaving[leaver.name].address_taken;
         match &leaver.standing {
@@ -27,5 +27,23 @@ pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
             _ => None,
         }
     };
-    leavers(wanted, observed).filter_map(finding).collect()
+    let endpoint = leavers(wanted, observed).filter_map(|leaver| takes_endpoint(wanted, &leaver));
+    endpoint.chain(leavers(wanted, observed).filter_map(finding)).collect()
+}
+
+/// A control plane that works and whose own address is where all nodes ask for the API.
+fn takes_endpoint(wanted: &Wanted, leaver: &Leaver<'_>) -> Option<Finding> {
+    let endpoint = &wanted.spec.api_endpoint.host;
+    let is_endpoint = |host: &HostSpec| host.address == *endpoint || host.node_address() == endpoint;
+    let stays = wanted.spec.control_plane.values().any(is_endpoint);
+    if leaver.role != Role::ControlPlane || !leaver.lives() || stays || !is_endpoint(&wanted.leaving[leaver.name].host)
+    {
+        return None;
+    }
+    Some(Finding::error(
+        host_path(leaver.role, leaver.name),
+        format!("the API would be gone with {}: `api_endpoint.host` is its address, {endpoint}", leaver.name),
+        "All nodes ask for the API there, and that cannot be changed. Keep this host, or give its address to another control \
+         plane in the same change.",
+    ))
 }

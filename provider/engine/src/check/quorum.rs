@@ -71,7 +71,7 @@ fn without_quorum(host: &str, others: &Voters) -> Option<Finding> {
             path,
             format!("{host} holds the only copy of the cluster's data"),
             "It cannot leave before another control plane has joined. Add one under a name of its own, apply, and change \
-             this one then.",
+             this one then. Its Node has the name of its key, so the new machine cannot join first under the same one.",
         ));
     }
     let answering = others.values().filter(|answers| **answers).count();

@@ -35,7 +35,7 @@ impl<'a> Leave<'a> {
     pub(super) fn make_way(&self, control_planes: Lane, workers: Lane) -> Vec<Lane> {
         let mut joins = by_host(control_planes);
         let mut exchanges = Lane::new();
-        for leaver in self.of(Role::ControlPlane).filter(|leaver| leaver.answers()) {
+        for leaver in self.of(Role::ControlPlane).filter(|leaver| leaver.lives()) {
             if let Some(successor) = leaver.successor {
                 exchanges.push(remove(leaver));
                 exchanges.extend(joins.remove(successor));
@@ -44,7 +44,7 @@ impl<'a> Leave<'a> {
         let mut lanes = vec![joins.into_values().chain(exchanges).collect()];
 
         let mut joins = by_host(workers);
-        let replaced = self.of(Role::Worker).filter(|leaver| leaver.answers() && leaver.successor.is_some());
+        let replaced = self.of(Role::Worker).filter(|leaver| leaver.lives() && leaver.successor.is_some());
         let exchanges = replaced.map(|leaver| {
             let join = leaver.successor.and_then(|successor| joins.remove(successor));
             std::iter::once(remove(leaver)).chain(join).collect()
@@ -57,7 +57,7 @@ impl<'a> Leave<'a> {
 
     /// Lanes in which what dead machines left behind goes. Of etcd's members one after the other.
     pub(super) fn dead(&self) -> Vec<Lane> {
-        let dead = |role| self.of(role).filter(|leaver| !leaver.answers()).map(remove);
+        let dead = |role| self.of(role).filter(|leaver| !leaver.lives()).map(remove);
         let control_planes: Lane = dead(Role::ControlPlane).collect();
         std::iter::once(control_planes).chain(dead(Role::Worker).map(|remove| vec![remove])).collect()
     }
@@ -65,7 +65,7 @@ impl<'a> Leave<'a> {
     /// Lanes in which machines leave in good order whose place nobody takes.
     pub(super) fn away(&self) -> Vec<Lane> {
         let dropped = |role| {
-            let leavers = self.of(role).filter(|leaver| leaver.answers() && leaver.successor.is_none());
+            let leavers = self.of(role).filter(|leaver| leaver.lives() && leaver.successor.is_none());
             leavers.map(remove)
         };
         let mut lanes = vec![dropped(Role::ControlPlane).collect()];

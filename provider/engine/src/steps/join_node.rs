@@ -6,7 +6,7 @@ use kubeone_hosts::{Host, Os};
 use kubeone_kubernetes::{Cluster, Node};
 use kubeone_spec::{HostSpec, Role, Secret};
 
-use super::peer::{Peer, finished_control_plane};
+use super::peer::{Except, Peer, finished_control_plane, voters};
 use super::{API_DEADLINE, await_earlier, clean_node, configure_node, finish_node, host_spec, os_of, unless_cancelled};
 use crate::cx::Cx;
 use crate::error::StepError;
@@ -18,6 +18,9 @@ use crate::{etcd, kubeadm};
 
 /// Longer than any join takes. The token is deleted when the join ends, and expires by itself if nobody can do that.
 const TOKEN_LIFETIME: Duration = Duration::from_mins(15);
+
+/// What runs on a control plane beside etcd.
+const COMPONENTS: [&str; 3] = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 
 /// The host that joins.
 struct Newcomer<'a> {
@@ -48,7 +51,7 @@ pub(super) async fn run(cx: &Cx<'_>, name: &str, role: Role) -> Result<Outcome, 
     } else {
         let peer = finished_control_plane(cx, name, role, &uid).await?;
         marker.restored.clone_from(&peer.restored);
-        clear_way(cluster, &newcomer, nodes.contains_key(name), &peer).await?;
+        clear_way(cx, cluster, &newcomer, nodes.contains_key(name), &uid).await?;
         host.write_all(&peer.pki).await?;
         configure_node::set_before_start(host, &newcomer.os, newcomer.spec, &newcomer.facts).await?;
         join(cx, cluster, &newcomer, &peer).await?;
@@ -64,7 +67,9 @@ fn is_joined(newcomer: &Newcomer<'_>, node: Option<&Node>) -> bool {
     let facts = &newcomer.facts;
     let kubelet = facts.kubelet_active && facts.kubernetes.kubelet_conf;
     let votes = || facts.etcd_members.iter().any(|member| member.name == newcomer.name && !member.learner);
-    kubelet && (newcomer.role == Role::Worker || (node.control_plane && votes()))
+    // Its components get their manifests one after the other.
+    let components = || COMPONENTS.iter().all(|name| facts.kubernetes.static_pods.iter().any(|pod| pod == name));
+    kubelet && (newcomer.role == Role::Worker || (node.control_plane && votes() && components()))
 }
 
 /// Whether a control plane that runs is one of the cluster as it was before etcd was restored.
@@ -79,16 +84,18 @@ async fn is_left_behind(cx: &Cx<'_>, newcomer: &Newcomer<'_>, marker: &Marker, u
 /// Removes what an earlier join, or an earlier machine of this name, left behind. The member of etcd goes first, while
 /// it may still be there to vote: two members of which one is gone are no quorum.
 async fn clear_way(
+    cx: &Cx<'_>,
     cluster: &Cluster,
     newcomer: &Newcomer<'_>,
     has_node: bool,
-    peer: &Peer<'_>,
+    uid: &str,
 ) -> Result<(), StepError> {
     if newcomer.role == Role::ControlPlane {
-        for member in etcd::members(peer.host).await? {
-            if etcd::is_member_of(&member, newcomer.name, newcomer.spec) {
-                etcd::remove_member(peer.host, &member).await?;
-            }
+        let reason = || "no member of etcd on another control plane answers and sees a quorum".to_owned();
+        let voters = voters(cx, Except::Newcomer(newcomer.name), uid).await;
+        let voter = voters.first().ok_or_else(|| StepError::NoApi { reason: reason() })?;
+        for member in voter.members.iter().filter(|it| etcd::is_member_of(it, newcomer.name, newcomer.spec)) {
+            etcd::remove_member(voter.host, member).await?;
         }
     }
     if newcomer.facts.kubernetes.any() || newcomer.facts.kubelet_active {

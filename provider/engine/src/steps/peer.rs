@@ -74,10 +74,20 @@ pub(super) struct Voter<'a> {
     pub members: Vec<EtcdMember>,
 }
 
-/// All other control planes of this very cluster whose members of etcd answer, those that stay first.
-pub(super) async fn voters<'a>(cx: &'a Cx<'_>, leaver: &str, uid: &str) -> Vec<Voter<'a>> {
-    let stay = cx.spec.control_plane.keys().filter_map(|name| cx.host(name).ok());
-    let leaving = cx.wanted.leaving.iter().filter(|(name, it)| it.role == Role::ControlPlane && *name != leaver);
+/// The machine that is not asked. One that leaves may have the name of one that stays.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Except<'a> {
+    Leaver(&'a str),
+    Newcomer(&'a str),
+}
+
+/// All control planes of this very cluster, but for the machine that comes or goes, whose members of etcd answer; those that
+/// stay first.
+pub(super) async fn voters<'a>(cx: &'a Cx<'_>, except: Except<'_>, uid: &str) -> Vec<Voter<'a>> {
+    let stay = cx.spec.control_plane.keys().filter(|name| except != Except::Newcomer(name));
+    let stay = stay.filter_map(|name| cx.host(name).ok());
+    let leaving = cx.wanted.leaving.iter();
+    let leaving = leaving.filter(|(name, it)| it.role == Role::ControlPlane && except != Except::Leaver(name));
     let leaving = leaving.filter_map(|(name, _)| cx.leaving(name));
     let asked = stay.chain(leaving).map(async |host| {
         let marker = marker_of(host, uid).await?;

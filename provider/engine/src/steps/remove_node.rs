@@ -9,7 +9,7 @@ use kubeone_kubernetes::{Cluster, ClusterError, Node};
 use kubeone_spec::Role;
 use tokio::time::timeout;
 
-use super::peer::{Voter, voters};
+use super::peer::{Except, Voter, voters};
 use super::{API_DEADLINE, reset_host, unless_cancelled};
 use crate::cx::Cx;
 use crate::error::StepError;
@@ -159,7 +159,7 @@ async fn leave_etcd(
     machine: Option<&Machine<'_>>,
     has_successor_member: bool,
 ) -> Result<(), StepError> {
-    let voters = voters(cx, name, uid).await;
+    let voters = voters(cx, Except::Leaver(name), uid).await;
     let Some(Voter { host: peer, members }) = voters.first() else {
         return Err(StepError::NoApi { reason: "no other control plane has a member of etcd that answers".to_owned() });
     };

@@ -306,6 +306,7 @@ async fn a_half_done_control_plane_is_cleaned_before_it_joins_again() {
             read /etc/kubernetes/pki/front-proxy-ca.key
             read /etc/kubernetes/pki/etcd/ca.crt
             read /etc/kubernetes/pki/etcd/ca.key
+            read /etc/kubeone/cluster.json
             run os/linux/etcd_members.sh
             run os/linux/remove_etcd_member.sh
         "#]],

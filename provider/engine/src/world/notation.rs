@@ -83,6 +83,7 @@ impl Settings {
                     let endpoint = json!({ "host": "10.0.0.1", "alternative_names": names });
                     settings.more.insert("api_endpoint".to_owned(), endpoint);
                 }
+                "API at" => _ = settings.more.insert("api_endpoint".to_owned(), json!({ "host": value.trim() })),
                 "certificates" => _ = settings.more.insert("certificates".to_owned(), pairs(value)),
                 "unreachable hosts" => {
                     settings.more.insert("deletion".to_owned(), json!({ "unreachable_hosts": value.trim() }));

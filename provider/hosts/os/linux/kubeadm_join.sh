@@ -5,6 +5,8 @@
 # Leaves behind: what `kubeadm join` does. Safe to run twice: kubeadm refuses a host that is a node.
 
 held=/etc/kubernetes/kubeone-held
+# When kubeadm is done, etcd votes. An API server that is not ready by then will not be.
+patience=300
 
 # answers FOLDER URL ARGUMENT...: whether a server on this host answers, checked against the CA in the folder.
 answers() {
@@ -23,7 +25,9 @@ start_components() {
     sleep 0.1
   done
   mv "$held/kube-apiserver.yaml" /etc/kubernetes/manifests/
-  until answers /etc/kubernetes/pki "$api" --resolve "kubernetes:$API_PORT:127.0.0.1"; do
+  # Not everybody lets strangers ask.
+  local client=/etc/kubernetes/pki/apiserver-kubelet-client
+  until answers /etc/kubernetes/pki "$api" --resolve "kubernetes:$API_PORT:127.0.0.1" --cert "$client.crt" --key "$client.key"; do
     sleep 0.1
   done
   mv "$held"/*.yaml /etc/kubernetes/manifests/
@@ -34,7 +38,7 @@ start_components() {
 }
 
 join_control_plane() {
-  local components
+  local components began
   kubeadm join phase preflight --config "$config"
   kubeadm join phase control-plane-prepare all --config "$config"
   mkdir "$held"
@@ -47,6 +51,19 @@ join_control_plane() {
     kill "$components" 2>/dev/null || true
     return 1
   fi
+  began=$SECONDS
+  while kill -0 "$components" 2>/dev/null; do
+    if ((SECONDS >= began + patience)); then
+      kill "$components" 2>/dev/null || true
+      if [[ -e $held/kube-apiserver.yaml ]]; then
+        printf 'etcd on this host is healthy: not within %d s\n' "$patience" >&2
+      else
+        printf 'the API server on this host is ready: not within %d s\n' "$patience" >&2
+      fi
+      return 1
+    fi
+    sleep 0.1
+  done
   wait "$components"
 }
 

@@ -26,10 +26,28 @@ unmount_below() {
   done
 }
 
+# kill_pods: ends all processes of pods, where no containerd can do it.
+kill_pods() {
+  local processes pid
+  pkill -KILL --full '^[^ ]*containerd-shim-runc-v2 -namespace k8s[.]io ' || true
+  while read -r processes; do
+    while read -r pid; do
+      # 0 stands for a process of another machine.
+      if ((pid > 0)); then kill -KILL "$pid" 2>/dev/null || true; fi
+    done <"$processes"
+  done < <(find /sys/fs/cgroup -path '*kubepods*' -name cgroup.procs 2>/dev/null)
+}
+
 # Every container at once and by force: an orderly end would ask an API server that may be gone already.
 remove_containers() {
   local ctr=(ctr --namespace k8s.io) container containers
-  "${ctr[@]}" version >/dev/null 2>&1 || return 0
+  systemctl cat containerd >/dev/null 2>&1 || return 0
+  # One that stopped has left its containers running, and forgets them with its packages.
+  systemctl start containerd || true
+  if ! "${ctr[@]}" version >/dev/null 2>&1; then
+    kill_pods
+    return
+  fi
   mapfile -t containers < <("${ctr[@]}" containers list --quiet 2>/dev/null)
   for container in "${containers[@]}"; do
     {
