@@ -1,5 +1,6 @@
 //! A simulated cluster for tests: actions change it as they change the real one, wholly or up to some point.
 
+mod adoption;
 mod backup;
 mod cases;
 mod change;
