@@ -30,6 +30,7 @@ async fn run(action: &Action, cx: &Cx<'_>) -> Result<Outcome, StepError> {
         Action::AwaitNodes { hosts } => steps::await_nodes::run(cx, hosts).await,
         Action::TakeSnapshot { host, cause } => steps::take_snapshot::run(cx, host, cause).await,
         Action::CopySnapshots { host, .. } => steps::copy_snapshots::run(cx, host).await,
+        Action::PrepareRestore { host, what, .. } => steps::prepare_restore::run(cx, host, what).await,
         Action::StopControlPlane { host, what } => steps::stop_control_plane::run(cx, host, what).await,
         Action::RestoreEtcd { host, what } => steps::restore_etcd::run(cx, host, what).await,
         Action::RepairNode { host, role, what } => steps::repair_node::run(cx, host, *role, what).await,

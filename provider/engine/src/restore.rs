@@ -97,11 +97,15 @@ pub(crate) fn is_remembered(marker: &Marker, key: &str) -> bool {
     marker.restored.as_deref().is_some_and(|restored| key_of(restored) == key)
 }
 
+/// Whether etcd on this host has the data of this restore, which has not come to its end.
+pub(crate) fn has_data_of(facts: &HostFacts, key: &str) -> bool {
+    facts.restore.as_ref().is_some_and(|begun| begun.replaced && begun.what == key)
+}
+
 /// The control plane on which etcd begins anew: one that has the data already, or else one that can have it without
 /// a copy.
 pub(crate) fn restorer<'a>(wanted: &'a Wanted, observed: &'a Observed, restore: &WantedRestore) -> Option<&'a str> {
     let hosts = || finished_control_planes(wanted, observed);
-    let has_data = |facts: &HostFacts| facts.restore.as_ref().is_some_and(|it| it.replaced && it.what == restore.key);
     let fits = |name: &str, facts: &HostFacts| match restore.source {
         RestoreSource::Survivor(host) => host == name,
         RestoreSource::OnHost(snapshot) => holds(facts, snapshot),
@@ -111,7 +115,7 @@ pub(crate) fn restorer<'a>(wanted: &'a Wanted, observed: &'a Observed, restore: 
     let by = |is_it: &dyn Fn(&str, &HostFacts) -> bool| {
         hosts().find(|(name, facts)| is_it(name, facts)).map(|(name, _)| name)
     };
-    by(&|name, facts| fits(name, facts) && has_data(facts))
+    by(&|name, facts| fits(name, facts) && has_data_of(facts, &restore.key))
         .or_else(|| by(&|name, facts| fits(name, facts) && stays(name)))
         .or_else(|| by(&fits))
 }

@@ -16,6 +16,7 @@ mod lost_nodes;
 mod peer;
 pub(crate) mod preflight_upgrade;
 pub(crate) mod prepare_host;
+pub(crate) mod prepare_restore;
 pub(crate) mod remove_node;
 pub(crate) mod renew_certificates;
 pub(crate) mod repair_cluster;

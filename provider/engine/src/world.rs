@@ -63,6 +63,8 @@ pub(crate) struct World {
     pub(crate) unsaid: Option<Box<ApiFacts>>,
     /// What is in each snapshot, by its name.
     pub(crate) saved: BTreeMap<String, ApiFacts>,
+    /// The host on which a snapshot lies that was checked for a restore.
+    pub(crate) checked: Option<String>,
 }
 
 impl World {
@@ -79,6 +81,7 @@ impl World {
             members: Vec::new(),
             unsaid: None,
             saved: BTreeMap::new(),
+            checked: None,
         }
     }
 
@@ -134,6 +137,7 @@ impl World {
             Action::AwaitNodes { hosts } => self.await_nodes(hosts, extent),
             Action::TakeSnapshot { host, cause } => self.take_snapshot(host, cause, extent),
             Action::CopySnapshots { host, .. } => self.copy_snapshots(host, extent),
+            Action::PrepareRestore { host, what, .. } => self.prepare_restore(host, what, extent),
             Action::StopControlPlane { host, what } => self.stop_control_plane(host, what, extent),
             Action::RestoreEtcd { host, what } => self.restore_etcd(host, what, extent),
             Action::RepairNode { host, role, what } => self.repair(host, *role, what, extent),

@@ -70,6 +70,14 @@ pub enum Action {
         snapshots: Vec<String>,
         to: String,
     },
+    /// Brings a snapshot to the host on which etcd will be restored, unless it lies there, and checks it, before anything is
+    /// stopped for it. `what` is restored. `from` is the file on the machine that runs Terraform; it is for the reader,
+    /// the step looks for itself.
+    PrepareRestore {
+        host: String,
+        what: String,
+        from: Option<String>,
+    },
     /// Ends the static pods of a control plane and keeps their manifests aside. `what` is to be restored.
     StopControlPlane {
         host: String,
@@ -153,6 +161,7 @@ impl Action {
             | Self::JoinWorker { host, .. }
             | Self::TakeSnapshot { host, .. }
             | Self::CopySnapshots { host, .. }
+            | Self::PrepareRestore { host, .. }
             | Self::StopControlPlane { host, .. }
             | Self::RestoreEtcd { host, .. }
             | Self::RepairNode { host, .. }
@@ -248,6 +257,10 @@ impl fmt::Display for Action {
                 [] => write!(f, "{host}: copy the snapshot to {to}"),
                 names => write!(f, "{host}: copy {} to {to} (an earlier run did not)", names.join(", ")),
             },
+            Self::PrepareRestore { host, what, from: None } => write!(f, "{host}: check {what}"),
+            Self::PrepareRestore { host, what, from: Some(path) } => {
+                write!(f, "{host}: bring {what} from {path} and check it")
+            }
             Self::StopControlPlane { host, .. } => write!(f, "{host}: stop control plane"),
             Self::RestoreEtcd { host, what } => write!(f, "{host}: restore etcd from {what}"),
             Self::RepairNode { host, role, what } => {

@@ -1,12 +1,12 @@
-//! The plan that puts etcd of a running or broken cluster back: all control planes stop, one begins anew with the restored
-//! data, and the others join it.
+//! The plan that puts etcd of a running or broken cluster back: the snapshot is checked, all control planes stop, one begins
+//! anew with the restored data, and the others join it.
 //!
 //! What the restored data know is seen only when they are there. So nodes join that they may know already, whose steps
 //! then find nothing to do.
 
 use std::collections::BTreeMap;
 
-use kubeone_spec::Role;
+use kubeone_spec::{RestoreSource, Role};
 
 use super::install::{await_nodes, joins};
 use super::prepare::preparation;
@@ -14,7 +14,7 @@ use super::{Action, Lane, Plan};
 use crate::addons::WantedAddon;
 use crate::leaving::has_finished;
 use crate::observed::Observed;
-use crate::restore::{WantedRestore, begun, finished_control_planes, restorer, wanted_restore};
+use crate::restore::{WantedRestore, begun, finished_control_planes, has_data_of, restorer, wanted_restore};
 use crate::snapshots::{copy_lanes, snapshot_lane, wanted_by_trigger};
 use crate::standing::{Standing, standing};
 use crate::wanted::Wanted;
@@ -34,16 +34,17 @@ pub(super) fn restore(wanted: &Wanted, observed: &Observed, addons: &[WantedAddo
 
 fn plan(wanted: &Wanted, observed: &Observed, addons: &[WantedAddon], restore: &WantedRestore, host: &str) -> Plan {
     let what = || restore.key.clone();
-    let has_data = |name: &str| {
-        let begun = observed.facts(name).and_then(|facts| facts.restore.as_ref());
-        name == host && begun.is_some_and(|begun| begun.replaced && begun.what == restore.key)
-    };
+    let has_data =
+        |name: &str| name == host && observed.facts(name).is_some_and(|facts| has_data_of(facts, &restore.key));
     let stops = finished_control_planes(wanted, observed).filter(|(name, _)| !has_data(name));
     let stops = stops.map(|(name, _)| vec![Action::StopControlPlane { host: name.to_owned(), what: what() }]);
 
     let mut plan = Plan::default();
     // While the cluster still works.
     plan.add("copy snapshots", copy_lanes(wanted, observed));
+    if !has_data(host) {
+        plan.add("check the snapshot", vec![prepare(restore, host).into_iter().collect()]);
+    }
     plan.add("prepare hosts", prepare_lanes(wanted, observed));
     plan.add("stop the control planes", stops.collect());
     plan.add("restore etcd", vec![vec![Action::RestoreEtcd { host: host.to_owned(), what: what() }]]);
@@ -59,6 +60,16 @@ fn plan(wanted: &Wanted, observed: &Observed, addons: &[WantedAddon], restore: &
     let snapshot = cause.map(|cause| snapshot_lane(wanted, observed, cause, Some(host)));
     plan.add("save etcd", snapshot.into_iter().collect());
     plan
+}
+
+/// What is restored must be there and whole before anything stops for it. A survivor has its data itself.
+fn prepare(restore: &WantedRestore, host: &str) -> Option<Action> {
+    let from = match restore.source {
+        RestoreSource::OnHost(_) => None,
+        RestoreSource::Local(path) => Some(path.display().to_string()),
+        RestoreSource::Survivor(_) => return None,
+    };
+    Some(Action::PrepareRestore { host: host.to_owned(), what: restore.key.clone(), from })
 }
 
 /// Machines that are no nodes yet.

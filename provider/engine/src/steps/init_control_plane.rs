@@ -130,7 +130,6 @@ async fn seed(
         .script("seed_etcd")?
         .var("KUBERNETES_VERSION", version)
         .var("SNAPSHOT", arrival.path.display())
-        .lines("PARTS", &arrival.parts)
         .var("SHA256", &arrival.sha256)
         .var("NODE", name)
         .var("PEER_URL", etcd::peer_url(host_spec));

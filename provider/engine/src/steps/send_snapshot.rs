@@ -1,25 +1,32 @@
 //! A copy of a snapshot on its way from the machine that runs Terraform to a host. It goes in parts, as it may be larger
-//! than memory; the host puts them together.
+//! than memory; the host puts them together and checks the whole.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use kubeone_hosts::{Host, RemoteFile};
+use kubeone_hosts::{Host, Os, RemoteFile};
 use tokio::task::spawn_blocking;
 
+use super::RESTORE_UNIT;
 use super::stop_control_plane::INCOMING;
 use crate::bundle::{self, Bundle, BundleError};
 use crate::cx::Cx;
 use crate::error::StepError;
+use crate::snapshots::Snapshot;
 
 const PART: u64 = 4 << 20;
 
-/// Where a snapshot is on a host, and how it gets there.
+/// A snapshot as it lies on a host.
 pub(super) struct Arrival {
     pub(super) path: PathBuf,
-    /// It is put together from these.
-    pub(super) parts: Vec<String>,
     pub(super) sha256: String,
+}
+
+impl Arrival {
+    /// Where a snapshot lies that was sent.
+    pub(super) fn path_of(snapshot: &Snapshot) -> PathBuf {
+        Path::new(INCOMING).join(format!("{}.db", snapshot.name))
+    }
 }
 
 /// Opens a copy and checks all of it.
@@ -30,9 +37,12 @@ pub(super) async fn open(cx: &Cx<'_>, path: &Path) -> Result<Bundle, StepError> 
     Ok(opened.map_err(|error| unreadable(&error))??)
 }
 
+/// Sends it, and checks what arrived.
 pub(super) async fn send(cx: &Cx<'_>, host: &dyn Host, bundle: &Bundle) -> Result<Arrival, StepError> {
     let folder = Path::new(INCOMING);
     let snapshot = &bundle.snapshot;
+    let receive = Os::common().script("receive_snapshot")?.var("INCOMING", INCOMING).var("SIZE", snapshot.content.size);
+    host.run(&receive).await?;
     let mut parts = Vec::new();
     let mut reader = bundle.database()?;
     loop {
@@ -54,8 +64,20 @@ pub(super) async fn send(cx: &Cx<'_>, host: &dyn Host, bundle: &Bundle) -> Resul
         parts.push(path.to_string_lossy().into_owned());
         host.write(&RemoteFile::private(path, part)).await?;
     }
-    let path = folder.join(format!("{}.db", snapshot.name));
-    Ok(Arrival { path, parts, sha256: snapshot.content.sha256.clone() })
+    let arrival = Arrival { path: Arrival::path_of(snapshot), sha256: snapshot.content.sha256.clone() };
+    check(host, &arrival, &parts).await?;
+    Ok(arrival)
+}
+
+/// Checks a snapshot, which is put together first where it came in parts, and the room that a restore needs.
+pub(super) async fn check(host: &dyn Host, arrival: &Arrival, parts: &[String]) -> Result<(), StepError> {
+    let check = Os::common()
+        .script("check_snapshot")?
+        .var("SNAPSHOT", arrival.path.display())
+        .lines("PARTS", parts)
+        .var("SHA256", &arrival.sha256);
+    host.run_unit(RESTORE_UNIT, &check).await?;
+    Ok(())
 }
 
 fn unreadable(error: &tokio::task::JoinError) -> StepError {

@@ -8,9 +8,9 @@ use crate::error::StepError;
 use crate::observe::observe_host;
 use crate::observed::Marker;
 use crate::report::Outcome;
-use crate::restore::is_remembered;
+use crate::restore::{has_data_of, is_remembered};
 
-/// Where parts of a snapshot lie that was sent to a host.
+/// Where a snapshot lies that was sent to a host.
 pub(super) const INCOMING: &str = "/var/backups/kubeone/incoming";
 
 pub(crate) async fn run(cx: &Cx<'_>, name: &str, what: &str) -> Result<Outcome, StepError> {
@@ -22,7 +22,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, what: &str) -> Result<Outcome, 
         if is_remembered(&marker, &begun.what) {
             // It came to its end, and its traces were not taken away any more: they must not be taken for this one's.
             end(host).await?;
-        } else if begun.replaced && begun.what == what {
+        } else if has_data_of(&facts, what) {
             return Ok(Outcome::Skipped("etcd has the restored data already".to_owned()));
         }
     }

@@ -255,7 +255,7 @@ fn drift_is_repaired_where_it_is() {
 /// differ in this and in nothing else.
 pub(super) fn same_cluster(left: &World, right: &World, what: &str) {
     let without_units = |world: &World| {
-        let mut world = World { saved: BTreeMap::new(), ..world.clone() };
+        let mut world = World { saved: BTreeMap::new(), checked: None, ..world.clone() };
         let names: Vec<_> = world.wanted.spec.hosts().map(|(name, ..)| name.to_owned()).collect();
         for name in &names {
             let facts = world.facts(name);

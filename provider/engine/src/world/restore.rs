@@ -9,11 +9,17 @@ use super::{Extent, NOW, World, fresh_machine};
 use crate::check::check;
 use crate::observed::{AddonState, ApiFacts, ApiState, BegunRestore, HostState, NodeFacts};
 use crate::plan::{Action, plan_with_addons};
-use crate::restore::{is_abandoned, is_remembered, key_of, latest, remembered};
+use crate::restore::{has_data_of, is_abandoned, is_remembered, key_of, latest, remembered};
 
 impl World {
     fn is_remembered(&mut self, host: &str, what: &str) -> bool {
         self.facts(host).marker.as_ref().is_some_and(|marker| is_remembered(marker, what))
+    }
+
+    pub(super) fn prepare_restore(&mut self, host: &str, what: &str, extent: Extent) {
+        if extent == Extent::Whole && !self.is_remembered(host, what) {
+            self.checked = Some(host.to_owned());
+        }
     }
 
     pub(super) fn stop_control_plane(&mut self, host: &str, what: &str, extent: Extent) {
@@ -50,8 +56,9 @@ impl World {
             assert!(!(runs && is_old), "etcd is restored on {host} while {name} runs with the old data");
         }
         let begun = BegunRestore { what: what.to_owned(), replaced: extent >= Extent::Middle };
-        let has_data = self.facts(host).restore.as_ref().is_some_and(|it| it.replaced && it.what == what);
-        if !has_data {
+        if !has_data_of(self.facts(host), what) {
+            let is_own = self.wanted.spec.restore.as_ref().is_some_and(|restore| restore.survivor.is_some());
+            assert!(is_own || self.checked.as_deref() == Some(host), "{what} was not checked on {host}");
             self.facts(host).restore = Some(begun);
         }
         if extent >= Extent::Late {
@@ -74,6 +81,7 @@ impl World {
             self.api().nodes.retain(|name, _| wanted.host(name).is_some());
             self.remember_restore(host, what);
             self.facts(host).restore = None;
+            self.checked = None;
         }
     }
 
@@ -184,6 +192,19 @@ fn a_restore_comes_to_its_end_whatever_stops_it() {
             is_as_at_the_snapshot(&world);
             same_cluster(&world, &end, &what);
         }
+    }
+}
+
+/// Whatever is wrong with a snapshot must be found while the cluster still works.
+#[test]
+fn nothing_stops_before_the_snapshot_was_checked() {
+    for before in before_restores() {
+        let plan = create(&before);
+        let stage = |is_it: fn(&Action) -> bool| {
+            plan.stages.iter().position(|stage| stage.lanes.iter().flatten().any(is_it)).unwrap()
+        };
+        let checked = stage(|action| matches!(action, Action::PrepareRestore { .. }));
+        assert!(checked < stage(|action| matches!(action, Action::StopControlPlane { .. })), "{plan}");
     }
 }
 

@@ -4,9 +4,8 @@
 # into its database: a copy of the database alone would lack that where etcd was not ended in good order.
 # The data before are kept as /var/lib/etcd/before-restore, until the next restore.
 # Functions: control_plane_health, etcd_tools, static_pods.
-# Variables: WHAT (what is restored), SNAPSHOT (path of the snapshot; empty for the data of this host), PARTS (paths of the
-#   parts from which the snapshot is put together first, one per line; may be empty), SHA256 (of the snapshot), API_PORT
-#   (of the API server on this host).
+# Variables: WHAT (what is restored), SNAPSHOT (path of the snapshot; empty for the data of this host), SHA256 (of the
+#   snapshot), API_PORT (of the API server on this host).
 # Leaves behind: a running control plane; /etc/kubernetes/kubeone-restore until end_restore.sh. Safe to run twice: what was
 #   cut off is completed, and data that were put in place once are not put in place again.
 
@@ -64,9 +63,8 @@ make_data() {
     source=$build/own.db
     read_own_data "$build/own" "$source"
   else
-    put_together "$SNAPSHOT" "$PARTS"
     verify "$SNAPSHOT" "$SHA256"
-    make_room "$data" $(($(stat --format=%s "$SNAPSHOT") * 2 + 268435456))
+    make_room_for "$data" "$SNAPSHOT"
   fi
   new_member "$source" "$build/data" "$(of_manifest '- --name=')" \
     "$(of_manifest '- --initial-advertise-peer-urls=')" "$(highest_revision)"

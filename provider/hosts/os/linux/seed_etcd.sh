@@ -2,8 +2,8 @@
 # lost. Nodes and their heartbeats are taken out of them: none of those machines is there any more, and new ones of the
 # same names must not be taken for them.
 # Functions: etcd_tools.
-# Variables: KUBERNETES_VERSION, SNAPSHOT (path of the snapshot), PARTS (paths of the parts from which it is put together
-#   first, one per line), SHA256 (of the snapshot), NODE (its name), PEER_URL (of the member of etcd).
+# Variables: KUBERNETES_VERSION, SNAPSHOT (path of the snapshot), SHA256 (of the snapshot), NODE (its name), PEER_URL
+#   (of the member of etcd).
 # Leaves behind: /var/lib/etcd/member. Safe to run twice: each run makes it anew. It refuses a host whose etcd runs.
 
 data=/var/lib/etcd
@@ -24,11 +24,10 @@ if ! ctr --namespace k8s.io images list --quiet | grep --quiet --line-regexp --f
   ctr --namespace k8s.io images pull --hosts-dir /etc/containerd/certs.d "$image" >/dev/null
 fi
 mount_tools "$image"
-put_together "$SNAPSHOT" "$PARTS"
 verify "$SNAPSHOT" "$SHA256"
 mkdir -p "$data"
 chmod 700 "$data"
-make_room "$data" $(($(stat --format=%s "$SNAPSHOT") * 2 + 268435456))
+make_room_for "$data" "$SNAPSHOT"
 rm -rf "$build" "$data/member"
 mkdir "$build"
 new_member "$SNAPSHOT" "$build/data" "$NODE" "$PEER_URL" 0

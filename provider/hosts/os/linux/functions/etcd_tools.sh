@@ -80,20 +80,13 @@ revision_of() {
   printf '%d' "$((revision))"
 }
 
-# put_together FILE PARTS: makes a file of the parts in which it was sent, one path per line, unless it is there.
-put_together() {
-  local part
-  if [[ -z $2 || -e $1 ]]; then return; fi
-  while read -r part; do cat "$part"; done <<<"$2" >"$1.new"
-  mv "$1.new" "$1"
-}
-
 # verify FILE SHA256: fails when the content is another one.
 verify() {
   local found
   found=$(sha256sum <"$1")
   if [[ ${found%% *} != "$2" ]]; then
-    printf '%s is damaged: its SHA-256 is %s, and not %s\n' "$1" "${found%% *}" "$2" >&2
+    printf '%s is damaged: its SHA-256 is %s, and not %s; use another snapshot, or a copy of this one\n' "$1" \
+      "${found%% *}" "$2" >&2
     return 1
   fi
 }
@@ -103,7 +96,13 @@ make_room() {
   local free
   free=$(df --output=avail --block-size=1 "$1" | tail -n 1)
   if ((free < $2)); then
-    printf 'the file system of %s has %d bytes left, and %d are needed; nothing was changed\n' "$1" "$free" "$2" >&2
+    printf 'the file system of %s has %d bytes left, and %d are needed: make room there and apply again\n' "$1" "$free" \
+      "$2" >&2
     return 1
   fi
+}
+
+# make_room_for FOLDER SNAPSHOT: the same, for data of etcd that are made of a snapshot.
+make_room_for() {
+  make_room "$1" $(($(stat --format=%s "$2") * 2 + 268435456))
 }
