@@ -4,9 +4,10 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use kubeone_spec::Secret;
+use kubeone_spec::{ClusterSpec, FieldPath, Finding, Restore, RestoreSource, Secret};
 
 use crate::bundle::{Identity, IdentityError};
+use crate::plan::{Action, Plan};
 
 /// What there is on the machine that runs Terraform. Nothing of it is read before it is needed.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +39,27 @@ impl LocalMachine {
         Ok(home.join(rest.trim_start_matches(['/', '\\'])))
     }
 
+    /// A warning where a plan restores from a file that is not there. No error: it may come before the apply needs it, and
+    /// that stops nothing before it has read the file.
+    pub fn missing_copy(&self, spec: &ClusterSpec, plan: &Plan) -> Option<Finding> {
+        let Some(RestoreSource::Local(file)) = spec.restore.as_ref().and_then(Restore::source) else { return None };
+        let path = self.path(&file.to_string_lossy()).ok()?;
+        let needs_it = |action: &Action| {
+            matches!(
+                action,
+                Action::PrepareRestore { from: Some(_), .. } | Action::InitControlPlane { restore: Some(_), .. }
+            )
+        };
+        if !plan.actions().any(needs_it) || !path.try_exists().is_ok_and(|exists| !exists) {
+            return None;
+        }
+        Some(Finding::warning(
+            FieldPath::root("restore").field("snapshot"),
+            format!("there is no file `{}` on the machine that runs Terraform", path.display()),
+            "The apply needs it, and ends without having stopped anything if it is not there by then.",
+        ))
+    }
+
     /// All keys that open encrypted copies; none when the user has named none.
     pub fn identities(&self) -> Result<Vec<Identity>, LocalError> {
         let mut keys = Vec::new();
@@ -63,6 +85,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::plan::Stage;
 
     #[test]
     fn a_tilde_is_the_home_folder() {
@@ -70,6 +93,26 @@ mod tests {
         assert_eq!(local.path("~/copies").unwrap(), PathBuf::from("/home/ann/copies"));
         assert_eq!(local.path("/copies").unwrap(), PathBuf::from("/copies"));
         assert!(LocalMachine::default().path("~/copies").is_err());
+    }
+
+    #[test]
+    fn a_copy_that_is_not_there_is_told_of_when_it_is_needed() {
+        const NAME: &str = "prod-20260102T030405Z-r7-v1.36.3";
+        let home = TempDir::new().unwrap();
+        let local = LocalMachine { home: Some(home.path().to_owned()), ..LocalMachine::default() };
+        let spec = serde_json::from_value(serde_json::json!({
+            "name": "prod", "kubernetes_version": "1.36.3", "api_endpoint": { "host": "10.0.0.1" },
+            "control_plane": { "cp-1": { "address": "10.0.0.1" } }, "restore": { "snapshot": format!("~/{NAME}.age") },
+        }))
+        .unwrap();
+        let begins =
+            Action::PrepareRestore { host: "cp-1".to_owned(), what: NAME.to_owned(), from: Some("x".to_owned()) };
+        let plan = |actions| Plan { stages: vec![Stage { title: String::new(), lanes: vec![actions] }] };
+        let told = |actions| local.missing_copy(&spec, &plan(actions)).map(|finding| finding.summary);
+        assert_eq!(told(vec![Action::AwaitApi]), None);
+        assert!(told(vec![begins.clone()]).is_some_and(|summary| summary.contains(NAME)));
+        fs::write(home.path().join(format!("{NAME}.age")), "").unwrap();
+        assert_eq!(told(vec![begins]), None);
     }
 
     #[test]

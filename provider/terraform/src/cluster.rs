@@ -60,7 +60,7 @@ impl Resource for ClusterResource {
     }
 
     async fn plan(&self, request: PlanRequest) -> PlanResponse {
-        plan::plan(&request).unwrap_or_else(PlanResponse::from)
+        plan::plan(&request, &self.local.machine()).unwrap_or_else(PlanResponse::from)
     }
 
     async fn import(&self, request: ImportRequest) -> ImportResponse {

@@ -1,6 +1,6 @@
-//! What Terraform's plan shows. Pure: it works from the settings and the last observation and reaches no host.
+//! What Terraform's plan shows. It works from the settings and the last observation and reaches no host.
 
-use kubeone_engine::{Action, Observed, Plan, Wanted, check, imported_prior, plan_create_or_update};
+use kubeone_engine::{Action, LocalMachine, Observed, Plan, Wanted, check, imported_prior, plan_create_or_update};
 use kubeone_spec::{ClusterSpec, FieldPath, Finding, HostSpec, Severity, Step, validate_cluster};
 use tfplugin::plan::mark_unknown;
 use tfplugin::{AttributePath, Diagnostic, Diagnostics, PlanRequest, PlanResponse, Value};
@@ -12,7 +12,7 @@ use crate::kubeconfig::in_state;
 use crate::model::CLUSTER;
 use crate::{encode, private};
 
-pub(super) fn plan(request: &PlanRequest) -> Result<PlanResponse, Diagnostics> {
+pub(super) fn plan(request: &PlanRequest, local: &LocalMachine) -> Result<PlanResponse, Diagnostics> {
     if request.is_destroy() {
         refuse_if_protected(&decode(&CLUSTER, &request.prior_state)?.settings)?;
         return Ok(PlanResponse { private: request.prior_private.clone(), ..PlanResponse::default() });
@@ -25,7 +25,7 @@ pub(super) fn plan(request: &PlanRequest) -> Result<PlanResponse, Diagnostics> {
     if errors.has_errors() {
         return Err(errors);
     }
-    if request.is_create() { create(&wanted, request) } else { update(&wanted, request) }
+    if request.is_create() { create(&wanted, request, local) } else { update(&wanted, request, local) }
 }
 
 pub(super) fn refuse_if_protected(prior: &ClusterSpec) -> Result<(), Diagnostic> {
@@ -41,7 +41,12 @@ pub(super) fn refuse_if_protected(prior: &ClusterSpec) -> Result<(), Diagnostic>
     .at(crate::path::to_attribute_path(&path)))
 }
 
-fn create(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanResponse, Diagnostics> {
+fn create(
+    wanted: &Decoded<ClusterSpec>,
+    request: &PlanRequest,
+    local: &LocalMachine,
+) -> Result<PlanResponse, Diagnostics> {
+    let mut diagnostics = Diagnostics::default();
     let mut planned = request.proposed_state.clone();
     mark_unknown(&mut planned, ["id", "endpoint", "ca_certificate", "nodes", "planned_steps"]);
     let api = FieldPath::root("api_endpoint");
@@ -55,13 +60,18 @@ fn create(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanRe
         if refused.has_errors() {
             return Err(refused);
         }
+        diagnostics.extend(from_findings(local.missing_copy(&settings.spec, &plan)));
         planned.set(&"planned_steps".into(), Value::list(plan.lines()));
     }
     in_state::plan(&mut planned, wanted, None);
-    Ok(PlanResponse { planned_state: planned, ..PlanResponse::default() })
+    Ok(PlanResponse { planned_state: planned, diagnostics, ..PlanResponse::default() })
 }
 
-fn update(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanResponse, Diagnostics> {
+fn update(
+    wanted: &Decoded<ClusterSpec>,
+    request: &PlanRequest,
+    local: &LocalMachine,
+) -> Result<PlanResponse, Diagnostics> {
     let mut prior = decode::<ClusterSpec>(&CLUSTER, &request.prior_state)?.settings;
     let is_imported = private::is_imported(&request.prior_private);
     if is_imported {
@@ -84,6 +94,7 @@ fn update(wanted: &Decoded<ClusterSpec>, request: &PlanRequest) -> Result<PlanRe
             let observed = observed.for_change(&change);
             let plan = plan_create_or_update(&change, &observed);
             let mut found = check(&change, &plan, &observed);
+            found.extend(local.missing_copy(&change.spec, &plan));
             let asks_for_nothing = prior == wanted.settings && !is_imported;
             if asks_for_nothing && !prior.deletion.protection && is_about_the_cluster_alone(&found) {
                 found.iter_mut().for_each(only_tell);

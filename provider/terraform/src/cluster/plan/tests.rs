@@ -3,9 +3,13 @@
 use kubeone_engine::{ApiFacts, ApiState, HostFacts, HostState, Marker, NodeFacts, Observed};
 use tfplugin::{AttributePath, PlanRequest, PlanResponse, Value};
 
-use super::plan;
+use super::LocalMachine;
 use crate::private;
 use crate::testing::{config, host, node_settings, state};
+
+fn plan(request: &PlanRequest) -> Result<PlanResponse, tfplugin::Diagnostics> {
+    super::plan(request, &LocalMachine::default())
+}
 
 fn create(change: impl FnOnce(&mut Value)) -> PlanResponse {
     let mut config = config();
@@ -313,6 +317,8 @@ fn a_cluster_is_not_made_from_a_plain_snapshot() {
     let response = with(format!("./{SNAPSHOT}.age")).unwrap();
     let shown = steps(&response);
     assert!(shown.iter().any(|step| step.ends_with(&format!("from snapshot {SNAPSHOT}"))), "{shown:?}");
+    let told: Vec<_> = response.diagnostics.iter().map(|it| it.summary.as_str()).collect();
+    assert_eq!(told, [format!("there is no file `./{SNAPSHOT}.age` on the machine that runs Terraform")]);
 }
 
 /// What was last seen of the machines before says nothing of whether they are lost.
