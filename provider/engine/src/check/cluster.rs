@@ -17,7 +17,7 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec
     findings.extend(unknown_version(spec));
     findings.extend(silent_api(wanted, plan, observed));
     if let Some(api) = observed.api_facts() {
-        findings.extend(changed_roles(spec, api));
+        findings.extend(changed_roles(wanted, observed, api));
     }
     findings
 }
@@ -72,8 +72,10 @@ fn silent_api(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Option<Findi
     ))
 }
 
-fn changed_roles(spec: &ClusterSpec, api: &ApiFacts) -> Vec<Finding> {
-    let hosts = spec.hosts().filter_map(|(name, role, _)| Some((name, role, api.nodes.get(name)?)));
+/// The Node of a host that is no finished one may lack its role only because kubeadm was cut off, which is done again then.
+fn changed_roles(wanted: &Wanted, observed: &Observed, api: &ApiFacts) -> Vec<Finding> {
+    let hosts = wanted.spec.hosts().filter(|(name, ..)| standing(wanted, observed, name) != Standing::Begun);
+    let hosts = hosts.filter_map(|(name, role, _)| Some((name, role, api.nodes.get(name)?)));
     let changed = hosts.filter(|(_, role, node)| node.control_plane != (*role == Role::ControlPlane));
     changed
         .map(|(name, role, _)| {

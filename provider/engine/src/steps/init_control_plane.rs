@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kubeone_hosts::{Host, Os};
+use kubeone_kubernetes::Cluster;
 use kubeone_spec::{HostSpec, KubernetesVersion, Restore, RestoreSource, Role};
 
 use super::send_snapshot::{open, send};
@@ -44,7 +45,7 @@ pub(crate) async fn run(
     let mut marker = Marker::claim(cx.spec, &facts)?;
 
     let present = facts.kubernetes.any();
-    let made = present && came_to_its_end(cx, &facts, copy.as_ref()).await;
+    let made = present && came_to_its_end(cx, name, &facts, copy.as_ref()).await;
     if !made {
         if present {
             if marker.uid.is_some() {
@@ -84,19 +85,30 @@ pub(crate) async fn run(
 }
 
 /// Whether an earlier `kubeadm init` on this host did all its work, so that only our own part is left.
-async fn came_to_its_end(cx: &Cx<'_>, facts: &HostFacts, copy: Option<&Bundle>) -> bool {
+async fn came_to_its_end(cx: &Cx<'_>, name: &str, facts: &HostFacts, copy: Option<&Bundle>) -> bool {
     if !(facts.kubelet_active && facts.kubernetes.admin_conf) {
         return false;
     }
     // Not the shared connection: if this cluster is given up, that one must not remember its CA.
     let Ok(cluster) = observe::connect(cx.wanted, cx.hosts).await else { return false };
-    // One that began without the data that are to be restored is another cluster.
     if let Some(copy) = copy
-        && cluster.uid(EARLIER_RUN_PATIENCE).await.is_ok_and(|uid| uid != copy.snapshot.cluster_uid)
+        && !has_made_its_node(&cluster, name, copy).await
     {
         return false;
     }
     cluster.missing(EARLIER_RUN_PATIENCE).await.is_ok_and(|missing| missing.is_empty())
+}
+
+/// Whether the cluster has the data of the copy and, which is not among them, this control plane: kubeadm marks its Node
+/// near its end, while all else that it makes came with the data.
+async fn has_made_its_node(cluster: &Cluster, name: &str, copy: &Bundle) -> bool {
+    // One that began without the data that are to be restored is another cluster.
+    let is_same = cluster.uid(EARLIER_RUN_PATIENCE).await.is_ok_and(|uid| uid == copy.snapshot.cluster_uid);
+    is_same
+        && cluster
+            .nodes(EARLIER_RUN_PATIENCE)
+            .await
+            .is_ok_and(|nodes| nodes.get(name).is_some_and(|node| node.control_plane))
 }
 
 /// The copy that the settings name, with the keys of the cluster.
@@ -135,4 +147,45 @@ async fn seed(
         .var("PEER_URL", etcd::peer_url(host_spec));
     host.run_unit(RESTORE_UNIT, &seed).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use kubeone_kubernetes::FakeApi;
+    use serde_json::json;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_init_with_restored_data_is_done_when_its_node_is_a_control_plane() {
+        let home = TempDir::new().unwrap();
+        let path = home.path().join("x.db");
+        let sha256 = "3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7";
+        let description = json!({
+            "name": "x", "cluster": "prod", "cluster_uid": "uid", "host": "cp-1", "cause": { "trigger": "a" },
+            "taken_at": "2026-01-02T03:04:05Z", "revision": 7, "size": 4, "sha256": sha256,
+            "kubernetes_version": "1.35.4", "etcd_version": "3.6.6-0",
+        });
+        std::fs::write(&path, "data").unwrap();
+        std::fs::write(path.with_extension("json"), description.to_string()).unwrap();
+        let copy = crate::bundle::open(&path, &[]).unwrap();
+        let role = json!({ "node-role.kubernetes.io/control-plane": "" });
+        for (uid, labels, expected) in [
+            ("uid", Some(role.clone()), true),
+            ("uid", Some(json!({})), false),
+            ("uid", None, false),
+            ("other", Some(role), false),
+        ] {
+            let api = FakeApi::new();
+            let namespace = json!({ "metadata": { "name": "kube-system", "uid": uid } });
+            api.expect("GET /api/v1/namespaces/kube-system", 200, &namespace);
+            if uid == "uid" {
+                let nodes: Vec<_> =
+                    labels.iter().map(|labels| json!({ "metadata": { "name": "cp-1", "labels": labels } })).collect();
+                api.expect("GET /api/v1/nodes", 200, &json!({ "metadata": {}, "items": nodes }));
+            }
+            assert_eq!(has_made_its_node(&api.cluster(), "cp-1", &copy).await, expected, "{uid} {labels:?}");
+        }
+    }
 }

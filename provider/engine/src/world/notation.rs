@@ -259,6 +259,7 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
         "no etcd member" => world.members.retain(|member| member.name != name),
         "its etcd does not answer" => world.facts(name).kubernetes.static_pods.retain(|pod| pod != "etcd"),
         "not ready" => world.api().nodes.get_mut(name).unwrap().ready = false,
+        "its Node has no role" => world.api().nodes.get_mut(name).unwrap().control_plane = false,
         "its Node deleted" => _ = world.api().nodes.remove(name),
         "made by hand" => world.made_by_hand(name),
         "machine replaced" => *world.facts(name) = fresh_machine(name),
