@@ -14,7 +14,8 @@ pub(crate) use client::client_config;
 use kubeone_spec::{ClusterSpec, HostSpec, KubernetesVersion, Role, Secret};
 pub(crate) use pin::public_key_pin;
 pub(crate) use running::{
-    advertised_endpoint, encryption_configuration, images_config, upgrade_config, with_names, with_orderly_shutdown,
+    advertised_endpoint, encryption_configuration, images_config, named_files, upgrade_config, with_names,
+    with_orderly_shutdown,
 };
 use serde_saphyr::to_string as to_yaml;
 use types::{

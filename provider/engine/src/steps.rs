@@ -71,9 +71,10 @@ async fn await_earlier(host: &dyn Host, unit: &str) -> Result<(), StepError> {
     }
 }
 
-/// Takes Kubernetes off a host, down to what was there before `kubeadm init` or `join`.
-async fn clean_node(host: &dyn Host, os: &Os) -> Result<(), StepError> {
-    host.run_unit(RESET_UNIT, &os.script("reset_node")?).await?;
+/// Takes Kubernetes off a host, down to what was there before `kubeadm init` or `join`. On a node that joins its cluster
+/// again, what others put beside kubeadm's files stays.
+async fn clean_node(host: &dyn Host, os: &Os, joins_again: bool) -> Result<(), StepError> {
+    host.run_unit(RESET_UNIT, &os.script("reset_node")?.var("JOINS_AGAIN", joins_again)).await?;
     Ok(())
 }
 

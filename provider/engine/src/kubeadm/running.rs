@@ -20,12 +20,45 @@ pub(crate) fn advertised_endpoint(manifest: &str) -> Option<SocketAddr> {
     value.trim().trim_matches('"').parse().ok()
 }
 
+const ENCRYPTION: &str = "encryption-provider-config";
+/// What kubeadm makes in its folder of certificates, as far as an API server uses it.
+const OWN_PKI: [&str; 8] = [
+    "ca",
+    "sa",
+    "apiserver",
+    "apiserver-kubelet-client",
+    "apiserver-etcd-client",
+    "front-proxy-ca",
+    "front-proxy-client",
+    "etcd/ca",
+];
+
 /// The file that says how Secrets are encrypted at rest, if they are.
 pub(crate) fn encryption_configuration(manifest: &str) -> Option<&str> {
-    let value = manifest.lines().find_map(|line| {
-        line.trim().trim_start_matches("- ").trim_matches(['"', '\'']).strip_prefix("--encryption-provider-config=")
-    })?;
-    Some(value.trim_matches(['"', '\'']))
+    arguments(manifest).find_map(|(name, value)| (name == ENCRYPTION).then_some(value))
+}
+
+/// Files with settings that the arguments of an API server name and kubeadm does not make: how Secrets are encrypted, and
+/// what lies beside kubeadm's own files, such as a policy for audits.
+pub(crate) fn named_files(manifest: &str) -> Vec<&str> {
+    let is_own = |path: &str| {
+        let name = path.strip_prefix("/etc/kubernetes/pki/").and_then(|name| name.rsplit_once('.'));
+        name.is_some_and(|(name, _)| OWN_PKI.contains(&name))
+    };
+    let is_file = |name: &str| name.ends_with("-file") || name.ends_with("-config");
+    let named = arguments(manifest).filter(|(name, path)| {
+        *name == ENCRYPTION || is_file(name) && path.starts_with("/etc/kubernetes/") && !is_own(path)
+    });
+    named.map(|(_, path)| path).collect()
+}
+
+/// Name and value of each argument in a manifest.
+fn arguments(manifest: &str) -> impl Iterator<Item = (&str, &str)> {
+    manifest.lines().filter_map(|line| {
+        let argument = line.trim().trim_start_matches("- ").trim_matches(['"', '\'']).strip_prefix("--")?;
+        let (name, value) = argument.split_once('=')?;
+        Some((name, value.trim_matches(['"', '\''])))
+    })
 }
 
 /// What kubeadm's phases need to write the manifests of a control plane anew, in another version.

@@ -179,3 +179,32 @@ fn the_cluster_remembers_the_names_of_api_servers() {
     assert_eq!(with_names(&changed, &names).unwrap(), None);
     assert_eq!(with_names("kubernetesVersion: v1.35.4\n", &[]).unwrap(), None);
 }
+
+#[test]
+fn files_of_others_are_found_in_the_arguments_of_an_api_server() {
+    let manifest = r#"
+    - kube-apiserver
+    - --admission-control-config-file=/etc/kubernetes/admission/config.yaml
+    - --audit-log-path=/etc/kubernetes/audit.log
+    - "--audit-policy-file=/etc/kubernetes/pki/audit.yaml"
+    - --client-ca-file=/etc/kubernetes/pki/ca.crt
+    - --encryption-provider-config=/var/lib/secrets.yaml
+    - --etcd-cafile=/etc/kubernetes/pki/etcd/ca.crt
+    - --oidc-ca-file=/etc/ssl/certs/ca-certificates.crt
+    - --proxy-client-cert-file=/etc/kubernetes/pki/front-proxy-client.crt
+    - --requestheader-client-ca-file=/etc/kubernetes/pki/front-proxy-ca.crt
+    - --service-account-key-file=/etc/kubernetes/pki/sa.pub
+    - --service-account-key-file=/etc/kubernetes/pki/sa-before.pub
+    - --service-account-signing-key-file=/etc/kubernetes/pki/sa.key
+    - --tls-cert-file=/etc/kubernetes/pki/apiserver.crt
+    - --tls-private-key-file=/etc/kubernetes/pki/apiserver.key
+"#;
+    let expected = [
+        "/etc/kubernetes/admission/config.yaml",
+        "/etc/kubernetes/pki/audit.yaml",
+        "/var/lib/secrets.yaml",
+        "/etc/kubernetes/pki/sa-before.pub",
+    ];
+    assert_eq!(named_files(manifest), expected);
+    assert_eq!(encryption_configuration(manifest), Some("/var/lib/secrets.yaml"));
+}

@@ -52,7 +52,7 @@ pub(crate) async fn run(
                 let reason = "the host carries a cluster that was finished once and does not answer now".to_owned();
                 return Err(StepError::Refused { reason });
             }
-            clean_node(host, &os).await?;
+            clean_node(host, &os, false).await?;
         }
         if let Some(copy) = &copy {
             seed(cx, host, &os, (name, host_spec), version, copy).await?;

@@ -30,6 +30,8 @@ struct Newcomer<'a> {
     host: &'a dyn Host,
     os: Os,
     facts: HostFacts,
+    /// Whether it was a node of the cluster before.
+    joins_again: bool,
 }
 
 pub(super) async fn run(cx: &Cx<'_>, name: &str, role: Role) -> Result<Outcome, StepError> {
@@ -37,7 +39,8 @@ pub(super) async fn run(cx: &Cx<'_>, name: &str, role: Role) -> Result<Outcome, 
     await_earlier(host, JOIN_UNIT).await?;
     let facts = observe_host(host).await?;
     let mut marker = Marker::claim(cx.spec, &facts)?;
-    let newcomer = Newcomer { name, role, spec: host_spec(cx, name)?, host, os: os_of(&facts)?, facts };
+    let joins_again = marker.uid.is_some();
+    let newcomer = Newcomer { name, role, spec: host_spec(cx, name)?, host, os: os_of(&facts)?, facts, joins_again };
 
     let cluster = cx.cluster().await?;
     let uid = unless_cancelled(cx, cluster.await_api(API_DEADLINE)).await?;
@@ -53,6 +56,7 @@ pub(super) async fn run(cx: &Cx<'_>, name: &str, role: Role) -> Result<Outcome, 
         marker.restored.clone_from(&peer.restored);
         clear_way(cx, cluster, &newcomer, nodes.contains_key(name), &uid).await?;
         host.write_all(&peer.pki).await?;
+        bring_named_files(host, &peer).await?;
         configure_node::set_before_start(host, &newcomer.os, newcomer.spec, &newcomer.facts).await?;
         join(cx, cluster, &newcomer, &peer).await?;
         Outcome::Done
@@ -99,7 +103,7 @@ async fn clear_way(
         }
     }
     if newcomer.facts.kubernetes.any() || newcomer.facts.kubelet_active {
-        clean_node(newcomer.host, &newcomer.os).await?;
+        clean_node(newcomer.host, &newcomer.os, newcomer.joins_again).await?;
     }
     if has_node {
         cluster.delete_node(newcomer.name).await?;
@@ -107,8 +111,21 @@ async fn clear_way(
     Ok(())
 }
 
+/// What the arguments of API servers name, where the host lacks it: nobody else brings it before its own one starts.
+async fn bring_named_files(host: &dyn Host, peer: &Peer<'_>) -> Result<(), StepError> {
+    if peer.named_files.is_empty() {
+        return Ok(());
+    }
+    let paths: Vec<_> = peer.named_files.iter().map(|file| file.path.as_path()).collect();
+    let present = host.read_all(&paths).await?;
+    let lacks = peer.named_files.iter().zip(present).filter(|(_, present)| present.is_none());
+    let missing: Vec<_> = lacks.map(|(file, _)| file.clone()).collect();
+    host.write_all(&missing).await?;
+    Ok(())
+}
+
 async fn join(cx: &Cx<'_>, cluster: &Cluster, newcomer: &Newcomer<'_>, peer: &Peer<'_>) -> Result<(), StepError> {
-    let Newcomer { name, role, spec, host, os, facts } = newcomer;
+    let Newcomer { name, role, spec, host, os, facts, .. } = newcomer;
     let pin = kubeadm::public_key_pin(peer.ca_certificate.expose())?;
     let token = cluster.create_bootstrap_token(TOKEN_LIFETIME).await?;
     let joined = async {

@@ -9,7 +9,7 @@ use kubeone_spec::{Role, Secret};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::observed::{EtcdMember, Marker};
-use crate::{etcd, marker};
+use crate::{etcd, kubeadm, marker};
 
 const CA_CERTIFICATE: &str = "/etc/kubernetes/pki/ca.crt";
 /// What all control planes share. From these, kubeadm makes the rest on each host.
@@ -29,6 +29,8 @@ pub(super) struct Peer<'a> {
     pub ca_certificate: Secret<Vec<u8>>,
     /// What a new control plane must hold before kubeadm comes to it; empty for a worker.
     pub pki: Vec<RemoteFile>,
+    /// What else the arguments of its API server name, as on all control planes; empty for a worker.
+    pub named_files: Vec<RemoteFile>,
     /// The last restore of the cluster, as its marker remembers it.
     pub restored: Option<String>,
 }
@@ -57,8 +59,11 @@ pub(super) async fn finished_control_plane<'a>(
         };
         match read(host, wanted).await {
             Ok(Some((ca_certificate, files))) => {
-                let pki = if role == Role::ControlPlane { files } else { Vec::new() };
-                return Ok(Peer { host, ca_certificate, pki, restored: marker.restored });
+                let (pki, named_files) = match role {
+                    Role::ControlPlane => (files, named_files(host).await?),
+                    Role::Worker => (Vec::new(), Vec::new()),
+                };
+                return Ok(Peer { host, ca_certificate, pki, named_files, restored: marker.restored });
             }
             Ok(None) => reason = format!("`{name}` lacks some of the keys and certificates that control planes share"),
             Err(error) => reason = error.to_string(),
@@ -124,4 +129,14 @@ async fn read(
     let Some(ca_certificate) = contents.first().cloned() else { return Ok(None) };
     let files = wanted.iter().map(Path::new).zip(contents).map(|(path, content)| shared_file(path, content));
     Ok(Some((ca_certificate, files.collect())))
+}
+
+/// Those that are there.
+async fn named_files(host: &dyn Host) -> Result<Vec<RemoteFile>, StepError> {
+    let Some(manifest) = host.read(Path::new(kubeadm::API_SERVER_MANIFEST)).await? else { return Ok(Vec::new()) };
+    let manifest = String::from_utf8_lossy(manifest.expose()).into_owned();
+    let paths: Vec<_> = kubeadm::named_files(&manifest).into_iter().map(Path::new).collect();
+    let contents = host.read_all(&paths).await?;
+    let files = paths.into_iter().zip(contents).filter_map(|(path, content)| Some(shared_file(path, content?)));
+    Ok(files.collect())
 }

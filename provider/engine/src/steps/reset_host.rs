@@ -35,7 +35,7 @@ pub(super) async fn reset(cx: &Cx<'_>, host: &dyn Host, facts: &HostFacts, marke
         await_earlier(host, unit).await?;
     }
     let os = os_of(facts)?;
-    clean_node(host, &os).await?;
+    clean_node(host, &os, false).await?;
 
     let ours = |name: &&str| cx.spec.deletion.remove_packages && !marker.packages_kept.iter().any(|kept| kept == name);
     let packages: Vec<&str> = facts.packages.named().map(|(name, _)| name).into_iter().filter(ours).collect();

@@ -306,11 +306,13 @@ async fn a_half_done_control_plane_is_cleaned_before_it_joins_again() {
             read /etc/kubernetes/pki/front-proxy-ca.key
             read /etc/kubernetes/pki/etcd/ca.crt
             read /etc/kubernetes/pki/etcd/ca.key
+            read /etc/kubernetes/manifests/kube-apiserver.yaml
             read /etc/kubeone/cluster.json
             run os/linux/etcd_members.sh
             run os/linux/remove_etcd_member.sh
         "#]],
     );
+    assert_eq!(variable(&fakes["cp-2"], "os/linux/reset_node.sh", "JOINS_AGAIN"), "false");
     assert_eq!(variable(&fakes["cp-1"], "os/linux/remove_etcd_member.sh", "MEMBER_ID"), "31");
     for name in ["ca.key", "sa.key", "front-proxy-ca.key", "etcd/ca.key"] {
         assert_eq!(fakes["cp-2"].file(format!("/etc/kubernetes/pki/{name}")).unwrap().mode, 0o600, "{name}");

@@ -38,11 +38,13 @@ start_components() {
 }
 
 join_control_plane() {
-  local components began
+  local components began name
   kubeadm join phase preflight --config "$config"
   kubeadm join phase control-plane-prepare all --config "$config"
   mkdir "$held"
-  mv /etc/kubernetes/manifests/*.yaml "$held"
+  for name in kube-apiserver kube-controller-manager kube-scheduler; do
+    mv "/etc/kubernetes/manifests/$name.yaml" "$held"
+  done
   start_components &
   components=$!
   # kubeadm would look for manifests that have not been given back yet; whether all is well is awaited here.

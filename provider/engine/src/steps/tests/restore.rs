@@ -313,6 +313,47 @@ async fn a_restore_is_completed_with_the_data_that_are_in_place() {
     assert_eq!(remembers(&fakes["cp-1"]), WHAT);
 }
 
+/// An adopted cluster whose API servers need files that kubeadm does not make.
+#[tokio::test]
+async fn who_joins_again_keeps_what_is_not_kubeadms_and_gets_what_it_lacks() {
+    let restored = |when: &str| {
+        let restored = format!("{when} {WHAT}");
+        json!({ "cluster": "prod", "uid": UID, "provider_version": "0.1.0", "restored": restored }).to_string()
+    };
+    let facts = json!({
+        "marker": restored("2025-01-01T00:00:00Z"), "kubelet_active": true,
+        "kubernetes": { "kubelet_conf": true, "ca_sha256": "ab", "etcd_data": true },
+    });
+    let newcomer = FakeHost::new("cp-2")
+        .answers("os/linux/observe.sh", seen(facts))
+        .answers("os/linux/reset_node.sh", "")
+        .has_file(RemoteFile::private("/etc/kubernetes/secrets.yaml", "its own"));
+    let arguments = "    - --encryption-provider-config=/etc/kubernetes/secrets.yaml\n    \
+                     - --audit-policy-file=/etc/kubernetes/audit.yaml\n    - --oidc-ca-file=/etc/kubernetes/gone.crt\n";
+    // As with any join; here the test ends, for such a CA cannot be pinned.
+    let peer = peer()
+        .has_file(RemoteFile::public("/etc/kubernetes/pki/ca.crt", "no certificate"))
+        .has_file(RemoteFile::public(crate::marker::PATH, restored("2026-01-01T00:00:00Z")))
+        .has_file(RemoteFile::private("/etc/kubernetes/manifests/kube-apiserver.yaml", arguments))
+        .has_file(RemoteFile::private("/etc/kubernetes/secrets.yaml", "the peer's"))
+        .has_file(RemoteFile::private("/etc/kubernetes/audit.yaml", "policy"))
+        .answers("os/linux/etcd_members.sh", r#"{"members":[{"ID":"1","name":"cp-1"}]}"#);
+    let (hosts, fakes) = hosts([peer, newcomer]);
+    let api = FakeApi::new();
+    expect_namespace(&api);
+    expect_nodes(&api, &[]);
+    let wanted = Wanted::new(spec());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
+    let error = join_control_plane::run(&cx, "cp-2").await.unwrap_err();
+    assert!(error.to_string().contains("CA"), "{error}");
+    let host = &fakes["cp-2"];
+    assert_eq!(variable(host, "os/linux/reset_node.sh", "JOINS_AGAIN"), "true");
+    let content = |path: &str| host.file(path).map(|file| file.content.expose().clone());
+    assert_eq!(content("/etc/kubernetes/audit.yaml"), Some(b"policy".to_vec()));
+    assert_eq!(content("/etc/kubernetes/secrets.yaml"), Some(b"its own".to_vec()));
+    assert_eq!(content("/etc/kubernetes/gone.crt"), None);
+}
+
 /// A copy as an earlier run made it, and the machine that has it and the key.
 fn encrypted_copy(uid: &str) -> (TempDir, LocalMachine) {
     let home = TempDir::new().unwrap();
