@@ -28,6 +28,7 @@ mod observe;
 mod observed;
 mod plan;
 mod prepare;
+mod quorum;
 mod renewal;
 mod repair;
 mod report;

@@ -3,13 +3,13 @@
 use kubeone_spec::{ClusterSpec, FieldPath, Finding, Role};
 
 use super::host_path;
-use crate::catalog;
 use crate::leaving::leavers;
 use crate::observed::{ApiFacts, ApiState, Observed};
 use crate::plan::{Action, Plan};
 use crate::restore::{begun, wanted_restore};
 use crate::standing::{Standing, standing};
 use crate::wanted::Wanted;
+use crate::{catalog, quorum};
 
 pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
     let spec = &wanted.spec;
@@ -60,13 +60,18 @@ fn silent_api(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Option<Findi
              planned when it answers.",
         ));
     }
+    let gone = match quorum::without_data(wanted, observed).as_slice() {
+        [] => String::new(),
+        gone => format!(" The data of etcd are gone on {}.", gone.join(", ")),
+    };
     Some(Finding::error(
         path,
         summary,
         format!(
             "The cluster exists: {} finished joining it. Nothing is planned until its API answers: too few of its \
-             control planes can be reached. Look at those that cannot. If they are lost for good, the cluster can go on with \
-             the data of one that is left: `restore = {{ survivor = … }}`.",
+             control planes can be reached and hold data of etcd.{gone} Look at those that cannot be reached. If they are \
+             lost for good, the cluster can go on with the data of one that is left, `restore = {{ survivor = … }}`, or with \
+             a snapshot, `restore = {{ snapshot = … }}`.",
             nodes.join(", ")
         ),
     ))

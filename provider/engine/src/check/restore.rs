@@ -9,10 +9,10 @@ use crate::plan::{Action, Plan};
 use crate::restore::{
     WantedRestore, begun, finished_control_planes, is_enough_for_new_machines, other_version, restorer, wanted_restore,
 };
-use crate::snapshots;
 use crate::standing::{Standing, standing};
 use crate::versions::{Way, way};
 use crate::wanted::Wanted;
+use crate::{quorum, snapshots};
 
 /// `everybody` includes the machines that leave; `observed` does not.
 pub(super) fn findings(wanted: &Wanted, plan: &Plan, everybody: &Observed, observed: &Observed) -> Vec<Finding> {
@@ -103,7 +103,7 @@ fn protection(wanted: &Wanted) -> Option<Finding> {
 /// What etcd would be restored from is not there.
 fn no_source(wanted: &Wanted, observed: &Observed, restore: &WantedRestore) -> Option<Finding> {
     if let Some(host) = restorer(wanted, observed, restore) {
-        return of_another_cluster(observed, host, restore);
+        return without_data(observed, host, restore).or_else(|| of_another_cluster(observed, host, restore));
     }
     let finding = |summary: String, detail: String| Some(Finding::error(source_path(restore), summary, detail));
     match restore.source {
@@ -120,6 +120,19 @@ fn no_source(wanted: &Wanted, observed: &Observed, restore: &WantedRestore) -> O
             )
         }
     }
+}
+
+/// While a restore is under way they are somewhere between.
+fn without_data(observed: &Observed, host: &str, restore: &WantedRestore) -> Option<Finding> {
+    let facts = observed.facts(host)?;
+    let is_survivor = matches!(restore.source, RestoreSource::Survivor(_));
+    (is_survivor && facts.restore.is_none() && !quorum::holds_data(facts)).then(|| {
+        Finding::error(
+            source_path(restore),
+            format!("{host} cannot go on with its data: there are none of etcd on it"),
+            "Name one that holds data of etcd, or restore a snapshot.",
+        )
+    })
 }
 
 /// An earlier cluster of this name may have left snapshots on the machine. Nobody trusts what it signed.

@@ -10,7 +10,7 @@ use crate::repair::{Repair, repairs};
 use crate::standing::{Standing, standing, was_reset};
 use crate::versions::{Progress, Way, api_servers, progress, way};
 use crate::wanted::Wanted;
-use crate::{addons, prepare};
+use crate::{addons, prepare, quorum};
 
 /// One control plane after the other: each may restart its member of etcd. Workers side by side.
 pub(super) fn repair_lanes(wanted: &Wanted, observed: &Observed) -> Vec<Lane> {
@@ -69,13 +69,11 @@ fn finished<'a>(wanted: &'a Wanted, observed: &'a Observed) -> impl Iterator<Ite
     names.filter(|name| standing(wanted, observed, name) == Standing::Finished)
 }
 
-/// Brings the API back. What needs it is planned when it is there. Empty when most control planes are out of reach: then
+/// Brings the API back. What needs it is planned when it is there. Empty when most of etcd is out of reach or gone: then
 /// nothing on the others helps.
 pub(super) fn without_api(wanted: &Wanted, observed: &Observed) -> Plan {
-    let unreachable = |name: &&String| matches!(standing(wanted, observed, name), Standing::Unreachable { .. });
-    let lost = wanted.spec.control_plane.keys().filter(unreachable).count();
     let mut plan = Plan::default();
-    if finished(wanted, observed).count() <= lost {
+    if !quorum::may_answer(wanted, observed) {
         return plan;
     }
     let mut lane = Lane::new();

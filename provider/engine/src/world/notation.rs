@@ -256,6 +256,7 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
             let node = world.api().nodes.get_mut(name).unwrap();
             (node.unschedulable, node.cordoned_by_us) = (true, true);
         }
+        "etcd data gone" => world.facts(name).kubernetes.etcd_data = false,
         "no etcd member" => world.members.retain(|member| member.name != name),
         "its etcd does not answer" => world.facts(name).kubernetes.static_pods.retain(|pod| pod != "etcd"),
         "not ready" => world.api().nodes.get_mut(name).unwrap().ready = false,
