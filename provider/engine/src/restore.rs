@@ -22,7 +22,7 @@ pub(crate) struct WantedRestore<'a> {
 pub(crate) fn wanted_restore<'a>(wanted: &'a Wanted, observed: &Observed) -> Option<WantedRestore<'a>> {
     let restore = wanted.spec.restore.as_ref()?;
     let (source, key) = (restore.source()?, restore.key()?);
-    let is_done = latest(wanted, observed).is_some_and(|restored| key_of(restored) == key);
+    let is_done = latest(wanted, observed).is_some_and(|restored| restore.is_done_by(key_of(restored)));
     (!is_done).then_some(WantedRestore { source, key })
 }
 

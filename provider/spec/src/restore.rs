@@ -24,6 +24,9 @@ pub struct Restore {
     pub trigger: Option<String>,
 }
 
+/// What stands in a key between what is restored and the trigger.
+const TRIGGER: &str = " (trigger `";
+
 /// From which data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestoreSource<'a> {
@@ -50,9 +53,16 @@ impl Restore {
     pub fn key(&self) -> Option<String> {
         let what = self.source()?.to_string();
         Some(match &self.trigger {
-            Some(trigger) => format!("{what} (trigger `{trigger}`)"),
+            Some(trigger) => format!("{what}{TRIGGER}{trigger}`)"),
             None => what,
         })
+    }
+
+    /// Whether one with this key is all that is asked for. Whoever takes the trigger away asks for nothing more.
+    pub fn is_done_by(&self, key: &str) -> bool {
+        let Some(wanted) = self.key() else { return false };
+        let without_trigger = || key.split_once(TRIGGER).map_or(key, |(what, _)| what);
+        key == wanted || self.trigger.is_none() && without_trigger() == wanted
     }
 }
 
@@ -160,6 +170,22 @@ mod tests {
         assert!(restore(&file).source().unwrap().is_bundle() && !restore(NAME).source().unwrap().is_bundle());
         let again = Restore { trigger: Some("again".to_owned()), ..restore(NAME) };
         assert_eq!(again.key().unwrap(), format!("snapshot {NAME} (trigger `again`)"));
+    }
+
+    #[test]
+    fn only_a_new_trigger_asks_for_the_same_restore_once_more() {
+        let with = |trigger: &str| Restore { trigger: Some(trigger.to_owned()), ..restore(NAME) };
+        let other = Restore { survivor: Some("cp-1".to_owned()), ..Restore::default() };
+        for (wanted, done, expected) in [
+            (restore(NAME), restore(NAME), true),
+            (restore(NAME), with("a"), true),
+            (with("a"), with("a"), true),
+            (with("b"), with("a"), false),
+            (with("a"), restore(NAME), false),
+            (other, with("a"), false),
+        ] {
+            assert_eq!(wanted.is_done_by(&done.key().unwrap()), expected, "{wanted:?} after {done:?}");
+        }
     }
 
     #[test]
