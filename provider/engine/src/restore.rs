@@ -4,7 +4,7 @@
 //! The control plane that restored remembers it in its marker, as its last move; those that join it take that over. So
 //! the latest one tells which of two clusters is the present one, should machines of the abandoned one come back.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kubeone_spec::{KubernetesVersion, RestoreSource};
 
 use crate::observed::{BegunRestore, EtcdMember, HostFacts, Marker, Observed};
@@ -26,9 +26,12 @@ pub(crate) fn wanted_restore<'a>(wanted: &'a Wanted, observed: &Observed) -> Opt
     (!is_done).then_some(WantedRestore { source, key })
 }
 
-/// What a marker remembers: when, so that text compares like time, and what.
-pub(crate) fn remembered(now: Timestamp, key: &str) -> String {
-    format!("{now} {key}")
+/// What a marker remembers: when, so that text compares like time, and what. It is later than the last one, for the clock
+/// of the machine that runs Terraform may be behind that of another.
+pub(crate) fn remembered(now: Timestamp, last: Option<&str>, key: &str) -> String {
+    let last = last.and_then(|last| last.split_once(' ')?.0.parse::<Timestamp>().ok());
+    let next = last.and_then(|last| last.checked_add(SignedDuration::from_secs(1)).ok());
+    format!("{} {key}", next.map_or(now, |next| next.max(now)))
 }
 
 /// What was restored.
@@ -133,4 +136,23 @@ pub(crate) fn is_enough_for_new_machines(restore: &WantedRestore) -> bool {
 /// The version of Kubernetes that ran when the data were written, where it is not the wanted one.
 pub(crate) fn other_version(wanted: &Wanted, restore: &WantedRestore) -> Option<KubernetesVersion> {
     restore.source.kubernetes_version().filter(|version| *version != wanted.spec.kubernetes_version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restore_is_later_than_the_one_before_whatever_the_clock_says() {
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        for (last, expected) in [
+            (None, "2026-03-01T12:00:00Z x"),
+            (Some("2026-02-01T12:00:00Z x (trigger `a`)"), "2026-03-01T12:00:00Z x"),
+            (Some("2026-03-01T12:00:00Z x"), "2026-03-01T12:00:01Z x"),
+            (Some("2026-03-02T12:00:00Z x"), "2026-03-02T12:00:01Z x"),
+            (Some("gibberish"), "2026-03-01T12:00:00Z x"),
+        ] {
+            assert_eq!(remembered(now, last, "x"), expected);
+        }
+    }
 }

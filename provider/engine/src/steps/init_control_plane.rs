@@ -75,7 +75,7 @@ pub(crate) async fn run(
             return Err(StepError::Refused { reason });
         }
         let key = cx.spec.restore.as_ref().and_then(Restore::key).unwrap_or_default();
-        marker.restored = Some(remembered(now(), &key));
+        marker.restored = Some(remembered(now(), None, &key));
     }
     finish_node(cx, name, Role::ControlPlane, marker, &uid).await?;
     if copy.is_some() {

@@ -105,6 +105,15 @@ pub(super) async fn voters<'a>(cx: &'a Cx<'_>, except: Except<'_>, uid: &str) ->
     voters.into_iter().map(|(_, voter)| voter).collect()
 }
 
+/// The last restore that any control plane of this very cluster remembers.
+pub(super) async fn last_restored(cx: &Cx<'_>, uid: &str) -> Option<String> {
+    let stay = cx.spec.control_plane.keys().filter_map(|name| cx.host(name).ok());
+    let leaving = cx.wanted.leaving.iter().filter(|(_, it)| it.role == Role::ControlPlane);
+    let leaving = leaving.filter_map(|(name, _)| cx.leaving(name));
+    let markers = join_all(stay.chain(leaving).map(|host| marker_of(host, uid))).await;
+    markers.into_iter().flatten().filter_map(|marker| marker.restored).max()
+}
+
 /// Its marker, if it is a finished node of this cluster.
 async fn marker_of(host: &dyn Host, uid: &str) -> Option<Marker> {
     let content = host.read(Path::new(marker::PATH)).await.ok().flatten()?;

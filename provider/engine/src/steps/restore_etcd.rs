@@ -5,6 +5,7 @@
 
 use kubeone_spec::Role;
 
+use super::peer::last_restored;
 use super::prepare_restore::{snapshot_on, uid_of};
 use super::stop_control_plane::end;
 use super::{
@@ -54,7 +55,9 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, what: &str) -> Result<Outcome, 
     }
     let lost = lost_nodes::forget(cx).await?;
     record_files(host).await?;
-    host.write(&Marker { restored: Some(remembered(now(), what)), ..marker }.file()?).await?;
+    let before = last_restored(cx, &uid).await;
+    let restored = Some(remembered(now(), before.as_deref(), what));
+    host.write(&Marker { restored, ..marker }.file()?).await?;
     end(host).await?;
     Ok(if lost.is_empty() {
         Outcome::Done

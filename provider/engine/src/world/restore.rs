@@ -91,7 +91,7 @@ impl World {
         let seconds = i64::try_from(remember.len()).unwrap();
         let now = NOW.parse::<jiff::Timestamp>().unwrap() + jiff::SignedDuration::from_secs(seconds);
         let same = remember.into_iter().find(|restored| key_of(restored) == what);
-        self.facts(host).marker.as_mut().unwrap().restored = Some(same.unwrap_or_else(|| remembered(now, what)));
+        self.facts(host).marker.as_mut().unwrap().restored = Some(same.unwrap_or_else(|| remembered(now, None, what)));
     }
 
     pub(super) fn take_over_restore(&mut self, host: &str) {

@@ -117,10 +117,31 @@ async fn etcd_is_restored_from_the_snapshot_on_the_host_and_lost_nodes_are_forgo
             run os/linux/observe.sh
             run os/linux/restore_etcd.sh as kubeone-restore
             run os/linux/record_files.sh
+            read /etc/kubeone/cluster.json
             write /etc/kubeone/cluster.json 644
             run os/linux/end_restore.sh
         "#]],
     );
+}
+
+/// Another machine ran Terraform then, whose clock was ahead. The older of two clusters must not be taken for the present.
+#[tokio::test]
+async fn a_restore_is_remembered_as_later_than_any_before() {
+    let earlier = json!({
+        "cluster": "prod", "uid": UID, "provider_version": "0.1.0", "restored": "2999-01-01T00:00:00Z the data of cp-2",
+    });
+    let other = FakeHost::new("cp-2").has_file(RemoteFile::public(crate::marker::PATH, earlier.to_string()));
+    let (hosts, fakes) = hosts([that_restores(holder(UID)), other]);
+    let wanted = Wanted::new(from_snapshot(NAME));
+    let api = FakeApi::new();
+    expect_namespace(&api);
+    expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
+    expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
+    restore_etcd::run(&cx, "cp-1", WHAT).await.unwrap();
+    let file = fakes["cp-1"].file(crate::marker::PATH).unwrap();
+    let marker: Marker = serde_json::from_slice(file.content.expose()).unwrap();
+    assert_eq!(marker.restored, Some(format!("2999-01-01T00:00:01Z {WHAT}")));
 }
 
 #[tokio::test]
