@@ -1,4 +1,5 @@
-# Removes snapshots of etcd that are not kept any more, and what an interrupted one left behind.
+# Removes snapshots of etcd that are not kept any more, what an interrupted one left behind, and one that was sent here for
+# a restore that never began.
 # Variables: CLUSTER (its name), KEEP (names of snapshots that stay, one per line), REMEMBER (names of snapshots of which
 #   only the description stays, one per line).
 # Leaves behind: /var/backups/kubeone with the rest. Files that have not the name of a snapshot of this cluster are not
@@ -21,3 +22,4 @@ for file in /var/backups/kubeone/"$CLUSTER"-*; do
   fi
   rm -f -- "$file"
 done
+rm -rf /var/backups/kubeone/incoming
