@@ -159,14 +159,16 @@ pub(crate) struct Retention {
     pub(crate) remember: Vec<String>,
 }
 
-/// `snapshots` are those that anybody knows of, oldest first.
-pub(crate) fn retention(spec: &ClusterSpec, snapshots: &[&Snapshot]) -> Retention {
+/// `earlier` are those that anybody knows of, oldest first. The new one stays, whatever the clock of its host says.
+pub(crate) fn retention(spec: &ClusterSpec, earlier: &[&Snapshot], new: &Snapshot) -> Retention {
+    let earlier: Vec<_> = earlier.iter().copied().filter(|snapshot| snapshot.name != new.name).collect();
+    let beside_it = usize::from(spec.backup.keep).saturating_sub(1);
+    let (old, kept) = earlier.split_at(earlier.len().saturating_sub(beside_it));
     let names = |snapshots: &[&Snapshot]| snapshots.iter().map(|snapshot| snapshot.name.clone()).collect();
-    let (old, kept) = snapshots.split_at(snapshots.len().saturating_sub(usize::from(spec.backup.keep)));
     let triggered = |snapshot: &&Snapshot| match &snapshot.cause {
         SnapshotCause::Trigger(value) => spec.backup.trigger.as_ref() == Some(value),
         SnapshotCause::BeforeUpgrade(_) => false,
     };
     let remembered: Vec<&Snapshot> = old.iter().copied().filter(triggered).collect();
-    Retention { keep: names(kept), remember: names(&remembered) }
+    Retention { keep: names(&[kept, &[new]].concat()), remember: names(&remembered) }
 }

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 
 use futures::future::join_all;
-use kubeone_hosts::{Host, Os, RemoteFile};
+use kubeone_hosts::{Host, HostError, Os, RemoteFile};
 use serde::Deserialize;
 
 use crate::cx::Cx;
 use crate::error::StepError;
+use crate::etcd;
 use crate::observe::{causes, observe_host};
 use crate::observed::Marker;
 use crate::report::Outcome;
@@ -22,10 +23,13 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, cause: &SnapshotCause) -> Resul
     let host = cx.host(name)?;
     let facts = observe_host(host).await?;
     let marker = Marker::claim(cx.spec, &facts)?;
-    let is_taken = |held: &HeldSnapshot| held.held && held.snapshot.cause == *cause;
+    // An earlier cluster of this name may have left some.
+    let is_ours = |held: &HeldSnapshot| Some(&held.snapshot.cluster_uid) == marker.uid.as_ref();
+    let is_taken = |held: &HeldSnapshot| held.held && held.snapshot.cause == *cause && is_ours(held);
     if matches!(cause, SnapshotCause::Trigger(_)) && facts.snapshots.iter().any(is_taken) {
         return Ok(Outcome::Skipped("it was taken already".to_owned()));
     }
+    has_all_data(host).await?;
     let take = Os::common().script("take_snapshot")?.var("CLUSTER", &cx.spec.name);
     let taken = parse(&host.run_unit(SNAPSHOT_UNIT, &take).await?.stdout)?;
     let snapshot = Snapshot {
@@ -53,6 +57,19 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, cause: &SnapshotCause) -> Resul
         Ok(Outcome::Done)
     } else {
         Ok(Outcome::Warning(format!("snapshot {} was taken, but {}", snapshot.name, problems.join("; "))))
+    }
+}
+
+/// A member that is cut off from the others still gives out what it has, which may be old.
+async fn has_all_data(host: &dyn Host) -> Result<(), StepError> {
+    match etcd::members(host).await {
+        Err(StepError::Host(HostError::Script(failure))) => Err(StepError::Refused {
+            reason: format!(
+                "etcd on this host does not see most of its members, so its data may be old, and no snapshot was taken: \
+                 {failure}. Look at etcd there and on the other control planes, and apply again when it is well"
+            ),
+        }),
+        other => other.map(drop),
     }
 }
 
@@ -106,9 +123,9 @@ async fn tell<'a>(name: &'a str, host: &'a dyn Host, description: &RemoteFile) -
 /// Removes older snapshots everywhere, and tells what went wrong.
 async fn prune(cx: &Cx<'_>, peers: &[Peer<'_>], new: &Snapshot) -> Vec<String> {
     let earlier = peers.iter().flat_map(|peer| &peer.snapshots).map(|held| &held.snapshot);
-    let ours = earlier.filter(|snapshot| snapshot.cluster == cx.spec.name).chain([new]);
+    let ours = earlier.filter(|snapshot| snapshot.cluster == cx.spec.name);
     let known: BTreeMap<_, _> = ours.map(|snapshot| (&snapshot.name, snapshot)).collect();
-    let stay = retention(cx.spec, &known.into_values().collect::<Vec<_>>());
+    let stay = retention(cx.spec, &known.into_values().collect::<Vec<_>>(), new);
     let prunes = peers.iter().map(async |peer| {
         let script = Os::common().script("prune_snapshots")?.var("CLUSTER", &cx.spec.name);
         let script = script.lines("KEEP", &stay.keep).lines("REMEMBER", &stay.remember);

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::bundle::{self, Identity};
 use crate::local::LocalMachine;
-use crate::snapshots::{Snapshot, SnapshotCause};
+use crate::snapshots::{Snapshot, SnapshotCause, retention};
 
 const NAME: &str = "prod-20260102T030405Z-r7-v1.35.4";
 const MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
@@ -225,7 +225,9 @@ async fn a_snapshot_that_is_to_be_copied_says_so_where_it_lies() {
         let host = |name: &str| {
             FakeHost::new(name).answers("os/linux/observe.sh", facts()).answers("os/linux/prune_snapshots.sh", "")
         };
-        let holder = host("cp-1").answers("os/linux/take_snapshot.sh", content(DATABASE).to_string());
+        let holder = host("cp-1")
+            .answers("os/linux/etcd_members.sh", r#"{"members":[]}"#)
+            .answers("os/linux/take_snapshot.sh", content(DATABASE).to_string());
         let (hosts, fakes) = hosts([holder, host("cp-2")]);
         let mut wanted = Wanted::new(spec());
         wanted.spec.backup.copy_to.clone_from(&copy_to);
@@ -238,5 +240,61 @@ async fn a_snapshot_that_is_to_be_copied_says_so_where_it_lies() {
             assert_eq!(noted, description(awaits_copy), "{host}");
         }
         assert_eq!(variable(&fakes["cp-2"], "os/linux/prune_snapshots.sh", "KEEP"), NAME);
+    }
+}
+
+#[tokio::test]
+async fn no_snapshot_is_taken_of_a_member_without_a_quorum() {
+    let host = FakeHost::new("cp-1")
+        .answers("os/linux/observe.sh", seen(json!({ "marker": marker(Some(UID)) })))
+        .fails("os/linux/etcd_members.sh", 28, "timed out");
+    let (hosts, fakes) = hosts([host]);
+    let wanted = Wanted::new(spec());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
+    let error = take_snapshot::run(&cx, "cp-1", &SnapshotCause::Trigger("a".to_owned())).await.unwrap_err();
+    assert!(error.to_string().contains("does not see most of its members"), "{error}");
+    assert!(fakes["cp-1"].log().iter().all(|call| !call.contains("take_snapshot")));
+}
+
+/// One that an earlier cluster of this name left for the same trigger is not this cluster's.
+#[tokio::test]
+async fn a_snapshot_of_an_earlier_cluster_does_not_stand_for_a_new_one() {
+    for (uid, is_taken) in [(UID, true), ("00000000-0000-0000-0000-000000000002", false)] {
+        let text = description(false).to_string().replace(UID, uid);
+        let snapshots = json!([{ "held": true, "description": text }]);
+        let host = FakeHost::new("cp-1")
+            .answers("os/linux/observe.sh", seen(json!({ "marker": marker(Some(UID)), "snapshots": snapshots })))
+            .answers("os/linux/etcd_members.sh", r#"{"members":[]}"#)
+            .answers("os/linux/take_snapshot.sh", content(DATABASE).to_string())
+            .answers("os/linux/prune_snapshots.sh", "");
+        let (hosts, _fakes) = hosts([host]);
+        let wanted = Wanted::new(spec());
+        let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
+        let outcome = take_snapshot::run(&cx, "cp-1", &SnapshotCause::Trigger("a".to_owned())).await.unwrap();
+        assert_eq!(matches!(outcome, Outcome::Skipped(_)), is_taken, "{uid}");
+    }
+}
+
+/// The clock of the host that takes the new one is behind, and only one is kept.
+#[test]
+fn the_snapshot_just_taken_is_never_removed() {
+    let snapshot = |name: &str, trigger: &str| -> Snapshot {
+        let mut described = description(false);
+        described["name"] = json!(name);
+        described["cause"] = json!({ "trigger": trigger });
+        serde_json::from_value(described).unwrap()
+    };
+    let names = ["prod-2026-a", "prod-2026-b", "prod-2026-c"].map(|name| snapshot(name, "before"));
+    let new = snapshot("prod-2025-new", "now");
+    let earlier: Vec<_> = names.iter().collect();
+    for (keep, expected) in [(1, vec!["prod-2025-new"]), (3, vec!["prod-2026-b", "prod-2026-c", "prod-2025-new"])] {
+        let mut spec = spec();
+        spec.backup.keep = keep;
+        spec.backup.trigger = Some("now".to_owned());
+        let all: Vec<_> = [&new].into_iter().chain(earlier.iter().copied()).collect();
+        for known in [&earlier, &all] {
+            let stay = retention(&spec, known, &new);
+            assert_eq!((stay.keep, stay.remember), (expected.iter().map(ToString::to_string).collect(), Vec::new()));
+        }
     }
 }
