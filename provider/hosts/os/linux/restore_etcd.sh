@@ -74,6 +74,8 @@ make_data() {
   rm -rf "$mark" "$new"
   mv "$build/data/member" "$new"
   rm -rf "$build"
+  # The mark may lie on another disk, and must not outlive a power cut that the data do not.
+  sync --file-system "$data"
   printf '%s\n' "$WHAT" >"$mark.new"
   sync "$mark.new"
   mv "$mark.new" "$mark"
