@@ -10,7 +10,7 @@ use crate::restore::{
     WantedRestore, begun, finished_control_planes, is_enough_for_new_machines, other_version, restorer, wanted_restore,
 };
 use crate::standing::{Standing, standing};
-use crate::versions::{Way, way};
+use crate::versions::{Way, api_servers, way};
 use crate::wanted::Wanted;
 use crate::{quorum, snapshots};
 
@@ -77,14 +77,27 @@ fn other_version_than_wanted(wanted: &Wanted, observed: &Observed, restore: &Wan
             .derived_from(FieldPath::root("kubernetes_version")),
         );
     }
-    (way(wanted, observed) == Way::Upgrade).then(|| {
-        Finding::error(
+    if way(wanted, observed) != Way::Upgrade {
+        return None;
+    }
+    let finding = match api_servers(wanted, observed) {
+        Some((oldest, newest)) if oldest < newest => Finding::error(
+            path(),
+            "etcd would be restored in the middle of an upgrade",
+            format!(
+                "Some control planes run Kubernetes {oldest} and some {newest}, and data of etcd fit one of the two. If the \
+                 API answers, take `restore` away and complete the upgrade first. If it does not, put new machines in the \
+                 places of all that run one of the two (another `instance_id`, with the old machines switched off), and set \
+                 `kubernetes_version` to the other."
+            ),
+        ),
+        _ => Finding::error(
             path(),
             "etcd would be restored and the cluster upgraded at the same time",
             "Do one after the other: keep `kubernetes_version`, restore, and change the version then.",
-        )
-        .derived_from(FieldPath::root("kubernetes_version"))
-    })
+        ),
+    };
+    Some(finding.derived_from(FieldPath::root("kubernetes_version")))
 }
 
 fn protection(wanted: &Wanted) -> Option<Finding> {

@@ -6,6 +6,7 @@ use super::host_path;
 use crate::leaving::{Leaver, leavers};
 use crate::observed::{ApiFacts, Observed};
 use crate::plan::{Action, Plan, upgrade_begins};
+use crate::restore::wanted_restore;
 use crate::versions::{Way, api_servers, way};
 use crate::wanted::Wanted;
 
@@ -47,9 +48,15 @@ fn no_way(wanted: &Wanted, observed: &Observed) -> Option<Finding> {
         Way::Back { newest, begun: true } => Some(Finding::error(
             version_path(),
             format!("an upgrade to Kubernetes {newest} has begun, so the cluster cannot stay at {target}"),
-            format!(
-                "Control planes cannot go back. Set `kubernetes_version` to `{newest}`, and the upgrade is completed."
-            ),
+            match wanted_restore(wanted, observed) {
+                None => format!(
+                    "Control planes cannot go back. Set `kubernetes_version` to `{newest}`, and the upgrade is completed."
+                ),
+                Some(_) => format!(
+                    "Control planes cannot go back. To restore data of {target}, put new machines in the places of those \
+                     that run {newest} (another `instance_id`, with the old machines switched off)."
+                ),
+            },
         )),
         Way::Back { newest, begun: false } => Some(Finding::error(
             version_path(),
