@@ -3,6 +3,7 @@
 
 mod adopt;
 mod backup;
+mod checked_snapshot;
 mod configure;
 mod repairs;
 mod restore;
