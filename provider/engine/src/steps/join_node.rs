@@ -108,6 +108,9 @@ async fn clear_way(
     if has_node {
         cluster.delete_node(newcomer.name).await?;
     }
+    // Those of an earlier machine of this name, which the garbage collector has not come to yet: the new kubelet would
+    // take them for its own, with the addresses and the network that they had there.
+    cluster.abandon_pods(newcomer.name).await?;
     Ok(())
 }
 
