@@ -8,15 +8,17 @@ mod hosts;
 mod leaving;
 mod order;
 mod quorum;
+mod removal;
 mod restore;
 mod upgrade;
 
-use kubeone_spec::{FieldPath, Finding, Role, UnreachableHosts};
+use kubeone_spec::{FieldPath, Finding, Role};
+pub use removal::check_removal;
 
 use crate::leaving::without_leavers;
 use crate::observed::Observed;
 use crate::plan::Plan;
-use crate::standing::{Foreign, Standing, standing};
+use crate::standing::Foreign;
 use crate::wanted::Wanted;
 
 /// Findings about a plan that makes or changes a cluster. With an error among them it must not be carried out.
@@ -32,42 +34,6 @@ pub fn check(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> 
     findings.extend(restore::findings(wanted, plan, everybody, observed));
     findings.extend(upgrade::findings(wanted, plan, everybody, observed));
     findings.extend(order::findings(plan));
-    findings
-}
-
-/// Findings about a plan that removes a cluster.
-pub fn check_removal(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
-    let spec = &wanted.spec;
-    let mut findings = Vec::new();
-    for (name, role, _) in spec.hosts() {
-        let path = host_path(role, name);
-        match standing(wanted, observed, name) {
-            Standing::Unreachable { reason } => {
-                let summary = format!("{name} cannot be reached: {reason}");
-                findings.push(match spec.deletion.unreachable_hosts {
-                    UnreachableHosts::Skip => {
-                        Finding::warning(path, summary, "It is skipped: what the cluster left on it stays there.")
-                    }
-                    UnreachableHosts::Fail => Finding::error(
-                        path,
-                        summary,
-                        "Make it reachable, or set `deletion.unreachable_hosts = \"skip\"` to leave it as it is.",
-                    ),
-                });
-            }
-            Standing::Foreign(foreign) => findings.push(Finding::warning(
-                path,
-                format!("{name} is left alone: {}", foreign_reason(&foreign)),
-                "Only hosts that carry this cluster's marker are reset.",
-            )),
-            Standing::Adoptable => findings.push(Finding::warning(
-                path,
-                format!("{name} is left alone: it was imported and never adopted"),
-                "Only hosts that carry this cluster's marker are reset. `terraform apply` writes the markers.",
-            )),
-            _ => {}
-        }
-    }
     findings
 }
 

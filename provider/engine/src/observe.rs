@@ -17,10 +17,11 @@ use kubeone_hosts::Host;
 use tokio::time::timeout;
 
 use crate::cx::Hosts;
+use crate::error::StepError;
 use crate::observed::{ApiState, HostState, Observed};
 use crate::wanted::{Wanted, address_taken};
 
-/// A host that says nothing for so long is not waited for; the script itself takes less than a second.
+/// A host that was reached and says nothing for so long is not waited for; the script itself takes less than a second.
 pub(crate) const HOST_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Looks at all hosts and at the API. What cannot be seen is part of the answer.
@@ -35,15 +36,31 @@ pub async fn observe(wanted: &Wanted, hosts: &Hosts) -> Observed {
 }
 
 async fn look(hosts: &BTreeMap<String, Arc<dyn Host>>) -> BTreeMap<String, HostState> {
-    let looks = hosts.iter().map(async |(name, host)| {
-        let state = match timeout(HOST_PATIENCE, observe_host(host.as_ref())).await {
-            Ok(Ok(facts)) => HostState::Reached(Box::new(facts)),
-            Ok(Err(error)) => HostState::Unreachable { reason: causes(&error) },
-            Err(_) => HostState::Unreachable { reason: format!("no answer within {} s", HOST_PATIENCE.as_secs()) },
-        };
-        (name.clone(), state)
-    });
+    let looks = hosts.iter().map(async |(name, host)| (name.clone(), look_at(host.as_ref()).await));
     join_all(looks).await.into_iter().collect()
+}
+
+async fn look_at(host: &dyn Host) -> HostState {
+    // How long a host may take to be there is a setting, so that time is not the script's.
+    if let Err(error) = host.connect().await {
+        return unseen(&error.into());
+    }
+    match timeout(HOST_PATIENCE, observe_host(host)).await {
+        Ok(Ok(facts)) => HostState::Reached(Box::new(facts)),
+        Ok(Err(error)) => unseen(&error),
+        Err(_) => HostState::Refuses {
+            reason: format!("it lets us in, and a script gave no answer within {} s", HOST_PATIENCE.as_secs()),
+        },
+    }
+}
+
+/// A host that does not answer may be gone. One that refuses us is there, with whatever it carries.
+fn unseen(error: &StepError) -> HostState {
+    let reason = causes(error);
+    match error {
+        StepError::Host(error) if error.is_unreachable() => HostState::Unreachable { reason },
+        _ => HostState::Refuses { reason },
+    }
 }
 
 /// Now, to the second.
@@ -61,4 +78,103 @@ pub(crate) fn causes(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use async_trait::async_trait;
+    use kubeone_hosts::{FakeHost, HostError, Output, Script, Stream};
+
+    use super::*;
+
+    const SCRIPT: &str = "os/linux/observe.sh";
+
+    /// A machine that takes some time to be there, and some for each script.
+    struct Slow {
+        host: FakeHost,
+        to_connect: Duration,
+        to_run: Duration,
+        connected: AtomicBool,
+    }
+
+    impl Slow {
+        fn new(host: FakeHost, to_connect: u64, to_run: u64) -> Self {
+            let (to_connect, to_run) = (Duration::from_secs(to_connect), Duration::from_secs(to_run));
+            Self { host, to_connect, to_run, connected: AtomicBool::new(false) }
+        }
+    }
+
+    async fn pass(time: Duration) {
+        let _ = timeout(time, std::future::pending::<()>()).await;
+    }
+
+    #[async_trait]
+    impl Host for Slow {
+        fn name(&self) -> &str {
+            self.host.name()
+        }
+
+        fn host_key(&self) -> Option<String> {
+            self.host.host_key()
+        }
+
+        async fn connect(&self) -> Result<(), HostError> {
+            if !self.connected.swap(true, Ordering::Relaxed) {
+                pass(self.to_connect).await;
+            }
+            self.host.connect().await
+        }
+
+        async fn run(&self, script: &Script) -> Result<Output, HostError> {
+            self.connect().await?;
+            pass(self.to_run).await;
+            self.host.run(script).await
+        }
+
+        async fn tunnel(&self, address: &str, port: u16) -> Result<Box<dyn Stream>, HostError> {
+            self.host.tunnel(address, port).await
+        }
+    }
+
+    fn host() -> FakeHost {
+        FakeHost::new("cp-1").answers(SCRIPT, r#"{"marker":"","etcd_members":""}"#)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_that_boots_has_the_time_that_the_settings_give_it() {
+        let state = look_at(&Slow::new(host(), 240, 1)).await;
+        assert!(matches!(state, HostState::Reached(_)), "{state:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_script_that_hangs_is_not_waited_for() {
+        let state = look_at(&Slow::new(host(), 1, 31)).await;
+        assert!(matches!(state, HostState::Refuses { .. }), "{state:?}");
+    }
+
+    /// Whoever destroys a cluster may leave silent machines behind, and no others.
+    #[tokio::test]
+    async fn silence_is_no_refusal() {
+        let silent = [FakeHost::new("cp-1").unreachable(), FakeHost::new("cp-1").loses_connection(SCRIPT)];
+        for host in silent {
+            let state = look_at(&host).await;
+            assert!(matches!(state, HostState::Unreachable { .. }), "{state:?}");
+        }
+        let marker = r#"{"marker":"gibberish","etcd_members":""}"#;
+        let refusing =
+            [FakeHost::new("cp-1").fails(SCRIPT, 1, "no space left"), FakeHost::new("cp-1").answers(SCRIPT, marker)];
+        for host in refusing {
+            let state = look_at(&host).await;
+            assert!(matches!(state, HostState::Refuses { .. }), "{state:?}");
+        }
+        let rejected = HostError::Auth {
+            host: "cp-1".to_owned(),
+            user: "root".to_owned(),
+            tried: Vec::new(),
+            banner: String::new(),
+        };
+        assert!(matches!(unseen(&rejected.into()), HostState::Refuses { .. }));
+    }
 }

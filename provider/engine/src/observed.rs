@@ -50,7 +50,24 @@ impl Observed {
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum HostState {
     Reached(Box<HostFacts>),
-    Unreachable { reason: String },
+    /// It does not answer.
+    Unreachable {
+        reason: String,
+    },
+    /// It answers, and does not let us look: it rejects the login, shows another host key, or what it says cannot be read.
+    Refuses {
+        reason: String,
+    },
+}
+
+impl HostState {
+    /// Why nothing is known of the host.
+    pub fn unseen(&self) -> Option<&str> {
+        match self {
+            Self::Reached(_) => None,
+            Self::Unreachable { reason } | Self::Refuses { reason } => Some(reason),
+        }
+    }
 }
 
 /// What one script read from a host.

@@ -8,9 +8,8 @@ use crate::wanted::Wanted;
 pub(crate) enum Standing<'a> {
     /// Never looked at, as when its address is not known yet. It is taken for a new machine.
     Unseen,
-    Unreachable {
-        reason: &'a str,
-    },
+    /// It does not answer, or does not let us look.
+    Unreachable { reason: &'a str },
     /// Somebody else's. It is never touched.
     Foreign(Foreign<'a>),
     /// Nobody's: nothing of Kubernetes is on it.
@@ -53,7 +52,9 @@ pub(crate) fn standing_of<'a>(
 ) -> Standing<'a> {
     let facts = match state {
         None => return Standing::Unseen,
-        Some(HostState::Unreachable { reason }) => return Standing::Unreachable { reason },
+        Some(HostState::Unreachable { reason } | HostState::Refuses { reason }) => {
+            return Standing::Unreachable { reason };
+        }
         Some(HostState::Reached(facts)) => facts,
     };
     let Some(marker) = &facts.marker else {

@@ -196,6 +196,13 @@ impl Host for FakeHost {
         (!self.lock().calls.is_empty()).then(|| format!("ssh-ed25519 key-of-{}", self.name))
     }
 
+    async fn connect(&self) -> Result<(), HostError> {
+        if self.lock().unreachable {
+            return Err(HostError::ConnectionLost { host: self.name.clone(), during: "connect".to_owned() });
+        }
+        Ok(())
+    }
+
     async fn run(&self, script: &Script) -> Result<Output, HostError> {
         self.next_answer(script.name(), &Call::Run(script.clone()))
     }

@@ -38,6 +38,11 @@ pub trait Host: Send + Sync {
     /// Public host key in `known_hosts` form, once a connection was made.
     fn host_key(&self) -> Option<String>;
 
+    /// Connects, if there is no connection yet. Everything else does so by itself; this is for those who time a script.
+    async fn connect(&self) -> Result<(), HostError> {
+        Ok(())
+    }
+
     /// Runs a script as root. A script that exits with another code than 0 is an error.
     async fn run(&self, script: &Script) -> Result<Output, HostError>;
 

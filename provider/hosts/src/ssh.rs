@@ -34,6 +34,10 @@ pub struct LocalEnvironment {
 /// that is taken for gone and lives is found by its heartbeats in the cluster.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// How long a machine that should be up is given to answer, whatever those that boot are given: whoever looks at a cluster
+/// does not wait for one of its machines.
+const LOOK: Duration = Duration::from_secs(30);
+
 /// Makes hosts from their settings. Keys are read and decrypted once, here.
 #[derive(Clone)]
 pub struct SshConnector {
@@ -74,10 +78,11 @@ impl SshConnector {
         })
     }
 
-    /// For looking at machines that should be up: one that refuses connections is not waited for.
+    /// For looking at machines that should be up: one that refuses connections is not waited for, and one that is silent
+    /// not for long.
     #[must_use]
     pub fn impatient(self) -> Self {
-        Self { impatient: true, ..self }
+        Self { impatient: true, timeout: self.timeout.min(LOOK), ..self }
     }
 
     /// For machines that are wanted no more, and may not be there any more.

@@ -114,7 +114,7 @@ pub struct Deletion {
     /// Refuse to plan the destruction of the cluster. Set it to `false` and apply before you destroy.
     pub protection: bool,
     /// What to do with hosts that cannot be reached while the cluster is destroyed: `skip` them with a warning, or
-    /// `fail`.
+    /// `fail`. Nothing is destroyed while a host answers and refuses the login, or while none of them can be reached.
     pub unreachable_hosts: UnreachableHosts,
     /// Remove the packages that were installed for the cluster. Packages that were there before are kept.
     pub remove_packages: bool,

@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use serde_json::{Value as Json, json};
-use tfplugin::simulator::{Core, Failure, Profile};
+use tfplugin::simulator::{Core, Failure, Instance, Profile};
 use tfplugin::{AttributePath, Diagnostic, Value};
 
 /// Nothing listens there.
@@ -119,5 +119,37 @@ async fn a_key_that_cannot_be_used_is_named_and_not_quoted() {
     let diagnostics = reported(cluster.apply(config()).await.unwrap_err());
     assert!(diagnostics[0].detail.contains("ssh.private_key"), "{diagnostics:?}");
     assert!(!format!("{diagnostics:?}{}", core.log()).contains("hunter2"));
+    core.stop().await.unwrap();
+}
+
+/// A cluster of the state whose hosts do not answer.
+async fn lost_cluster(core: &Core, deletion: Json) -> (Instance<'_>, Json) {
+    let mut cluster = core.resource("kubeone_cluster").unwrap();
+    let mut settings = config();
+    settings["deletion"] = deletion;
+    let mut state = cluster.plan(settings.clone()).await.unwrap().state;
+    let computed = [
+        ("id", json!("uid")),
+        ("ca_certificate", json!("PEM")),
+        ("nodes", json!({})),
+        ("planned_steps", json!(["cp-1: initialise control plane with Kubernetes 1.35.4"])),
+    ];
+    for (name, value) in computed {
+        assert!(state.set(&name.into(), Value::from(value)));
+    }
+    cluster.state = state;
+    (cluster, settings)
+}
+
+/// A network that is down must not make Terraform forget a cluster that runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_nobody_can_see_is_not_forgotten() {
+    let core = configured(Profile::TERRAFORM_1_11).await;
+    let (mut cluster, _) = lost_cluster(&core, json!({ "protection": false })).await;
+    let diagnostics = reported(cluster.destroy().await.unwrap_err());
+    let error = diagnostics.iter().find(|it| it.is_error()).unwrap();
+    assert_eq!(error.summary, "no host of the cluster `prod` can be reached");
+    assert!(error.detail.contains("terraform state rm"), "{}", error.detail);
+    assert!(!cluster.state.is_null());
     core.stop().await.unwrap();
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kubeone_engine::{HostState, Hosts, Observed, Wanted, observe};
+use kubeone_engine::{Hosts, Observed, Wanted, observe};
 use kubeone_hosts::{Host, LocalEnvironment, SshConnector};
 use kubeone_spec::{HostKeyPolicy, SshSettings};
 use russh::keys::PrivateKey;
@@ -75,10 +75,7 @@ fn connect(wanted: &Wanted, settings: &SshSettings) -> Result<Hosts> {
 }
 
 fn all_answered(observed: &Observed, hosts: usize) -> Result<()> {
-    let silent = observed.hosts.iter().find_map(|(name, state)| match state {
-        HostState::Unreachable { reason } => Some(format!("{name}: {reason}")),
-        HostState::Reached(_) => None,
-    });
+    let silent = observed.hosts.iter().find_map(|(name, state)| Some(format!("{name}: {}", state.unseen()?)));
     match silent {
         Some(reason) => Err(reason.into()),
         None if observed.hosts.len() != hosts => Err(format!("{} of {hosts} hosts", observed.hosts.len()).into()),

@@ -15,7 +15,7 @@ pub(super) fn findings(observed: &Observed) -> Vec<Finding> {
     let hosts = || {
         observed.hosts.values().filter_map(|state| match state {
             HostState::Reached(facts) => Some(facts),
-            HostState::Unreachable { .. } => None,
+            HostState::Unreachable { .. } | HostState::Refuses { .. } => None,
         })
     };
     let first = |path: &str| hosts().filter_map(|facts| facts.certificates.get(path)?.parse::<Timestamp>().ok()).min();

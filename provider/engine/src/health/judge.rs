@@ -62,7 +62,9 @@ pub(super) fn judge(
 fn host_reasons(query: &ClusterStatusSpec, observed: &Observed) -> Vec<String> {
     let reason = |name: &str| match observed.hosts.get(name) {
         None => Some(format!("{name} was not looked at")),
-        Some(HostState::Unreachable { reason }) => Some(format!("{name} cannot be reached: {reason}")),
+        Some(HostState::Unreachable { reason } | HostState::Refuses { reason }) => {
+            Some(format!("{name} cannot be reached: {reason}"))
+        }
         Some(HostState::Reached(facts)) => match &facts.marker {
             None => Some(format!("{name} carries no cluster of this provider")),
             Some(marker) if marker.cluster != query.cluster.name => {

@@ -242,6 +242,10 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
             let reason = "no route to host".to_owned();
             world.observed.hosts.insert(name.to_owned(), HostState::Unreachable { reason });
         }
+        "then refuses us" => {
+            let reason = "user `root` could not log in".to_owned();
+            world.observed.hosts.insert(name.to_owned(), HostState::Refuses { reason });
+        }
         NOT_LOOKED_AT => {}
         "runs version" => world.node_runs(name, value.parse().unwrap()),
         "static pods run version" => world.facts(name).kubernetes.images = images(value.parse().unwrap()),

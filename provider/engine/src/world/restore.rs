@@ -119,7 +119,7 @@ impl World {
 fn restored(state: &HostState) -> Option<String> {
     match state {
         HostState::Reached(facts) => facts.marker.as_ref()?.restored.clone(),
-        HostState::Unreachable { .. } => None,
+        HostState::Unreachable { .. } | HostState::Refuses { .. } => None,
     }
 }
 

@@ -52,6 +52,10 @@ impl Host for SshHost {
         self.link.host_key()
     }
 
+    async fn connect(&self) -> Result<(), HostError> {
+        self.link.connection().await.map(drop)
+    }
+
     async fn run(&self, script: &Script) -> Result<Output, HostError> {
         let exit = self.execute(script.name(), script.render()?).await?;
         judge(self.name(), &self.link.target.user, script, exit)

@@ -1,6 +1,6 @@
 //! Refresh: look at the cluster and tell Terraform what is different now.
 
-use kubeone_engine::{ApiState, HostState, Observed, Wanted, observe, plan_create_or_update};
+use kubeone_engine::{ApiState, Observed, Wanted, observe, plan_create_or_update};
 use kubeone_spec::ClusterSpec;
 use tfplugin::{Diagnostic, Diagnostics, ReadRequest, ReadResponse, Value};
 use tokio::time::timeout;
@@ -69,11 +69,7 @@ fn not_refreshed(spec: &ClusterSpec, reason: &str) -> Diagnostic {
 
 /// One line for each host that could not be reached.
 fn unreachable_lines(observed: &Observed) -> String {
-    let lines = observed.hosts.iter().filter_map(|(name, state)| match state {
-        HostState::Unreachable { reason } => Some(format!("{name}: {reason}\n")),
-        HostState::Reached(_) => None,
-    });
-    lines.collect()
+    observed.hosts.iter().filter_map(|(name, state)| Some(format!("{name}: {}\n", state.unseen()?))).collect()
 }
 
 /// Whether a control plane of this cluster has answered.

@@ -1,6 +1,6 @@
 //! What refresh answers to each way a cluster can look.
 
-use kubeone_engine::{ApiFacts, BegunRestore, HostFacts, KubernetesFiles, Marker, NodeFacts};
+use kubeone_engine::{ApiFacts, BegunRestore, HostFacts, HostState, KubernetesFiles, Marker, NodeFacts};
 use tfplugin::AttributePath;
 
 use super::*;
@@ -93,6 +93,9 @@ fn hosts_out_of_reach_are_not_gone() {
     assert_untouched(&response, "w-1: no route to host");
     let response = refresh(&observed(unreachable(), reached(None), ApiState::Absent));
     assert_untouched(&response, "cp-1: no route to host");
+    let refuses = HostState::Refuses { reason: "user `root` could not log in".to_owned() };
+    let response = refresh(&observed(refuses, reached(None), ApiState::Absent));
+    assert_untouched(&response, "cp-1: user `root` could not log in");
 }
 
 #[test]
