@@ -173,6 +173,10 @@ fn steps_are_certain(wanted: &Decoded<ClusterSpec>, prior: Option<&ClusterSpec>)
     if prior.is_some_and(|prior| begins_again_elsewhere(&wanted.settings, prior)) {
         return false;
     }
+    // Of a cluster that is there, names that its certificates lack are named in a step.
+    if prior.is_some() && wanted.is_unknown(&FieldPath::root("api_endpoint").field("alternative_names")) {
+        return false;
+    }
     wanted.unknown.iter().all(|path| match path.0.as_slice() {
         [Step::Field(map), Step::Key(name), ..] if is_host_map(map) => !is_member(name),
         [Step::Field(field), ..] => {

@@ -110,6 +110,18 @@ fn unknown_hosts_have_unknown_steps() {
     }
 }
 
+/// The step that renews the certificate for a new name has that name in its text.
+#[test]
+fn names_of_the_api_that_are_not_known_yet_leave_the_steps_open() {
+    let names = AttributePath::new("api_endpoint").attribute("alternative_names");
+    for value in [Value::unknown(), Value::List(vec!["api.example.com".into(), Value::unknown()])] {
+        let response = update(&settled(), |config| assert!(config.set(&names, value))).unwrap();
+        assert_unknown(&response, &["nodes", "planned_steps"]);
+    }
+    let response = create(|config| assert!(config.set(&names, Value::unknown())));
+    assert_unknown(&response, &["ca_certificate", "id", "nodes"]);
+}
+
 #[test]
 fn nothing_to_do_is_an_empty_plan() {
     let response = update(&settled(), |_| {}).unwrap();
