@@ -173,10 +173,10 @@ impl std::str::FromStr for Span {
         while !rest.is_empty() {
             let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(error)?;
             let number: u64 = rest[..digits].parse().map_err(|_| error())?;
-            let unit = match &rest[digits..=digits] {
-                "h" => 3600,
-                "m" => 60,
-                "s" => 1,
+            let unit = match rest.as_bytes()[digits] {
+                b'h' => 3600,
+                b'm' => 60,
+                b's' => 1,
                 _ => return Err(error()),
             };
             seconds = number.checked_mul(unit).and_then(|n| seconds.checked_add(n)).ok_or_else(error)?;
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(span.0, Duration::from_mins(90));
         assert_eq!(span.to_string(), "1h30m");
         assert_eq!("90s".parse::<Span>().unwrap().to_string(), "1m30s");
-        for bad in ["", "30", "m", "0s", "1d", "é", "99999999999999999999h"] {
+        for bad in ["", "30", "m", "0s", "1d", "é", "1é", "500µs", "99999999999999999999h"] {
             assert!(bad.parse::<Span>().is_err(), "{bad}");
         }
     }
