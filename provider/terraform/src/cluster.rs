@@ -1,6 +1,7 @@
 //! `resource "kubeone_cluster"`.
 
 mod apply;
+mod approval;
 mod holder;
 mod import;
 mod limits;
@@ -9,6 +10,7 @@ mod operation;
 mod plan;
 mod read;
 mod remove;
+mod told;
 
 use async_trait::async_trait;
 use kubeone_spec::{ClusterSpec, validate_cluster};

@@ -153,3 +153,46 @@ async fn a_cluster_that_nobody_can_see_is_not_forgotten() {
     assert!(!cluster.state.is_null());
     core.stop().await.unwrap();
 }
+
+/// Whoever wants to destroy a broken cluster has to switch its protection off first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_cluster_can_lose_its_protection() {
+    let core = configured(Profile::TERRAFORM_1_11).await;
+    let (mut cluster, mut settings) = lost_cluster(&core, json!({ "protection": true })).await;
+    let silent = json!({ "state": "unreachable", "reason": "no route to host" });
+    let api = json!({ "state": "silent", "reason": "connection refused" });
+    let seen = json!({ "observed": { "hosts": { "cp-1": silent, "w-1": silent }, "api": api } });
+    cluster.private = serde_json::to_vec(&seen).unwrap();
+
+    // With another change beside it the plan is refused, as before.
+    let mut other = settings.clone();
+    other["deletion"] = json!({ "protection": false });
+    other["static_workers"]["w-1"]["labels"] = json!({ "pool": "general" });
+    assert!(cluster.plan(other).await.is_err());
+
+    let before = cluster.state.clone();
+    settings["deletion"] = json!({ "protection": false });
+    cluster.apply(settings.clone()).await.unwrap();
+    let protection = AttributePath::new("deletion").attribute("protection");
+    assert_eq!(cluster.state.get(&protection), Some(&Value::from(false)));
+    for computed in ["id", "nodes", "planned_steps"] {
+        assert_eq!(cluster.state.attribute(computed), before.attribute(computed), "{computed}");
+    }
+    core.stop().await.unwrap();
+}
+
+/// The plan was made while the cluster was well, and then its hosts went away.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_update_keeps_what_is_done_with_the_state_alone() {
+    let core = configured(Profile::TERRAFORM_1_11).await;
+    let (mut cluster, mut settings) = lost_cluster(&core, json!({ "protection": true })).await;
+    settings["deletion"] = json!({ "protection": false });
+    settings["timeouts"] = json!({ "update": "5m" });
+    settings["kubernetes_version"] = json!("1.35.5");
+    let before = cluster.state.clone();
+    reported(cluster.apply(settings).await.unwrap_err());
+    let protection = AttributePath::new("deletion").attribute("protection");
+    assert_eq!(cluster.state.get(&protection), Some(&Value::from(false)));
+    assert_eq!(cluster.state.attribute("kubernetes_version"), before.attribute("kubernetes_version"));
+    core.stop().await.unwrap();
+}

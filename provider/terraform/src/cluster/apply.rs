@@ -4,9 +4,10 @@ use kubeone_engine::{Cx, Hosts, Observed, Plan, Wanted, check, execute, observe,
 use kubeone_spec::{ClusterSpec, ClusterStatus, Finding, Severity};
 use tfplugin::{ApplyRequest, ApplyResponse, CancellationToken, Diagnostic, Diagnostics};
 
-use super::ClusterResource;
+use super::approval::Approval;
 use super::locked::locked;
 use super::operation::Operation;
+use super::{ClusterResource, told};
 use crate::decode::decode;
 use crate::diagnostics::from_findings;
 use crate::kubeconfig::in_state;
@@ -17,10 +18,7 @@ use crate::{encode, private};
 pub(super) async fn apply(resource: &ClusterResource, request: ApplyRequest) -> ApplyResponse {
     match Box::pin(converge(resource, &request)).await {
         Ok(response) => response,
-        // After a failed create this is null: the cluster stays out of the state and is not tainted, so that the next
-        // apply goes on instead of destroying what is there. After a failed update it is all of the prior state, so
-        // that the next plan shows the change again.
-        Err(diagnostics) => request.failed(diagnostics),
+        Err(diagnostics) => told::failed(request, diagnostics),
     }
 }
 
@@ -31,8 +29,12 @@ async fn converge(resource: &ClusterResource, request: &ApplyRequest) -> Result<
     let wanted = wanted(request, spec.clone())?;
     let hosts = resource.connection.require_hosts(&wanted)?;
     let cancel = request.context.cancel.child_token();
-    let shown = shown_at_plan(&request.planned_private, &wanted);
-    let work = carry_out(&wanted, &hosts, &operation, resource, &shown, cancel.clone());
+    let planned = Planned {
+        shown: shown_at_plan(&request.planned_private, &wanted),
+        approval: Approval::of(request),
+        prior: prior_to_leave(request)?,
+    };
+    let work = carry_out(&wanted, &hosts, &operation, resource, &planned, cancel.clone());
     let work = locked(resource.user.as_deref(), &wanted, &hosts, &operation, &cancel, work);
     let done = operation.run(&cancel, work).await?;
 
@@ -44,6 +46,23 @@ async fn converge(resource: &ClusterResource, request: &ApplyRequest) -> Result<
     encode::fill_unknown(&mut state, &status)?;
     let private = private::encode(&done.observed)?;
     Ok(ApplyResponse { state, private, diagnostics: done.diagnostics, ..ApplyResponse::default() })
+}
+
+/// What the plan said and Terraform asks for now.
+struct Planned {
+    /// What the user was told.
+    shown: Vec<Finding>,
+    approval: Approval,
+    /// The settings before, where the plan has nothing done: then the cluster can be left as it is.
+    prior: Option<ClusterSpec>,
+}
+
+fn prior_to_leave(request: &ApplyRequest) -> Result<Option<ClusterSpec>, Diagnostic> {
+    let nothing = told::promises_nothing(&request.prior_state, &request.planned_state);
+    if !nothing || private::is_imported(&request.planned_private) {
+        return Ok(None);
+    }
+    Ok(Some(decode(&CLUSTER, &request.prior_state)?.settings))
 }
 
 /// What is wanted, seen from the state before.
@@ -76,13 +95,18 @@ async fn carry_out(
     hosts: &Hosts,
     operation: &Operation<'_>,
     resource: &ClusterResource,
-    shown: &[Finding],
+    planned: &Planned,
     cancel: CancellationToken,
 ) -> Result<Done, Diagnostics> {
     let observed = observe(wanted, hosts).await;
     let plan = plan_create_or_update(wanted, &observed);
     let mut findings = check(wanted, &plan, &observed);
-    findings.retain(|finding| finding.severity == Severity::Error || !shown.contains(finding));
+    findings.extend(planned.approval.refuses(wanted, &plan));
+    findings.retain(|finding| finding.severity == Severity::Error || !planned.shown.contains(finding));
+    if planned.prior.as_ref().is_some_and(|prior| told::is_only_told(prior, &wanted.spec, &findings)) {
+        told::only_tell(&mut findings);
+        return Ok(Done { observed, steps: Vec::new(), diagnostics: from_findings(findings) });
+    }
     let diagnostics = from_findings(findings);
     if diagnostics.has_errors() {
         return Err(diagnostics);

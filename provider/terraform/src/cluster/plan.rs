@@ -1,11 +1,11 @@
 //! What Terraform's plan shows. It works from the settings and the last observation and reaches no host.
 
 use kubeone_engine::{Action, LocalMachine, Observed, Plan, Wanted, check, imported_prior, plan_create_or_update};
-use kubeone_spec::{ClusterSpec, FieldPath, Finding, HostSpec, Severity, Step, validate_cluster};
+use kubeone_spec::{ClusterSpec, FieldPath, HostSpec, Step, validate_cluster};
 use tfplugin::plan::mark_unknown;
 use tfplugin::{AttributePath, Diagnostic, Diagnostics, PlanRequest, PlanResponse, Value};
 
-use super::limits;
+use super::{limits, told};
 use crate::decode::{Decoded, decode};
 use crate::diagnostics::from_findings;
 use crate::kubeconfig::in_state;
@@ -87,6 +87,7 @@ fn update(
     let mut planned = request.proposed_state.clone();
     let status = encode::read_status(&request.prior_state)?;
     forget_dropped(&wanted.settings, &mut planned);
+    let mut is_left = false;
     match private::decode(&request.prior_private).filter(|_| steps_are_certain(wanted, Some(&prior))) {
         Some(observed) => {
             let prior_uid = Some(status.id.clone());
@@ -95,9 +96,9 @@ fn update(
             let plan = plan_create_or_update(&change, &observed);
             let mut found = check(&change, &plan, &observed);
             found.extend(local.missing_copy(&change.spec, &plan));
-            let asks_for_nothing = prior == wanted.settings && !is_imported;
-            if asks_for_nothing && !prior.deletion.protection && is_about_the_cluster_alone(&found) {
-                found.iter_mut().for_each(only_tell);
+            is_left = !is_imported && told::is_only_told(&prior, &wanted.settings, &found);
+            if is_left {
+                told::only_tell(&mut found);
             } else {
                 show_steps(&wanted.settings, &plan, &mut planned);
             }
@@ -106,30 +107,17 @@ fn update(
         None if prior == wanted.settings && wanted.unknown.is_empty() => {}
         None => mark_unknown(&mut planned, ["nodes", "planned_steps"]),
     }
-    let observed_at = private::observed_at(&request.prior_private);
-    in_state::plan(&mut planned, wanted, Some(&in_state::Prior { spec: &prior, status: &status, observed_at }));
+    // A cluster that is left as it is gives nobody a kubeconfig.
+    if !is_left {
+        let observed_at = private::observed_at(&request.prior_private);
+        in_state::plan(&mut planned, wanted, Some(&in_state::Prior { spec: &prior, status: &status, observed_at }));
+    }
     Ok(PlanResponse {
         planned_state: planned,
         private: request.prior_private.clone(),
         diagnostics,
         ..PlanResponse::default()
     })
-}
-
-/// Whether the plan is refused, and for the state of hosts and of the API alone: nothing in the settings would help.
-fn is_about_the_cluster_alone(found: &[Finding]) -> bool {
-    let of_settings = |path: &FieldPath| matches!(path.0.first(), Some(Step::Field(field)) if ["kubernetes_version", "restore"].contains(&field.as_str()));
-    let mut errors = found.iter().filter(|it| it.severity == Severity::Error).peekable();
-    errors.peek().is_some() && errors.all(|error| !of_settings(&error.path))
-}
-
-/// Makes a warning of an error, and nothing is planned. `terraform destroy` makes a plan in the normal way first, and an
-/// error there would keep a broken cluster from being destroyed.
-fn only_tell(finding: &mut Finding) {
-    if finding.severity == Severity::Error {
-        finding.severity = Severity::Warning;
-        finding.detail.push_str("\n\nThe settings did not change, so the cluster is left as it is.");
-    }
 }
 
 /// Hosts that are wanted no more are no nodes afterwards.

@@ -192,7 +192,28 @@ fn a_broken_cluster_that_may_be_destroyed_is_told_of() {
     let (_, seen) = with_a_foreign_worker(|config| {
         config.set(&AttributePath::new("deletion").attribute("protection"), true);
     });
-    assert_eq!(seen, [(true, told)]);
+    assert_eq!(seen, [(true, told.clone())]);
+    let (response, seen) = with_a_foreign_worker(|config| {
+        config.set(&AttributePath::new("deletion").attribute("remove_packages"), false);
+        config.set(&AttributePath::new("timeouts").attribute("delete"), "2h");
+    });
+    assert_eq!(seen, [(false, told)]);
+    assert_eq!(response.planned_state.attribute("nodes"), state().attribute("nodes"));
+}
+
+/// By an apply, and that apply must be possible.
+#[test]
+fn a_broken_cluster_that_is_protected_can_lose_its_protection() {
+    let mut observed = settled();
+    let marker = Marker { cluster: "other".to_owned(), ..Marker::default() };
+    let foreign = HostFacts { marker: Some(marker), ..HostFacts::default() };
+    observed.hosts.insert("w-1".to_owned(), HostState::Reached(Box::new(foreign)));
+    let protection = AttributePath::new("deletion").attribute("protection");
+    let response = update(&observed, |config| assert!(config.set(&protection, false))).unwrap();
+    assert!(!response.diagnostics.has_errors(), "{:?}", response.diagnostics);
+    let mut expected = state();
+    expected.set(&protection, false);
+    assert_eq!(response.planned_state, expected);
 }
 
 #[test]
