@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,6 +12,7 @@ use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use kubeone_hosts::{Host, Os};
 use kubeone_spec::{ClusterReference, Kubeconfig, KubeconfigSpec, Secret, Span};
+use tokio::time::timeout;
 
 use crate::error::StepError;
 use crate::observed::Marker;
@@ -20,6 +21,9 @@ use crate::{kubeadm, marker};
 mod file;
 
 use file::File;
+
+/// kubeadm signs in less than a second.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Asks the control planes whose they are, all at once, and takes a certificate from the first that is a finished node of
 /// this very cluster. Nothing on any host is changed.
@@ -34,7 +38,12 @@ pub async fn mint_kubeconfig(
     let mut refusals = Vec::new();
     while let Some((host, answer)) = asked.next().await {
         let minted = match answer {
-            Ok(()) => mint_on(host, wanted).await,
+            Ok(()) => match timeout(PATIENCE, mint_on(host, wanted)).await {
+                Ok(minted) => minted,
+                Err(_) => {
+                    Err(StepError::Refused { reason: format!("no certificate came within {} s", PATIENCE.as_secs()) })
+                }
+            },
             Err(error) => Err(error),
         };
         match minted {

@@ -91,27 +91,14 @@ mod tests {
 
     const SCRIPT: &str = "os/linux/observe.sh";
 
-    /// A machine that takes some time to be there, and some for each script.
-    struct Slow {
+    /// A machine that boots for four minutes.
+    struct Booting {
         host: FakeHost,
-        to_connect: Duration,
-        to_run: Duration,
-        connected: AtomicBool,
-    }
-
-    impl Slow {
-        fn new(host: FakeHost, to_connect: u64, to_run: u64) -> Self {
-            let (to_connect, to_run) = (Duration::from_secs(to_connect), Duration::from_secs(to_run));
-            Self { host, to_connect, to_run, connected: AtomicBool::new(false) }
-        }
-    }
-
-    async fn pass(time: Duration) {
-        let _ = timeout(time, std::future::pending::<()>()).await;
+        is_up: AtomicBool,
     }
 
     #[async_trait]
-    impl Host for Slow {
+    impl Host for Booting {
         fn name(&self) -> &str {
             self.host.name()
         }
@@ -121,15 +108,14 @@ mod tests {
         }
 
         async fn connect(&self) -> Result<(), HostError> {
-            if !self.connected.swap(true, Ordering::Relaxed) {
-                pass(self.to_connect).await;
+            if !self.is_up.swap(true, Ordering::Relaxed) {
+                let _ = timeout(Duration::from_mins(4), std::future::pending::<()>()).await;
             }
             self.host.connect().await
         }
 
         async fn run(&self, script: &Script) -> Result<Output, HostError> {
             self.connect().await?;
-            pass(self.to_run).await;
             self.host.run(script).await
         }
 
@@ -138,19 +124,16 @@ mod tests {
         }
     }
 
-    fn host() -> FakeHost {
-        FakeHost::new("cp-1").answers(SCRIPT, r#"{"marker":"","etcd_members":""}"#)
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_machine_that_boots_has_the_time_that_the_settings_give_it() {
-        let state = look_at(&Slow::new(host(), 240, 1)).await;
+        let host = FakeHost::new("cp-1").answers(SCRIPT, r#"{"marker":"","etcd_members":""}"#);
+        let state = look_at(&Booting { host, is_up: AtomicBool::new(false) }).await;
         assert!(matches!(state, HostState::Reached(_)), "{state:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_script_that_hangs_is_not_waited_for() {
-        let state = look_at(&Slow::new(host(), 1, 31)).await;
+        let state = look_at(&FakeHost::new("cp-1").hangs(SCRIPT)).await;
         assert!(matches!(state, HostState::Refuses { .. }), "{state:?}");
     }
 

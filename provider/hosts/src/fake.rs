@@ -54,6 +54,8 @@ struct State {
     files: BTreeMap<PathBuf, RemoteFile>,
     calls: Vec<Call>,
     unreachable: bool,
+    /// Scripts that never come to their end.
+    hanging: Vec<String>,
 }
 
 impl FakeHost {
@@ -79,6 +81,13 @@ impl FakeHost {
     pub fn loses_connection(self, script: &str) -> Self {
         let lost = HostError::ConnectionLost { host: self.name.clone(), during: script.to_owned() };
         self.prepare(script, Err(lost))
+    }
+
+    /// No run of `script` ends.
+    #[must_use]
+    pub fn hangs(self, script: &str) -> Self {
+        self.lock().hanging.push(script.to_owned());
+        self
     }
 
     /// A unit of an earlier program that printed `log`; it is there for one `attach`.
@@ -204,6 +213,10 @@ impl Host for FakeHost {
     }
 
     async fn run(&self, script: &Script) -> Result<Output, HostError> {
+        let hangs = self.lock().hanging.iter().any(|name| name == script.name());
+        if hangs {
+            std::future::pending::<()>().await;
+        }
         self.next_answer(script.name(), &Call::Run(script.clone()))
     }
 

@@ -37,6 +37,19 @@ fn hosts<const N: usize>(hosts: [FakeHost; N]) -> (ByName, [Arc<FakeHost>; N]) {
     (hosts, fakes)
 }
 
+/// It looks well, and kubeadm on it waits for something.
+#[tokio::test(start_paused = true)]
+async fn one_that_hangs_is_not_waited_for() {
+    let (hosts, _) = hosts([
+        marked("cp-1", "prod", Some(UID)).hangs(SCRIPT),
+        marked("cp-2", "prod", Some(UID)).answers(SCRIPT, PRINTED),
+    ]);
+    mint_kubeconfig(&wanted(), &hosts).await.unwrap();
+    let (hosts, _) = self::hosts([marked("cp-1", "prod", Some(UID)).hangs(SCRIPT)]);
+    let error = mint_kubeconfig(&wanted(), &hosts).await.unwrap_err();
+    assert!(error.to_string().contains("cp-1: no certificate came within 20 s"), "{error}");
+}
+
 #[tokio::test]
 async fn a_finished_control_plane_signs() {
     let (hosts, [dead, other, good]) = hosts([

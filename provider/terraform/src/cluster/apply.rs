@@ -42,7 +42,7 @@ async fn converge(resource: &ClusterResource, request: &ApplyRequest) -> Result<
     let mut status = encode::status(&spec, &done.observed, &prior);
     status.planned_steps = done.steps;
     let mut state = request.planned_state.clone();
-    in_state::fill(&state, &spec, &hosts, &mut status).await?;
+    in_state::fill(&state, &spec, &hosts, &mut status, &cancel).await?;
     encode::fill_unknown(&mut state, &status)?;
     let private = private::encode(&done.observed)?;
     Ok(ApplyResponse { state, private, diagnostics: done.diagnostics, ..ApplyResponse::default() })

@@ -2,13 +2,13 @@
 
 use std::time::SystemTime;
 
-use kubeone_engine::{Hosts, kubeconfig_is_due, mint_kubeconfig};
+use kubeone_engine::{Hosts, kubeconfig_is_due};
 use kubeone_spec::{ClusterReference, ClusterSpec, ClusterStatus, FieldPath, KubeconfigSpec};
 use tfplugin::plan::mark_unknown;
-use tfplugin::{Diagnostic, Value};
+use tfplugin::{CancellationToken, Diagnostic, Value};
 
+use super::mint::mint_from;
 use crate::decode::Decoded;
-use crate::diagnostics::chain;
 
 /// The attributes that hold it.
 const ATTRIBUTES: [&str; 3] = ["kubeconfig_raw", "kubernetes_client_configuration", "kubeconfig_expires_at"];
@@ -51,6 +51,7 @@ pub(crate) async fn fill(
     spec: &ClusterSpec,
     hosts: &Hosts,
     status: &mut ClusterStatus,
+    cancel: &CancellationToken,
 ) -> Result<(), Diagnostic> {
     if !planned.attribute(ATTRIBUTES[0]).is_unknown() || !spec.kubeconfig.store_in_state {
         return Ok(());
@@ -59,14 +60,13 @@ pub(crate) async fn fill(
     let control_plane =
         spec.control_plane.keys().filter_map(|name| Some((name.clone(), hosts.wanted.get(name)?.clone())));
     let wanted = KubeconfigSpec::for_administrator(cluster, spec.kubeconfig.ttl);
-    let minted = mint_kubeconfig(&wanted, &control_plane.collect()).await.map_err(|error| {
-        let detail =
-            format!("{}\n\nAll steps are done. The next apply looks again and makes the kubeconfig.", chain(&error));
+    let minted = mint_from(&control_plane.collect(), &wanted, cancel).await.map_err(|reason| {
+        let detail = format!("{reason}\n\nAll steps are done. The next apply looks again and makes the kubeconfig.");
         Diagnostic::error(format!("no kubeconfig could be made for the cluster `{}`", spec.name), detail)
     })?;
     status.kubeconfig_raw = Some(minted.kubeconfig.clone());
     status.kubeconfig_expires_at = Some(minted.expires_at.clone());
-    status.kubernetes_client_configuration = Some(minted.into());
+    status.kubernetes_client_configuration = Some((*minted).into());
     Ok(())
 }
 

@@ -1,8 +1,11 @@
 //! A client certificate from whichever control plane answers, within a time that nobody minds.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kubeone_engine::mint_kubeconfig;
+use kubeone_hosts::Host;
 use kubeone_spec::{Kubeconfig, KubeconfigSpec, Role};
 use tfplugin::{CancellationToken, Diagnostic};
 use tokio::time::timeout;
@@ -35,11 +38,43 @@ pub(crate) async fn mint(
     let Some(hosts) = connection.hosts_of(&wanted.cluster, Some(Role::ControlPlane))? else {
         return Ok(Minted::NotReachable);
     };
-    let work = timeout(PATIENCE, mint_kubeconfig(wanted, &hosts.wanted));
-    match cancel.run_until_cancelled(work).await {
-        Some(Ok(Ok(kubeconfig))) => Ok(Minted::Done(Box::new(kubeconfig))),
-        Some(Ok(Err(error))) => Err(failed(chain(&error))),
-        Some(Err(_)) => Err(failed(format!("No control plane answered within {} s.", PATIENCE.as_secs()))),
-        None => Err(failed("It was interrupted.".to_owned())),
+    mint_from(&hosts.wanted, wanted, cancel).await.map(Minted::Done).map_err(failed)
+}
+
+/// The same from these control planes; or why not, in words.
+pub(super) async fn mint_from(
+    control_plane: &BTreeMap<String, Arc<dyn Host>>,
+    wanted: &KubeconfigSpec,
+    cancel: &CancellationToken,
+) -> Result<Box<Kubeconfig>, String> {
+    match cancel.run_until_cancelled(timeout(PATIENCE, mint_kubeconfig(wanted, control_plane))).await {
+        Some(Ok(Ok(kubeconfig))) => Ok(Box::new(kubeconfig)),
+        Some(Ok(Err(error))) => Err(chain(&error)),
+        Some(Err(_)) => Err(format!("No control plane answered within {} s.", PATIENCE.as_secs())),
+        None => Err("It was interrupted.".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kubeone_hosts::{FakeHost, RemoteFile};
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_waited_for_when_the_run_is_cancelled() {
+        let wanted: KubeconfigSpec = serde_json::from_value(json!({ "cluster": {
+            "name": "prod", "kubernetes_version": "1.35.4", "api_endpoint": { "host": "10.0.0.9" },
+            "control_plane": { "cp-1": { "address": "10.0.0.1" } },
+        }}))
+        .unwrap();
+        let marker = json!({ "cluster": "prod", "uid": "uid", "provider_version": "0.1.0" }).to_string().into_bytes();
+        let marker = RemoteFile { path: "/etc/kubeone/cluster.json".into(), content: marker.into(), mode: 0o644 };
+        let host = FakeHost::new("cp-1").has_file(marker).hangs("os/linux/mint_kubeconfig.sh");
+        let hosts = BTreeMap::from([("cp-1".to_owned(), Arc::new(host) as Arc<dyn Host>)]);
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        assert_eq!(mint_from(&hosts, &wanted, &cancel).await.unwrap_err(), "It was interrupted.");
     }
 }
