@@ -61,4 +61,5 @@ pub use plan::{Action, Lane, Plan, Stage, plan_create_or_update, plan_removal};
 pub use repair::Repair;
 pub use report::{ActionReport, Event, Outcome, Report, Result as ActionResult};
 pub use snapshots::{HeldSnapshot, Snapshot, SnapshotCause};
+pub use standing::other_cluster;
 pub use wanted::{LeavingHost, Wanted, imported_prior};

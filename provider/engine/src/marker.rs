@@ -30,6 +30,7 @@ impl Marker {
         Self {
             cluster: cluster.to_owned(),
             uid: None,
+            replaces: None,
             renew_trigger: None,
             restored: None,
             provider_version: PROVIDER_VERSION.to_owned(),

@@ -162,6 +162,10 @@ pub struct Marker {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
     pub provider_version: String,
+    /// The uid of the cluster that was lost and in whose place this one was made. Terraform's state names that one until
+    /// the apply has come to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
     /// The value of `certificates.renew_trigger` for which certificates were made last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renew_trigger: Option<String>,

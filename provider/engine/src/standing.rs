@@ -1,6 +1,6 @@
 //! Where a host stands: whose it is, and how far it got on its way to a node. Plan and check decide by this alone.
 
-use crate::observed::{HostFacts, HostState, Observed, UnitState};
+use crate::observed::{HostFacts, HostState, Marker, Observed, UnitState};
 use crate::wanted::Wanted;
 
 /// How a host stands to the cluster that is wanted.
@@ -67,11 +67,45 @@ pub(crate) fn standing_of<'a>(
     if marker.cluster != wanted.spec.name {
         return Standing::Foreign(Foreign::OtherName { cluster: &marker.cluster });
     }
-    match (&marker.uid, observed.api_facts()) {
-        (None, _) => Standing::Begun,
-        (Some(uid), Some(api)) if *uid != api.cluster_uid => Standing::Foreign(Foreign::OtherUid { uid }),
-        (Some(_), _) => Standing::Finished,
+    let Some(uid) = &marker.uid else { return Standing::Begun };
+    let is_of_api = observed.api_facts().is_none_or(|api| *uid == api.cluster_uid);
+    if is_of_api && is_known(wanted, observed, uid) {
+        Standing::Finished
+    } else {
+        Standing::Foreign(Foreign::OtherUid { uid })
     }
+}
+
+/// Whether Terraform's state means the cluster with this uid. It may have taken the place of one that was lost, by an apply
+/// that did not come to its end.
+fn is_known(wanted: &Wanted, observed: &Observed, uid: &str) -> bool {
+    let Some(known) = wanted.uid.as_deref().filter(|known| !known.is_empty()) else { return true };
+    let states = observed.hosts.values().chain(observed.leaving.values());
+    let mut markers = states.filter_map(|state| match state {
+        HostState::Reached(facts) => facts.marker.as_ref(),
+        HostState::Unreachable { .. } | HostState::Refuses { .. } => None,
+    });
+    let replaces = |marker: &Marker| {
+        let is_it = marker.cluster == wanted.spec.name && marker.uid.as_deref() == Some(uid);
+        is_it && marker.replaces.as_deref() == Some(known)
+    };
+    uid == known || markers.any(replaces)
+}
+
+/// The uid of a cluster that is where the one of Terraform's state should be, and not the same.
+pub fn other_cluster<'a>(wanted: &Wanted, observed: &'a Observed) -> Option<&'a str> {
+    if let Some(api) = observed.api_facts() {
+        return Some(api.cluster_uid.as_str()).filter(|uid| !is_known(wanted, observed, uid));
+    }
+    let mut other = None;
+    for (name, ..) in wanted.spec.hosts() {
+        match standing(wanted, observed, name) {
+            Standing::Finished => return None,
+            Standing::Foreign(Foreign::OtherUid { uid }) => other = Some(uid),
+            _ => {}
+        }
+    }
+    other
 }
 
 /// Whether this is the very machine behind a Node of the cluster in Terraform's state, although no marker says so. For a

@@ -8,7 +8,7 @@ use super::{foreign_reason, host_path};
 use crate::catalog::{self, MinorRelease};
 use crate::observed::{CgroupVersion, HostFacts, Observed};
 use crate::plan::{Action, Plan};
-use crate::standing::{Foreign, Standing, standing};
+use crate::standing::{Foreign, Standing, other_cluster, standing};
 use crate::wanted::Wanted;
 
 /// The architectures for which Kubernetes and all images of ours are built.
@@ -33,6 +33,11 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec
                 path.clone(),
                 format!("{name} is refused: {}", foreign_reason(&foreign)),
                 match foreign {
+                    Foreign::OtherUid { .. } if other_cluster(wanted, observed).is_some() => {
+                        "Nothing was changed on it. Terraform's state names a cluster with another uid. Use a fresh machine, \
+                         or remove what is on it first (`kubeadm reset`, then delete /etc/kubeone). To go on with the \
+                         cluster that is on it, let Terraform forget the other one (`terraform state rm`) and apply."
+                    }
                     Foreign::Unmarked => {
                         "Nothing was changed on it. Use a fresh machine, or remove what is on it first (`kubeadm reset`). To \
                          go on with the cluster that it is part of, import that: `terraform import ADDRESS HOST`, with the \

@@ -17,8 +17,11 @@ use crate::cx::Hosts;
 use crate::error::StepError;
 use crate::kubeadm::api_server_port;
 use crate::marker;
-use crate::observed::{AddonState, ApiFacts, ApiState, DeprecatedApi, Marker, NodeFacts, NodeSettings, Observed};
+use crate::observed::{
+    AddonState, ApiFacts, ApiState, DeprecatedApi, HostState, Marker, NodeFacts, NodeSettings, Observed,
+};
 use crate::restore::is_abandoned;
+use crate::standing::{Foreign, Standing, standing_of};
 use crate::wanted::Wanted;
 
 const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
@@ -45,11 +48,12 @@ fn servers<'a>(wanted: &'a Wanted, hosts: &'a Hosts) -> impl Iterator<Item = (&'
 
 /// Reads the API once, if a control plane that was seen carries one.
 pub(super) async fn observe_api(wanted: &Wanted, hosts: &Hosts, observed: &Observed) -> ApiState {
+    // One that belongs to another cluster would answer for that.
     let has_admin_conf = |name: &str| {
-        [observed.facts(name), observed.leaving_facts(name)]
-            .into_iter()
-            .flatten()
-            .any(|facts| facts.kubernetes.admin_conf)
+        [observed.hosts.get(name), observed.leaving.get(name)].into_iter().any(|state| {
+            let has_it = matches!(state, Some(HostState::Reached(facts)) if facts.kubernetes.admin_conf);
+            has_it && !is_of_another(&standing_of(wanted, observed, name, state))
+        })
     };
     // Control planes of the cluster before the last restore may answer still, with the data before.
     let is_present = |name: &str| !is_abandoned(wanted, observed, name);
@@ -68,6 +72,10 @@ pub(super) async fn observe_api(wanted: &Wanted, hosts: &Hosts, observed: &Obser
         Ok(facts) => ApiState::Answered(Box::new(facts)),
         Err(error) => ApiState::Silent { reason: causes(&error) },
     }
+}
+
+fn is_of_another(standing: &Standing) -> bool {
+    matches!(standing, Standing::Foreign(Foreign::OtherName { .. } | Foreign::OtherUid { .. }))
 }
 
 /// Connects through any control plane that carries an administrator's kubeconfig.

@@ -105,6 +105,7 @@ mod tests {
                     cluster: "prod",
                     uid: None,
                     provider_version: "0.1.0",
+                    replaces: None,
                     renew_trigger: None,
                     restored: None,
                     packages_kept: [],

@@ -77,6 +77,7 @@ pub(crate) async fn run(
         let key = cx.spec.restore.as_ref().and_then(Restore::key).unwrap_or_default();
         marker.restored = Some(remembered(now(), None, &key));
     }
+    marker.replaces = cx.wanted.uid.clone().filter(|known| *known != uid);
     finish_node(cx, name, Role::ControlPlane, marker, &uid).await?;
     if copy.is_some() {
         end(host).await?;

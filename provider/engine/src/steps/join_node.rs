@@ -54,6 +54,7 @@ pub(super) async fn run(cx: &Cx<'_>, name: &str, role: Role) -> Result<Outcome, 
     } else {
         let peer = finished_control_plane(cx, name, role, &uid).await?;
         marker.restored.clone_from(&peer.restored);
+        marker.replaces.clone_from(&peer.replaces);
         clear_way(cx, cluster, &newcomer, nodes.contains_key(name), &uid).await?;
         host.write_all(&peer.pki).await?;
         bring_named_files(host, &peer).await?;

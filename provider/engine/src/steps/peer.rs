@@ -33,6 +33,8 @@ pub(super) struct Peer<'a> {
     pub named_files: Vec<RemoteFile>,
     /// The last restore of the cluster, as its marker remembers it.
     pub restored: Option<String>,
+    /// The cluster in whose place this one was made.
+    pub replaces: Option<String>,
 }
 
 /// Finds a control plane with the marker of this very cluster: one that is half done may hold another CA.
@@ -63,7 +65,8 @@ pub(super) async fn finished_control_plane<'a>(
                     Role::ControlPlane => (files, named_files(host).await?),
                     Role::Worker => (Vec::new(), Vec::new()),
                 };
-                return Ok(Peer { host, ca_certificate, pki, named_files, restored: marker.restored });
+                let Marker { restored, replaces, .. } = marker;
+                return Ok(Peer { host, ca_certificate, pki, named_files, restored, replaces });
             }
             Ok(None) => reason = format!("`{name}` lacks some of the keys and certificates that control planes share"),
             Err(error) => reason = error.to_string(),

@@ -178,7 +178,7 @@ async fn the_first_control_plane_is_initialised() {
     let api = FakeApi::new();
     expect_namespace(&api);
     expect_control_plane(&api, "cp-1");
-    let wanted = Wanted::new(spec.clone());
+    let wanted = Wanted { uid: Some("of-the-lost-one".to_owned()), ..Wanted::new(spec.clone()) };
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     init_control_plane::run(&cx, "cp-1", VERSION, false).await.unwrap();
     let host = &fakes["cp-1"];
@@ -194,6 +194,7 @@ async fn the_first_control_plane_is_initialised() {
     );
     let marker: Marker = serde_json::from_slice(host.file(crate::marker::PATH).unwrap().content.expose()).unwrap();
     assert_eq!(marker.uid.as_deref(), Some(UID));
+    assert_eq!(marker.replaces.as_deref(), Some("of-the-lost-one"), "Terraform's state does not know the new one yet");
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ struct Settings {
     remove: bool,
     /// Whether the cluster is protected against deletion, which makes a difference to restores alone.
     is_protected: bool,
-    /// What Terraform's state says of the cluster: `imported`, `lost`, or what was applied last.
+    /// What Terraform's state says of the cluster: `imported`, `lost`, `of` another uid, or what was applied last.
     state: String,
 }
 
@@ -176,6 +176,13 @@ fn world(settings: &Settings, found: &str) -> World {
         "" => {}
         "imported" => world.imported(),
         "lost" => world.wanted = Wanted::new(settings.spec(false)),
+        state if state.starts_with("of ") => {
+            world.wanted.uid = state.strip_prefix("of ").map(str::to_owned);
+            // An API that answers for another cluster is not asked.
+            if crate::other_cluster(&world.wanted, &world.observed).is_some() {
+                world.observed.api = ApiState::Absent;
+            }
+        }
         state => panic!("what is the state `{state}`?"),
     }
     world
@@ -280,6 +287,7 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
         "marked for the cluster" => {
             world.facts(name).marker = Some(Marker { cluster: value.to_owned(), ..Marker::default() });
         }
+        "replaces" => world.facts(name).marker.as_mut().unwrap().replaces = Some(value.to_owned()),
         "uid" => world.facts(name).marker.as_mut().unwrap().uid = Some(value.to_owned()),
         "system" => {
             let facts = world.facts(name);

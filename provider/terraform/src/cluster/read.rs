@@ -1,6 +1,6 @@
 //! Refresh: look at the cluster and tell Terraform what is different now.
 
-use kubeone_engine::{ApiState, Observed, Wanted, observe, plan_create_or_update};
+use kubeone_engine::{ApiState, Observed, Wanted, observe, other_cluster, plan_create_or_update};
 use kubeone_spec::ClusterSpec;
 use tfplugin::{Diagnostic, Diagnostics, ReadRequest, ReadResponse, Value};
 use tokio::time::timeout;
@@ -56,7 +56,11 @@ fn answer(mut request: ReadRequest, wanted: &Wanted, observed: &Observed) -> Rea
     match update(&mut request.state, wanted, observed) {
         Ok(private) => {
             request.private = private;
-            request.unchanged(Diagnostics::new())
+            let mut diagnostics = Diagnostics::new();
+            if let Some(uid) = other_cluster(wanted, observed) {
+                diagnostics.push(not_the_same(wanted, uid));
+            }
+            request.unchanged(diagnostics)
         }
         Err(diagnostic) => request.unchanged(diagnostic.into()),
     }
@@ -65,6 +69,15 @@ fn answer(mut request: ReadRequest, wanted: &Wanted, observed: &Observed) -> Rea
 fn not_refreshed(spec: &ClusterSpec, reason: &str) -> Diagnostic {
     let detail = format!("{}\n\nThe plan is made from what was seen last.", reason.trim_end());
     Diagnostic::warning(format!("cluster `{}` could not be looked at", spec.name), detail)
+}
+
+fn not_the_same(wanted: &Wanted, uid: &str) -> Diagnostic {
+    let detail = format!(
+        "Terraform's state names the cluster with the uid {}. What was found where it should be is another one of this name, \
+         with the uid {uid}. The state keeps what it says of the cluster, and the other one is left alone.",
+        wanted.uid.as_deref().unwrap_or_default()
+    );
+    Diagnostic::warning(format!("cluster `{}` was not found", wanted.spec.name), detail)
 }
 
 /// One line for each host that could not be reached.
@@ -89,7 +102,10 @@ fn is_gone(spec: &ClusterSpec, observed: &Observed) -> bool {
 
 /// Brings computed attributes up to date, and answers what to remember; what is the same stays as it is.
 fn update(state: &mut Value, wanted: &Wanted, observed: &Observed) -> Result<Vec<u8>, Diagnostic> {
-    let mut status = encode::status(&wanted.spec, observed, &encode::read_status(state)?);
+    let mut status = encode::read_status(state)?;
+    if other_cluster(wanted, observed).is_none() {
+        status = encode::status(&wanted.spec, observed, &status);
+    }
     if !plan_create_or_update(wanted, observed).is_empty() {
         // Something drifted. Terraform acts only on differences between state and plan, and the settings may well be
         // the same. An empty list here makes the difference: the plan will show the steps that put things right.

@@ -38,14 +38,18 @@ fn api(nodes: &[&str]) -> ApiState {
     }))
 }
 
-fn refresh(observed: &Observed) -> ReadResponse {
-    let request = ReadRequest {
+fn request() -> ReadRequest {
+    ReadRequest {
         state: state(),
         private: b"before".to_vec(),
         identity: Value::Null,
         provider_meta: Value::Null,
         context: tfplugin::CallContext::default(),
-    };
+    }
+}
+
+fn refresh(observed: &Observed) -> ReadResponse {
+    let request = request();
     let spec = decode::<ClusterSpec>(&CLUSTER, &request.state).unwrap().settings;
     answer(request, &Wanted::new(spec), observed)
 }
@@ -142,4 +146,40 @@ fn drift_empties_the_steps_so_that_the_next_plan_shows_its_own() {
     let nodes = response.state.attribute("nodes");
     assert!(!nodes.attribute("cp-1").is_null());
     assert!(nodes.attribute("w-1").is_null());
+}
+
+/// Somebody made another cluster of this name on the same hosts, or an import went astray.
+#[test]
+fn another_cluster_of_this_name_does_not_take_the_place_in_the_state() {
+    let other = |marker: Option<&str>, replaces: Option<&str>| {
+        let HostState::Reached(mut facts) = reached(marker) else { panic!("it is reached") };
+        if let Some(marker) = &mut facts.marker {
+            (marker.uid, marker.replaces) = (Some("other".to_owned()), replaces.map(str::to_owned));
+        }
+        HostState::Reached(facts)
+    };
+    let answers = || {
+        let ApiState::Answered(mut facts) = api(&["cp-1", "w-1"]) else { panic!("it answers") };
+        "other".clone_into(&mut facts.cluster_uid);
+        "other".clone_into(&mut facts.ca_certificate);
+        ApiState::Answered(facts)
+    };
+    let read = |marker, replaces, api| {
+        let spec = decode::<ClusterSpec>(&CLUSTER, &state()).unwrap().settings;
+        let wanted = Wanted { uid: Some("uid".to_owned()), ..Wanted::new(spec) };
+        answer(request(), &wanted, &observed(other(marker, replaces), other(marker, replaces), api))
+    };
+    for (marker, api) in [(Some("prod"), ApiState::Absent), (None, answers())] {
+        let response = read(marker, None, api);
+        for name in ["id", "ca_certificate", "nodes"] {
+            assert_eq!(response.state.attribute(name), state().attribute(name), "{name}");
+        }
+        let told: Vec<_> = response.diagnostics.iter().map(|it| (it.is_error(), it.summary.as_str())).collect();
+        assert_eq!(told, [(false, "cluster `prod` was not found")]);
+        assert_ne!(response.private, b"before", "the plan must show it");
+    }
+    // An apply that made it in the place of one that was lost failed later.
+    let response = read(Some("prod"), Some("uid"), answers());
+    assert_eq!(response.state.attribute("id").as_str(), Some("other"));
+    assert!(response.diagnostics.is_empty());
 }
