@@ -124,10 +124,10 @@ async fn a_key_that_cannot_be_used_is_named_and_not_quoted() {
 
 /// A cluster of the state whose hosts do not answer.
 async fn lost_cluster(core: &Core, deletion: Json) -> (Instance<'_>, Json) {
-    let mut cluster = core.resource("kubeone_cluster").unwrap();
+    let mut cluster = core.resource("kubeone_cluster").expect("the provider has clusters");
     let mut settings = config();
     settings["deletion"] = deletion;
-    let mut state = cluster.plan(settings.clone()).await.unwrap().state;
+    let mut state = cluster.plan(settings.clone()).await.expect("the settings are valid").state;
     let computed = [
         ("id", json!("uid")),
         ("ca_certificate", json!("PEM")),

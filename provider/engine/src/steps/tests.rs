@@ -276,6 +276,10 @@ async fn a_half_done_control_plane_is_cleaned_before_it_joins_again() {
     expect_namespace(&api);
     expect_nodes(&api, &[json!({ "metadata": { "name": "cp-2" } })]);
     api.expect("DELETE /api/v1/nodes/cp-2", 200, &json!({ "kind": "Status", "status": "Success" }));
+    // Its kubelet would go on with the pods of the earlier machine.
+    let pod = json!({ "metadata": { "name": "canal-x", "namespace": "kube-system", "uid": "1" } });
+    api.expect("GET /api/v1/pods", 200, &json!({ "metadata": {}, "items": [pod] }));
+    api.expect("DELETE /api/v1/namespaces/kube-system/pods/canal-x", 200, &pod);
     let wanted = Wanted::new(spec.clone());
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     let error = join_control_plane::run(&cx, "cp-2").await.unwrap_err();

@@ -1,6 +1,11 @@
 //! Create and update: one procedure, because both bring the hosts to where the settings want them.
 
-use kubeone_engine::{Cx, Hosts, Observed, Plan, Wanted, check, execute, observe, plan_create_or_update};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use kubeone_engine::{
+    Action, Cx, Event, Hosts, Observed, Plan, Wanted, check, execute, observe, plan_create_or_update,
+};
 use kubeone_spec::{ClusterSpec, ClusterStatus, Finding, Severity};
 use tfplugin::{ApplyRequest, ApplyResponse, CancellationToken, Diagnostic, Diagnostics};
 
@@ -16,13 +21,40 @@ use crate::progress::Watch;
 use crate::{encode, private};
 
 pub(super) async fn apply(resource: &ClusterResource, request: ApplyRequest) -> ApplyResponse {
-    match Box::pin(converge(resource, &request)).await {
+    let joined = Joined::default();
+    match Box::pin(converge(resource, &request, &joined)).await {
         Ok(response) => response,
-        Err(diagnostics) => told::failed(request, diagnostics),
+        Err(diagnostics) => told::failed(request, diagnostics, &joined.hosts()),
     }
 }
 
-async fn converge(resource: &ClusterResource, request: &ApplyRequest) -> Result<ApplyResponse, Diagnostics> {
+/// The machines that have begun to join the cluster.
+#[derive(Default)]
+struct Joined(Mutex<BTreeSet<String>>);
+
+impl Joined {
+    fn hear(&self, event: &Event<'_>) {
+        if let Event::ActionBegan { action, .. } = event
+            && let Action::JoinControlPlane { host, .. } | Action::JoinWorker { host, .. } = action
+        {
+            self.lock().insert(host.clone());
+        }
+    }
+
+    fn hosts(&self) -> BTreeSet<String> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn converge(
+    resource: &ClusterResource,
+    request: &ApplyRequest,
+    joined: &Joined,
+) -> Result<ApplyResponse, Diagnostics> {
     let spec = decode::<ClusterSpec>(&CLUSTER, &request.planned_state)?.settings;
     let is_create = request.prior_state.is_null();
     let operation = if is_create { Operation::create(&spec) } else { Operation::update(&spec) };
@@ -33,6 +65,7 @@ async fn converge(resource: &ClusterResource, request: &ApplyRequest) -> Result<
         shown: shown_at_plan(&request.planned_private, &wanted),
         approval: Approval::of(request),
         prior: prior_to_leave(request)?,
+        joined,
     };
     let work = carry_out(&wanted, &hosts, &operation, resource, &planned, cancel.clone());
     let work = locked(resource.user.as_deref(), &wanted, &hosts, &operation, &cancel, work);
@@ -49,12 +82,14 @@ async fn converge(resource: &ClusterResource, request: &ApplyRequest) -> Result<
 }
 
 /// What the plan said and Terraform asks for now.
-struct Planned {
+struct Planned<'a> {
     /// What the user was told.
     shown: Vec<Finding>,
     approval: Approval,
     /// The settings before, where the plan has nothing done: then the cluster can be left as it is.
     prior: Option<ClusterSpec>,
+    /// To be told of what was begun.
+    joined: &'a Joined,
 }
 
 fn prior_to_leave(request: &ApplyRequest) -> Result<Option<ClusterSpec>, Diagnostic> {
@@ -95,7 +130,7 @@ async fn carry_out(
     hosts: &Hosts,
     operation: &Operation<'_>,
     resource: &ClusterResource,
-    planned: &Planned,
+    planned: &Planned<'_>,
     cancel: CancellationToken,
 ) -> Result<Done, Diagnostics> {
     let observed = observe(wanted, hosts).await;
@@ -113,7 +148,7 @@ async fn carry_out(
     }
     let watch = resource.progress.begin(operation.name(), wanted, &observed, &plan, &diagnostics);
     let cx = Cx::new(wanted, hosts, cancel.clone()).with_local(resource.local.machine());
-    let mut result = follow(&plan, &cx, operation, &watch, diagnostics).await;
+    let mut result = follow(&plan, &cx, operation, &watch, planned.joined, diagnostics).await;
     let said = result.as_mut().map_or_else(|diagnostics| diagnostics, |done| &mut done.diagnostics);
     watch.end(cancel.is_cancelled(), said);
     result
@@ -125,10 +160,15 @@ async fn follow(
     cx: &Cx<'_>,
     operation: &Operation<'_>,
     watch: &Watch,
+    joined: &Joined,
     mut diagnostics: Diagnostics,
 ) -> Result<Done, Diagnostics> {
     let Cx { wanted, hosts, .. } = cx;
-    let report = execute(plan, cx, &|event| watch.hear(event)).await.map_err(|error| operation.failure(&error))?;
+    let listener = |event: Event<'_>| {
+        joined.hear(&event);
+        watch.hear(event);
+    };
+    let report = execute(plan, cx, &listener).await.map_err(|error| operation.failure(&error))?;
     tracing::info!("all steps are done:\n{report}");
     for warning in report.warnings() {
         diagnostics.warning(format!("cluster `{}`", wanted.spec.name), warning);

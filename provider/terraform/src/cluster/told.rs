@@ -2,7 +2,9 @@
 //! keep a broken cluster from that: `terraform destroy` plans in the normal way first, and a cluster that is protected has
 //! to lose its protection by an apply.
 
-use kubeone_spec::{ClusterSpec, FieldPath, Finding, Severity, Step};
+use std::collections::BTreeSet;
+
+use kubeone_spec::{ClusterSpec, FieldPath, Finding, HostSpec, Severity, Step};
 use tfplugin::{ApplyRequest, ApplyResponse, Diagnostics, Value};
 
 use crate::model::CLUSTER;
@@ -40,14 +42,76 @@ pub(super) fn promises_nothing(prior: &Value, planned: &Value) -> bool {
 
 /// After a failed create this is null: the cluster stays out of the state and is not tainted, so that the next apply goes
 /// on instead of destroying what is there. After a failed update it is the prior state, so that the next plan shows the
-/// change again, but for that part of it which is done with the state alone.
-pub(super) fn failed(request: ApplyRequest, diagnostics: Diagnostics) -> ApplyResponse {
-    let of_the_state = OF_THE_STATE.map(|name| (name, request.planned_state.attribute(name).clone()));
+/// change again, but for that part of it which is done with the state alone, and for machines that have begun to join: if
+/// the settings go back, they have to leave again.
+pub(super) fn failed(request: ApplyRequest, diagnostics: Diagnostics, joined: &BTreeSet<String>) -> ApplyResponse {
+    let planned = request.planned_state.clone();
     let mut response = request.failed(diagnostics);
-    if !response.state.is_null() {
-        for (name, value) in of_the_state {
-            response.state.set(&name.into(), value);
+    if response.state.is_null() {
+        return response;
+    }
+    for name in OF_THE_STATE {
+        response.state.set(&name.into(), planned.attribute(name).clone());
+    }
+    for name in ["control_plane", "static_workers"] {
+        let prior = response.state.attribute(name).as_map().cloned().unwrap_or_default();
+        let mut hosts = prior.clone();
+        for (host, machine) in planned.attribute(name).as_map().into_iter().flatten() {
+            if joined.contains(host) && prior.get(host).is_none_or(|prior| is_new_machine(prior, machine)) {
+                hosts.insert(host.clone(), machine.clone());
+            }
+        }
+        if hosts != prior {
+            response.state.set(&name.into(), Value::Map(hosts));
         }
     }
     response
+}
+
+fn is_new_machine(prior: &Value, planned: &Value) -> bool {
+    let read = |machine: &Value| machine.clone().without_nulls().decode::<HostSpec>();
+    matches!((read(prior), read(planned)), (Ok(prior), Ok(planned)) if planned.is_new_machine(&prior))
+}
+
+#[cfg(test)]
+mod tests {
+    use tfplugin::CallContext;
+
+    use super::*;
+    use crate::testing::{host, state};
+
+    /// A second control plane and a new machine for the worker, of which the update did not come to its end.
+    fn failed_after(joined: &[&str]) -> Value {
+        let (prior_state, mut planned_state) = (state(), state());
+        let machine = prior_state.get(&host("control_plane", "cp-1")).unwrap().clone();
+        let mut hosts = prior_state.attribute("control_plane").as_map().unwrap().clone();
+        hosts.insert("cp-2".to_owned(), machine);
+        planned_state.set(&"control_plane".into(), Value::Map(hosts));
+        planned_state.set(&host("static_workers", "w-1").attribute("instance_id"), "2");
+        planned_state.set(&"kubernetes_version".into(), "1.35.5");
+        let request = ApplyRequest {
+            prior_state,
+            planned_state,
+            config: Value::Null,
+            planned_private: Vec::new(),
+            planned_identity: Value::Null,
+            provider_meta: Value::Null,
+            context: CallContext::default(),
+        };
+        let joined = joined.iter().map(|name| (*name).to_owned()).collect();
+        failed(request, Diagnostics::default(), &joined).state
+    }
+
+    #[test]
+    fn machines_that_began_to_join_are_in_the_state_of_a_failed_update() {
+        let instance = |state: &Value| state.get(&host("static_workers", "w-1").attribute("instance_id")).cloned();
+        let nothing = failed_after(&[]);
+        assert_eq!(nothing, state(), "nothing is done");
+        let both = failed_after(&["cp-2", "w-1"]);
+        assert!(both.get(&host("control_plane", "cp-2")).is_some());
+        assert_eq!(instance(&both), Some("2".into()));
+        assert_eq!(both.attribute("kubernetes_version").as_str(), Some("1.35.4"), "the rest is not done");
+        // One that joins again is the machine that it was.
+        assert_eq!(failed_after(&["cp-1"]), state());
+    }
 }

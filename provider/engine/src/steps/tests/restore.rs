@@ -244,6 +244,7 @@ async fn who_joins_again_keeps_what_is_not_kubeadms_and_gets_what_it_lacks() {
     let api = FakeApi::new();
     expect_namespace(&api);
     expect_nodes(&api, &[]);
+    api.expect("GET /api/v1/pods", 200, &json!({ "metadata": {}, "items": [] }));
     let wanted = Wanted::new(spec());
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     let error = join_control_plane::run(&cx, "cp-2").await.unwrap_err();
