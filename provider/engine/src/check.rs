@@ -28,7 +28,7 @@ pub fn check(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> 
     let mut findings = cluster::findings(wanted, plan, observed);
     findings.extend(hosts::findings(wanted, plan, observed));
     findings.extend(adoption::findings(wanted, observed));
-    findings.extend(certificates::findings(observed));
+    findings.extend(certificates::findings(wanted, observed));
     findings.extend(leaving::findings(wanted, everybody));
     findings.extend(quorum::findings(wanted, plan, everybody));
     findings.extend(restore::findings(wanted, plan, everybody, observed));

@@ -22,6 +22,7 @@ mod kubelet;
 mod leaving;
 mod local;
 mod lock;
+mod lost_quorum;
 mod marker;
 mod node_changes;
 mod observe;

@@ -1,50 +1,59 @@
-//! Whether enough of etcd is left for its cluster to answer again, as far as hosts alone show it.
+//! Which members of etcd vote and which of them answer, as the hosts showed it. Plan and check decide by this alone.
 
 use crate::etcd::{is_member_of, is_quorum};
-use crate::observed::{EtcdMember, HostFacts, Observed};
-use crate::prepare;
-use crate::restore::{finished_control_planes, is_abandoned, members};
+use crate::leaving::{best_member_list, leavers};
+use crate::observed::{EtcdMember, Observed};
+use crate::restore::{is_abandoned, members};
 use crate::standing::{Standing, standing, was_reset};
 use crate::wanted::Wanted;
 
-/// Whether most voting members are on hosts that were reached and hold their data. Members are those that a member on one
-/// of the hosts knows, or else what the settings name.
-pub(crate) fn may_answer(wanted: &Wanted, observed: &Observed) -> bool {
-    let holders: Vec<_> = finished_control_planes(wanted, observed)
-        .filter(|(name, facts)| holds_data(facts) && !is_abandoned(wanted, observed, name))
-        .map(|(name, _)| name)
-        .collect();
-    let voters = voters(wanted, observed);
-    if voters.is_empty() {
-        let unreachable = |name: &&String| matches!(standing(wanted, observed, name), Standing::Unreachable { .. });
-        let lost = wanted.spec.control_plane.keys().filter(unreachable).count();
-        return is_quorum(holders.len(), holders.len() + without_data(wanted, observed).len() + lost);
+/// Members with a vote.
+pub(crate) fn voters<'a>(wanted: &Wanted, observed: &'a Observed) -> impl Iterator<Item = &'a EtcdMember> {
+    best_member_list(wanted, observed).iter().filter(|member| !member.learner)
+}
+
+/// Whether the host of a member was reached, and its etcd answered there. One that nobody has looked at yet, as after a
+/// run that was killed before Terraform knew of it, is looked at before anything changes, and this is asked again then.
+pub(crate) fn answers(wanted: &Wanted, observed: &Observed, member: &EtcdMember) -> bool {
+    let unseen = |name: &str| standing(wanted, observed, name) == Standing::Unseen;
+    if wanted.spec.control_plane.iter().any(|(name, host)| unseen(name) && is_member_of(member, name, host)) {
+        return true;
     }
-    let stays = |voter: &&&EtcdMember| {
-        holders.iter().any(|name| wanted.spec.host(name).is_some_and(|host| is_member_of(voter, name, host)))
+    let stay = wanted.spec.control_plane.iter().map(|(name, host)| (name, host, members(wanted, observed, name)));
+    let leave = wanted.leaving.iter().map(|(name, it)| {
+        let seen = observed.leaving_facts(name).map_or(&[][..], |facts| facts.etcd_members.as_slice());
+        (name, &it.host, seen)
+    });
+    stay.chain(leave).any(|(name, host, seen)| !seen.is_empty() && is_member_of(member, name, host))
+}
+
+/// Whether it answers, or is put right before anything restarts. One whose host was reset joins again after that.
+fn will_answer(wanted: &Wanted, observed: &Observed, member: &EtcdMember) -> bool {
+    let stays = |name: &str| {
+        matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable)
+            && !was_reset(wanted, observed, name)
+            && !is_abandoned(wanted, observed, name)
     };
-    let leaves = |voter: &&&EtcdMember| {
-        let mut leaving = wanted.leaving.iter().filter(|(name, leaving)| is_member_of(voter, name, &leaving.host));
-        leaving.any(|(name, _)| observed.leaving_facts(name).is_some_and(holds_data))
+    let mut hosts = wanted.spec.control_plane.iter();
+    answers(wanted, observed, member) || hosts.any(|(name, host)| is_member_of(member, name, host) && stays(name))
+}
+
+/// The members without which etcd would lose its quorum while the one on this host restarts; `None` when it would not, or
+/// when it has none to lose. A single member, and one of two, cannot restart without a pause.
+pub(crate) fn missing_for_a_restart(wanted: &Wanted, observed: &Observed, host: &str) -> Option<Vec<String>> {
+    let spec = wanted.spec.control_plane.get(host)?;
+    // What dead machines left behind goes before anything restarts.
+    let dead: Vec<_> = leavers(wanted, observed).filter(|leaver| leaver.has_member && !leaver.answers()).collect();
+    let left_behind = |member: &&EtcdMember| {
+        !answers(wanted, observed, member)
+            && dead.iter().any(|it| is_member_of(member, it.name, &wanted.leaving[it.name].host))
     };
-    is_quorum(voters.iter().filter(|voter| stays(voter) || leaves(voter)).count(), voters.len())
-}
-
-/// Finished control planes that were reached and have no data of etcd. One that was reset is about to join again.
-pub(crate) fn without_data<'a>(wanted: &'a Wanted, observed: &'a Observed) -> Vec<&'a str> {
-    let hosts = finished_control_planes(wanted, observed);
-    let gone = hosts.filter(|(name, facts)| !holds_data(facts) && !was_reset(wanted, observed, name));
-    gone.map(|(name, _)| name).collect()
-}
-
-/// Where an adopted host has its data is its owner's business.
-pub(crate) fn holds_data(facts: &HostFacts) -> bool {
-    facts.kubernetes.etcd_data || prepare::is_adopted(facts)
-}
-
-/// As the member knows them that knows most: one that lost its data may have begun anew, alone.
-fn voters<'a>(wanted: &Wanted, observed: &'a Observed) -> Vec<&'a EtcdMember> {
-    let lists = wanted.spec.control_plane.keys().map(|name| members(wanted, observed, name));
-    let voters = lists.map(|list| list.iter().filter(|member| !member.learner).collect::<Vec<_>>());
-    voters.max_by_key(Vec::len).unwrap_or_default()
+    let voters = voters(wanted, observed).filter(|member| !left_behind(member));
+    let (own, others): (Vec<_>, Vec<_>) = voters.partition(|member| is_member_of(member, host, spec));
+    let (well, ill): (Vec<&EtcdMember>, Vec<_>) =
+        others.iter().copied().partition(|member| will_answer(wanted, observed, member));
+    let all = own.len() + others.len();
+    let is_well = own.iter().any(|member| answers(wanted, observed, member));
+    let costs_quorum = is_well && all > 2 && is_quorum(well.len() + 1, all) && !is_quorum(well.len(), all);
+    costs_quorum.then(|| ill.into_iter().map(|member| member.name.clone()).collect())
 }

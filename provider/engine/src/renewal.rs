@@ -3,9 +3,10 @@
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use kubeone_spec::{ClusterSpec, Role};
+use kubeone_spec::ClusterSpec;
 
 use crate::observed::{HostFacts, Observed};
+use crate::quorum;
 use crate::standing::{Standing, standing};
 use crate::wanted::Wanted;
 
@@ -142,13 +143,31 @@ fn missing_names(spec: &ClusterSpec, facts: &HostFacts) -> Vec<String> {
 }
 
 /// What is to be renewed on a host of the cluster as it was seen.
-pub(crate) fn renewal_of(wanted: &Wanted, observed: &Observed, host: &str, role: Role) -> Option<Renewal> {
-    let standing = standing(wanted, observed, host);
-    if role != Role::ControlPlane || !matches!(standing, Standing::Finished | Standing::Adoptable) {
+pub(crate) fn renewal_of(wanted: &Wanted, observed: &Observed, host: &str) -> Option<Renewal> {
+    let renewal = due(wanted, observed, host)?;
+    missing_members(wanted, observed, host, &renewal).is_none().then_some(renewal)
+}
+
+/// What would be renewed if it did not cost etcd its quorum, and the members that are missing. It waits for them and holds
+/// nothing else up.
+pub(crate) fn waiting_renewal(wanted: &Wanted, observed: &Observed, host: &str) -> Option<(Renewal, Vec<String>)> {
+    let renewal = due(wanted, observed, host)?;
+    let missing = missing_members(wanted, observed, host, &renewal)?;
+    Some((renewal, missing))
+}
+
+fn due(wanted: &Wanted, observed: &Observed, host: &str) -> Option<Renewal> {
+    if !matches!(standing(wanted, observed, host), Standing::Finished | Standing::Adoptable) {
         return None;
     }
     let renewal = renewal(&wanted.spec, observed.facts(host)?, &observed.observed_at)?;
     // The cluster remembers the names, too, for control planes to come; so they wait until it answers.
     let waits = matches!(renewal.reason, Reason::Names(_)) && observed.api_facts().is_none();
     (!waits).then_some(renewal)
+}
+
+/// What has ended is not worth waiting for.
+fn missing_members(wanted: &Wanted, observed: &Observed, host: &str, renewal: &Renewal) -> Option<Vec<String>> {
+    let waits = renewal.components().contains(&"etcd") && !matches!(renewal.reason, Reason::Ends { over: true, .. });
+    if waits { quorum::missing_for_a_restart(wanted, observed, host) } else { None }
 }

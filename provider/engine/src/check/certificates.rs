@@ -1,15 +1,35 @@
-//! Findings about certificates that nobody renews by himself: those of the cluster's certificate authorities.
+//! Findings about certificates that are not renewed: those of the cluster's certificate authorities, which nobody renews by
+//! himself, and those for which a member of etcd would have to restart that cannot be spared now.
 
 use jiff::{SignedDuration, Timestamp};
-use kubeone_spec::{FieldPath, Finding};
+use kubeone_spec::{FieldPath, Finding, Role};
 
+use super::host_path;
 use crate::observed::{HostState, Observed};
-use crate::renewal::AUTHORITIES;
+use crate::renewal::{AUTHORITIES, waiting_renewal};
+use crate::wanted::Wanted;
 
 const A_YEAR: SignedDuration = SignedDuration::from_hours(365 * 24);
 
+pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
+    let hosts = wanted.spec.control_plane.keys();
+    let waiting = hosts.filter_map(|host| {
+        let (renewal, missing) = waiting_renewal(wanted, observed, host)?;
+        Some(Finding::warning(
+            host_path(Role::ControlPlane, host),
+            format!("the certificates of {host} are not renewed yet: {}", renewal.reason),
+            format!(
+                "Its member of etcd restarts for that, and etcd would lose its quorum: {} would not answer either. Bring \
+                 that back, or replace its host; the next apply renews them.",
+                missing.join(" and ")
+            ),
+        ))
+    });
+    waiting.chain(authorities(observed)).collect()
+}
+
 /// One finding for each authority that ends within a year, whichever host it was seen on.
-pub(super) fn findings(observed: &Observed) -> Vec<Finding> {
+fn authorities(observed: &Observed) -> Vec<Finding> {
     let Ok(now) = observed.observed_at.parse::<Timestamp>() else { return Vec::new() };
     let limit = now.saturating_add(A_YEAR).unwrap_or(Timestamp::MAX);
     let hosts = || {

@@ -9,7 +9,7 @@ use crate::plan::{Action, Plan};
 use crate::restore::{begun, wanted_restore};
 use crate::standing::{Standing, standing};
 use crate::wanted::Wanted;
-use crate::{catalog, quorum};
+use crate::{catalog, lost_quorum};
 
 pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
     let spec = &wanted.spec;
@@ -60,7 +60,7 @@ fn silent_api(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Option<Findi
              planned when it answers.",
         ));
     }
-    let gone = match quorum::without_data(wanted, observed).as_slice() {
+    let gone = match lost_quorum::without_data(wanted, observed).as_slice() {
         [] => String::new(),
         gone => format!(" The data of etcd are gone on {}.", gone.join(", ")),
     };

@@ -5,24 +5,22 @@ use std::collections::BTreeMap;
 use kubeone_spec::{Finding, Role};
 
 use super::host_path;
-use crate::etcd::{is_member_of, is_quorum};
+use crate::etcd::is_quorum;
 use crate::leaving::{best_member_list, leavers};
-use crate::observed::{EtcdMember, Observed};
+use crate::observed::Observed;
 use crate::plan::{Action, Plan};
-use crate::restore::members;
-use crate::standing::{Standing, standing};
+use crate::quorum::{answers, voters};
 use crate::wanted::Wanted;
 
 /// Members with a vote by name, and whether they answer.
 type Voters = BTreeMap<String, bool>;
 
 pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
-    let known = best_member_list(wanted, observed);
-    if known.is_empty() {
+    if best_member_list(wanted, observed).is_empty() {
         return Vec::new();
     }
-    let voting = known.iter().filter(|member| !member.learner);
-    let mut voters: Voters = voting.map(|member| (member.name.clone(), answers(wanted, observed, member))).collect();
+    let mut voters: Voters =
+        voters(wanted, observed).map(|member| (member.name.clone(), answers(wanted, observed, member))).collect();
     let mut findings: Vec<Finding> = Vec::new();
     for action in plan.actions() {
         let host = match action {
@@ -47,21 +45,6 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec
 
 fn has_member(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
     leavers(wanted, observed).any(|leaver| leaver.name == name && leaver.has_member)
-}
-
-/// Whether the host of a member was reached, and its etcd answered there. One that nobody has looked at yet, as after a
-/// run that was killed before Terraform knew of it, is looked at before anything changes, and this is asked again then.
-fn answers(wanted: &Wanted, observed: &Observed, member: &EtcdMember) -> bool {
-    let unseen = |name: &str| standing(wanted, observed, name) == Standing::Unseen;
-    if wanted.spec.control_plane.iter().any(|(name, host)| unseen(name) && is_member_of(member, name, host)) {
-        return true;
-    }
-    let stay = wanted.spec.control_plane.iter().map(|(name, host)| (name, host, members(wanted, observed, name)));
-    let leave = wanted.leaving.iter().map(|(name, it)| {
-        let seen = observed.leaving_facts(name).map_or(&[][..], |facts| facts.etcd_members.as_slice());
-        (name, &it.host, seen)
-    });
-    stay.chain(leave).any(|(name, host, seen)| !seen.is_empty() && is_member_of(member, name, host))
 }
 
 fn without_quorum(host: &str, others: &Voters) -> Option<Finding> {

@@ -12,7 +12,7 @@ use crate::restore::{
 use crate::standing::{Standing, standing};
 use crate::versions::{Way, api_servers, way};
 use crate::wanted::Wanted;
-use crate::{quorum, snapshots};
+use crate::{lost_quorum, snapshots};
 
 /// `everybody` includes the machines that leave; `observed` does not.
 pub(super) fn findings(wanted: &Wanted, plan: &Plan, everybody: &Observed, observed: &Observed) -> Vec<Finding> {
@@ -139,7 +139,7 @@ fn no_source(wanted: &Wanted, observed: &Observed, restore: &WantedRestore) -> O
 fn without_data(observed: &Observed, host: &str, restore: &WantedRestore) -> Option<Finding> {
     let facts = observed.facts(host)?;
     let is_survivor = matches!(restore.source, RestoreSource::Survivor(_));
-    (is_survivor && facts.restore.is_none() && !quorum::holds_data(facts)).then(|| {
+    (is_survivor && facts.restore.is_none() && !lost_quorum::holds_data(facts)).then(|| {
         Finding::error(
             source_path(restore),
             format!("{host} cannot go on with its data: there are none of etcd on it"),

@@ -1,7 +1,5 @@
 //! Which control planes get new certificates.
 
-use kubeone_spec::Role;
-
 use super::{Action, Lane};
 use crate::observed::Observed;
 use crate::renewal::renewal_of;
@@ -13,6 +11,6 @@ pub(super) fn renewals(wanted: &Wanted, observed: &Observed) -> Lane {
 }
 
 pub(super) fn renew(wanted: &Wanted, observed: &Observed, host: &str) -> Option<Action> {
-    let renewal = renewal_of(wanted, observed, host, Role::ControlPlane)?;
+    let renewal = renewal_of(wanted, observed, host)?;
     Some(Action::RenewCertificates { host: host.to_owned(), reason: renewal.reason.to_string() })
 }

@@ -10,7 +10,7 @@ use crate::repair::{Repair, repairs};
 use crate::standing::{Standing, standing, was_reset};
 use crate::versions::{Progress, Way, api_servers, progress, way};
 use crate::wanted::Wanted;
-use crate::{addons, prepare, quorum};
+use crate::{addons, lost_quorum, prepare};
 
 /// One control plane after the other: each may restart its member of etcd. Workers side by side.
 pub(super) fn repair_lanes(wanted: &Wanted, observed: &Observed) -> Vec<Lane> {
@@ -73,7 +73,7 @@ fn finished<'a>(wanted: &'a Wanted, observed: &'a Observed) -> impl Iterator<Ite
 /// nothing on the others helps.
 pub(super) fn without_api(wanted: &Wanted, observed: &Observed) -> Plan {
     let mut plan = Plan::default();
-    if !quorum::may_answer(wanted, observed) {
+    if !lost_quorum::may_answer(wanted, observed) {
         return plan;
     }
     let mut lane = Lane::new();

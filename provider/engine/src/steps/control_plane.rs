@@ -39,32 +39,55 @@ impl Restart<'_> {
 /// Makes sure that etcd has a quorum while the member on this host restarts. Where there is no quorum to lose, as when
 /// all certificates have ended, the work is what brings it back. Answers whether this member can be well afterwards.
 pub(super) async fn await_quorum_without(cx: &Cx<'_>, name: &str, host: &dyn Host) -> Result<bool, StepError> {
-    let others = cx.spec.control_plane.keys().filter(|other| *other != name);
-    let others: Vec<_> = others.filter_map(|other| cx.host(other).ok()).collect();
-    let all = others.len() + 1;
-    let (me, well) = futures::join!(is_well(host, 0), count_well(&others, 0));
-    let (me, mut well) = (me?, well?);
-    let enough = |well: usize| well > all / 2;
-    // A single member, and one of two, cannot restart without a pause.
-    if me && all > 2 && !enough(well) {
-        well = count_well(&others, MEMBER_PATIENCE).await?;
-        if !enough(well) {
-            let reason = format!("etcd would lose its quorum: only {well} of the {} other members are well", all - 1);
-            return Err(StepError::Refused { reason });
-        }
+    if !is_well(host).await? {
+        let others = cx.spec.control_plane.keys().filter(|other| *other != name);
+        let others: Vec<_> = others.filter_map(|other| cx.host(other).ok()).collect();
+        let alone = others.is_empty();
+        let well: Result<Vec<_>, _> = join_all(others.into_iter().map(is_well)).await.into_iter().collect();
+        return Ok(alone || well?.contains(&true));
     }
-    Ok(me || well > 0 || all == 1)
+    // What is wanted is another matter: some have not joined yet, and others have not left.
+    let mut voters = voters(host, 0).await?;
+    if !voters.can_spare_one() {
+        voters = self::voters(host, MEMBER_PATIENCE).await?;
+    }
+    if voters.can_spare_one() {
+        return Ok(true);
+    }
+    let (others, well) = (voters.well + voters.ill.len() - 1, voters.well.saturating_sub(1));
+    let reason = format!(
+        "etcd would lose its quorum: only {well} of the {others} other members are well, and {} not; bring that back, or \
+         replace its host, and apply again",
+        voters.ill.join(" and ")
+    );
+    Err(StepError::Refused { reason })
 }
 
-async fn count_well(hosts: &[&dyn Host], patience: u64) -> Result<usize, StepError> {
-    let answers: Result<Vec<_>, _> =
-        join_all(hosts.iter().map(|host| is_well(*host, patience))).await.into_iter().collect();
-    Ok(answers?.into_iter().filter(|well| *well).count())
+/// Members of etcd that vote.
+struct Voters {
+    well: usize,
+    /// The names of those that are not well.
+    ill: Vec<String>,
+}
+
+impl Voters {
+    /// Whether one of those that are well may restart. A single member, and one of two, cannot without a pause.
+    fn can_spare_one(&self) -> bool {
+        let all = self.well + self.ill.len();
+        all <= 2 || self.well.saturating_sub(1) > all / 2
+    }
+}
+
+/// Those that the member on this host knows.
+async fn voters(host: &dyn Host, patience: u64) -> Result<Voters, StepError> {
+    let printed = host.run(&Os::common().script("etcd_voters")?.var("PATIENCE", patience)).await?.stdout;
+    let ill = printed.lines().filter_map(|line| line.strip_prefix("ill ")).map(str::to_owned).collect();
+    Ok(Voters { well: printed.lines().filter(|line| line.starts_with("well ")).count(), ill })
 }
 
 /// Whether the member on this host is well. A host that does not answer has none that is.
-async fn is_well(host: &dyn Host, patience: u64) -> Result<bool, StepError> {
-    match host.run(&Os::common().script("etcd_health")?.var("PATIENCE", patience)).await {
+pub(super) async fn is_well(host: &dyn Host) -> Result<bool, StepError> {
+    match host.run(&Os::common().script("etcd_health")?).await {
         Ok(_) => Ok(true),
         Err(HostError::Script(_)) => Ok(false),
         Err(error) if error.is_unreachable() => Ok(false),

@@ -34,7 +34,12 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str) -> Result<Outcome, StepError> {
             Err(_) if !matches!(renewal.reason, Reason::Names(_)) => false,
             remembered => remembered.map(|()| true)?,
         };
-    let health = control_plane::await_quorum_without(cx, name, host).await?;
+    let components = renewal.components();
+    let health = if components.contains(&"etcd") {
+        control_plane::await_quorum_without(cx, name, host).await?
+    } else {
+        control_plane::is_well(host).await?
+    };
     let version = cx.spec.kubernetes_version;
     let config = kubeadm::init_config(cx.spec, name, host_spec, version, &facts)?;
     let named = kubeadm::init_config_in(cx.spec, name, host_spec, version, &facts, Some(NEW_CERTIFICATES))?;
@@ -46,7 +51,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str) -> Result<Outcome, StepError> {
         .var("NAMED_CONFIG", named)
         .var("CONFIG", config);
     host.run_unit(UNIT, &renew).await?;
-    let restart = control_plane::Restart { components: renewal.components(), health, renewed: true };
+    let restart = control_plane::Restart { components, health, renewed: true };
     restart.run(cx, host, host_spec, &os).await?;
     host.write(&marker.renewed(cx.spec).file()?).await?;
     Ok(Outcome::Done)

@@ -1,6 +1,6 @@
 //! Puts right what was changed on the host of a finished node, down to what kubeadm left there.
 
-use kubeone_hosts::{Host, HostError, Os};
+use kubeone_hosts::{Host, Os};
 use kubeone_spec::{HostSpec, Role, Secret};
 
 use super::{UPGRADE_UNIT, await_earlier, configure_node, control_plane, finish_node, host_spec, os_of, record_files};
@@ -61,7 +61,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, what: &[Repair]) ->
     }
     services.run(host, &os).await?;
     if !components.is_empty() {
-        let health = if components.contains(&"etcd") { services.health } else { is_member_well(host).await? };
+        let health = if components.contains(&"etcd") { services.health } else { control_plane::is_well(host).await? };
         control_plane::Restart { components, health, renewed: false }.run(cx, host, host_spec, &os).await?;
         record_files(host).await?;
     }
@@ -106,14 +106,6 @@ fn restored_components(role: Role, files: &[String]) -> Vec<&'static str> {
     }
     let is_restored = |name: &&str| files.iter().any(|file| file.ends_with(&format!("/manifests/{name}.yaml")));
     COMPONENTS.into_iter().filter(is_restored).collect()
-}
-
-async fn is_member_well(host: &dyn Host) -> Result<bool, StepError> {
-    match host.run(&Os::common().script("etcd_health")?.var("PATIENCE", 0)).await {
-        Ok(_) => Ok(true),
-        Err(HostError::Script(_)) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// A certificate for this kubelet, made on a control plane with the cluster's CA.

@@ -34,13 +34,19 @@ fn ill(host: FakeHost) -> FakeHost {
     host.fails("os/linux/etcd_health.sh", 1, "no answer")
 }
 
+/// Its member is well, and knows these that vote.
+fn knows(host: FakeHost, voters: &str) -> FakeHost {
+    host.answers("os/linux/etcd_health.sh", "").answers("os/linux/etcd_voters.sh", voters)
+}
+
+fn is_renewed(host: FakeHost) -> FakeHost {
+    host.answers("os/linux/renew_certificates.sh", "").answers("os/linux/restart_components.sh", "")
+}
+
 #[tokio::test]
 async fn what_is_due_is_renewed_while_the_others_keep_the_quorum() {
-    let renewing = finished("cp-1")
-        .answers("os/linux/etcd_health.sh", "")
-        .answers("os/linux/renew_certificates.sh", "")
-        .answers("os/linux/restart_components.sh", "");
-    let (hosts, fakes) = hosts([renewing, well("cp-2"), well("cp-3")]);
+    let renewing = is_renewed(knows(finished("cp-1"), "well cp-1\nwell cp-2\nwell cp-3\n"));
+    let (hosts, fakes) = hosts([renewing, FakeHost::new("cp-2"), FakeHost::new("cp-3")]);
     let wanted = three_control_planes();
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
     renew_certificates::run(&cx, "cp-1").await.unwrap();
@@ -51,6 +57,7 @@ async fn what_is_due_is_renewed_while_the_others_keep_the_quorum() {
         attach kubeone-renew
         run os/linux/observe.sh
         run os/linux/etcd_health.sh
+        run os/linux/etcd_voters.sh
         run os/linux/renew_certificates.sh as kubeone-renew
         run os/linux/restart_components.sh as kubeone-restart
         write /etc/kubeone/cluster.json 644
@@ -65,22 +72,51 @@ async fn what_is_due_is_renewed_while_the_others_keep_the_quorum() {
 
 #[tokio::test]
 async fn a_quorum_is_not_given_up_for_new_certificates() {
-    let renewing = finished("cp-1").answers("os/linux/etcd_health.sh", "");
-    let (hosts, fakes) =
-        hosts([renewing, ill(ill(FakeHost::new("cp-2"))), well("cp-3").answers("os/linux/etcd_health.sh", "")]);
+    let two_of_three = "well cp-1\nwell cp-3\nill cp-2\n";
+    let renewing = knows(finished("cp-1"), two_of_three).answers("os/linux/etcd_voters.sh", two_of_three);
+    let (hosts, fakes) = hosts([renewing, FakeHost::new("cp-2"), FakeHost::new("cp-3")]);
     let wanted = three_control_planes();
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
     let error = renew_certificates::run(&cx, "cp-1").await.unwrap_err();
-    assert!(error.to_string().contains("only 1 of the 2 other members are well"), "{error}");
+    assert!(error.to_string().contains("only 1 of the 2 other members are well, and cp-2 not"), "{error}");
     assert!(fakes["cp-1"].log().iter().all(|call| !call.contains("renew_certificates")));
+}
+
+/// Two are wanted beside it, and have not joined yet; or one of three is gone, and its successor has not joined yet.
+#[tokio::test]
+async fn members_are_counted_as_etcd_has_them_and_not_as_they_are_wanted() {
+    for voters in ["well cp-1\n", "well cp-1\nwell cp-3\n"] {
+        let renewing = is_renewed(knows(finished("cp-1"), voters));
+        let (hosts, fakes) = hosts([renewing, FakeHost::new("cp-2"), FakeHost::new("cp-3")]);
+        let wanted = three_control_planes();
+        let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
+        renew_certificates::run(&cx, "cp-1").await.unwrap();
+        assert_eq!(variable(&fakes["cp-1"], "os/linux/restart_components.sh", "AWAIT_HEALTH"), "true");
+    }
+}
+
+/// Only the API server gets another certificate, so no member of etcd has to be spared.
+#[tokio::test]
+async fn etcd_is_not_asked_for_what_it_does_not_use() {
+    let Value::Object(certificates) = certificates() else { unreachable!() };
+    let certificate = certificates.values().next().unwrap();
+    let found = json!({
+        "marker": marker(Some(UID)), "renewal_begun": ["apiserver"],
+        "certificates": { "/etc/kubernetes/pki/apiserver.crt": certificate },
+    });
+    let host = FakeHost::new("cp-1").answers("os/linux/observe.sh", seen(found)).answers("os/linux/etcd_health.sh", "");
+    let (hosts, fakes) = hosts([is_renewed(host), FakeHost::new("cp-2").unreachable()]);
+    let wanted = Wanted::new(spec());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
+    renew_certificates::run(&cx, "cp-1").await.unwrap();
+    assert_eq!(variable(&fakes["cp-1"], "os/linux/restart_components.sh", "COMPONENTS"), "kube-apiserver");
+    assert_eq!(fakes["cp-1"].unused(), Vec::<String>::new());
 }
 
 /// All certificates have ended: no member answers, and none is waited for.
 #[tokio::test]
 async fn without_a_quorum_certificates_are_renewed_all_the_same() {
-    let renewing = ill(finished("cp-1"))
-        .answers("os/linux/renew_certificates.sh", "")
-        .answers("os/linux/restart_components.sh", "");
+    let renewing = is_renewed(ill(finished("cp-1")));
     let (hosts, fakes) = hosts([renewing, ill(FakeHost::new("cp-2")), FakeHost::new("cp-3").unreachable()]);
     let wanted = three_control_planes();
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new());

@@ -9,7 +9,8 @@ use crate::testing::{node_settings, state};
 fn reached(marker: Option<&str>) -> HostState {
     let marker =
         marker.map(|cluster| Marker { cluster: cluster.to_owned(), uid: Some("uid".to_owned()), ..Marker::default() });
-    HostState::Reached(Box::new(HostFacts { marker, ..HostFacts::default() }))
+    let kubernetes = KubernetesFiles { etcd_data: marker.is_some(), ..KubernetesFiles::default() };
+    HostState::Reached(Box::new(HostFacts { marker, kubernetes, ..HostFacts::default() }))
 }
 
 fn unreachable() -> HostState {

@@ -1,0 +1,50 @@
+//! Whether enough of etcd is left for its cluster to answer again, as far as hosts alone show it.
+
+use crate::etcd::{is_member_of, is_quorum};
+use crate::observed::{EtcdMember, HostFacts, Observed};
+use crate::prepare;
+use crate::restore::{finished_control_planes, is_abandoned, members};
+use crate::standing::{Standing, standing, was_reset};
+use crate::wanted::Wanted;
+
+/// Whether most voting members are on hosts that were reached and hold their data. Members are those that a member on one
+/// of the hosts knows, or else what the settings name.
+pub(crate) fn may_answer(wanted: &Wanted, observed: &Observed) -> bool {
+    let holders: Vec<_> = finished_control_planes(wanted, observed)
+        .filter(|(name, facts)| holds_data(facts) && !is_abandoned(wanted, observed, name))
+        .map(|(name, _)| name)
+        .collect();
+    let voters = voters(wanted, observed);
+    if voters.is_empty() {
+        let unreachable = |name: &&String| matches!(standing(wanted, observed, name), Standing::Unreachable { .. });
+        let lost = wanted.spec.control_plane.keys().filter(unreachable).count();
+        return is_quorum(holders.len(), holders.len() + without_data(wanted, observed).len() + lost);
+    }
+    let stays = |voter: &&&EtcdMember| {
+        holders.iter().any(|name| wanted.spec.host(name).is_some_and(|host| is_member_of(voter, name, host)))
+    };
+    let leaves = |voter: &&&EtcdMember| {
+        let mut leaving = wanted.leaving.iter().filter(|(name, leaving)| is_member_of(voter, name, &leaving.host));
+        leaving.any(|(name, _)| observed.leaving_facts(name).is_some_and(holds_data))
+    };
+    is_quorum(voters.iter().filter(|voter| stays(voter) || leaves(voter)).count(), voters.len())
+}
+
+/// Finished control planes that were reached and have no data of etcd. One that was reset is about to join again.
+pub(crate) fn without_data<'a>(wanted: &'a Wanted, observed: &'a Observed) -> Vec<&'a str> {
+    let hosts = finished_control_planes(wanted, observed);
+    let gone = hosts.filter(|(name, facts)| !holds_data(facts) && !was_reset(wanted, observed, name));
+    gone.map(|(name, _)| name).collect()
+}
+
+/// Where an adopted host has its data is its owner's business.
+pub(crate) fn holds_data(facts: &HostFacts) -> bool {
+    facts.kubernetes.etcd_data || prepare::is_adopted(facts)
+}
+
+/// As the member knows them that knows most: one that lost its data may have begun anew, alone.
+fn voters<'a>(wanted: &Wanted, observed: &'a Observed) -> Vec<&'a EtcdMember> {
+    let lists = wanted.spec.control_plane.keys().map(|name| members(wanted, observed, name));
+    let voters = lists.map(|list| list.iter().filter(|member| !member.learner).collect::<Vec<_>>());
+    voters.max_by_key(Vec::len).unwrap_or_default()
+}
