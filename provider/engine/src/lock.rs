@@ -2,7 +2,8 @@
 //! while the apply lives and void soon after it died.
 //!
 //! Locks are taken in the order of the hosts' names, and whatever stands behind one that somebody else holds is given
-//! back, so two applies cannot wait for each other.
+//! back, so two applies cannot wait for each other. Who has all that answer begins; who works keeps what it holds, whatever
+//! it loses, so nobody else begins before it has ended.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -113,16 +114,22 @@ impl Lock {
         }
     }
 
-    /// Lets work run and renews the lock meanwhile. When somebody else has it nevertheless, because no host could be
-    /// reached for a while, the work is cancelled; who it is comes with the work's result.
+    /// Lets work run and renews the lock meanwhile. When somebody else has most of it nevertheless, because hosts restarted
+    /// or could not be reached for a while, the work is cancelled, and what is left of the lock is kept until it has ended;
+    /// who it is comes with the work's result.
     pub async fn hold<T>(&self, cancel: &CancellationToken, work: impl Future<Output = T>) -> (T, Option<Held>) {
         let mut work = std::pin::pin!(work);
-        tokio::select! {
-            result = &mut work => (result, None),
-            held = self.renew() => {
-                tracing::error!(?held, "the lock of the cluster was lost");
-                cancel.cancel();
-                (work.await, Some(held))
+        let mut lost = None;
+        loop {
+            tokio::select! {
+                result = &mut work => return (result, lost),
+                held = self.renew_until_lost() => {
+                    if lost.is_none() {
+                        tracing::error!(?held, "the lock of the cluster was lost");
+                        cancel.cancel();
+                        lost = Some(held);
+                    }
+                }
             }
         }
     }
@@ -193,8 +200,25 @@ impl Lock {
         }
     }
 
-    /// Takes or renews the lock on all hosts. When somebody else has it on one of them, those behind it are given back.
+    /// Takes the lock on all hosts. When somebody else has it on one of them, those behind it are given back.
     async fn take_all(&self, dead: &str) -> Option<Held> {
+        let mut conflict = None;
+        for (host, answer) in self.hosts.iter().zip(self.ask_all(dead).await) {
+            match answer {
+                Answer::Taken if conflict.is_some() => {
+                    // Where it cannot be given back it will be void soon.
+                    let _ = timeout(PATIENCE, host.host.run(&self.release)).await;
+                    host.taken.store(false, Ordering::Relaxed);
+                }
+                Answer::Held(held) => _ = conflict.get_or_insert(held),
+                Answer::Taken | Answer::LeftAlone => {}
+            }
+        }
+        conflict
+    }
+
+    /// Takes or renews the lock on all hosts at the same time.
+    async fn ask_all(&self, dead: &str) -> Vec<Answer> {
         let take = self.take.clone().var("DEAD", dead);
         let (has_answered, answered) = watch::channel(false);
         let answers = self.hosts.iter().map(|host| {
@@ -214,33 +238,27 @@ impl Lock {
                 }
             }
         });
-        let answers = join_all(answers).await;
-        let mut conflict = None;
-        for (host, answer) in self.hosts.iter().zip(answers) {
-            match answer {
-                Answer::Taken if conflict.is_some() => {
-                    // Where it cannot be given back it will be void soon.
-                    let _ = timeout(PATIENCE, host.host.run(&self.release)).await;
-                    host.taken.store(false, Ordering::Relaxed);
-                }
-                Answer::Held(held) => {
-                    host.taken.store(false, Ordering::Relaxed);
-                    conflict.get_or_insert(held);
-                }
-                Answer::Taken | Answer::LeftAlone => {}
-            }
-        }
-        conflict
+        join_all(answers).await
     }
 
-    /// Ends when somebody else has the lock.
-    async fn renew(&self) -> Held {
+    /// Ends when somebody else has the lock on most hosts that answer. Who waits may have taken it on one that restarted.
+    async fn renew_until_lost(&self) -> Held {
         let mut again = interval(RENEW_EVERY);
         again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         again.tick().await;
         loop {
             again.tick().await;
-            if let Some(held) = self.take_all("").await {
+            let (mut taken, mut lost) = (0, Vec::new());
+            for answer in self.ask_all("").await {
+                match answer {
+                    Answer::Taken => taken += 1,
+                    Answer::Held(held) => lost.push(held),
+                    Answer::LeftAlone => {}
+                }
+            }
+            if lost.len() > taken
+                && let Some(held) = lost.into_iter().next()
+            {
                 return held;
             }
         }

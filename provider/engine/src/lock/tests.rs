@@ -167,6 +167,58 @@ async fn losing_it_cancels_the_work_which_comes_to_its_end() {
     assert_eq!(control.log(), ["cp-1: take take"]);
 }
 
+/// The first control plane restarted, and somebody who waits for the others was there first. He cannot begin before all
+/// are free.
+#[tokio::test(start_paused = true)]
+async fn a_host_that_somebody_else_took_meanwhile_is_not_the_end() {
+    let control = Control::of([
+        answers("cp-1", &["taken", &held("bob"), &held("bob")]),
+        answers("cp-2", &["taken", "taken", "taken", ""]),
+        answers("cp-3", &["taken", "taken", "taken", ""]),
+    ]);
+    let cancel = CancellationToken::new();
+    let lock = control.acquire(PATIENT, &cancel).await.unwrap();
+    let work = timeout(RENEW_EVERY * 2 + ASK_EVERY, std::future::pending::<()>());
+    assert!(lock.hold(&cancel, work).await.1.is_none());
+    assert!(!cancel.is_cancelled());
+    lock.release().await;
+    assert_eq!(control.log(), ["cp-1: take take take", "cp-2: take take take release", "cp-3: take take take release"]);
+}
+
+/// The other side: whoever took that one host waits for the rest, and begins when it is free.
+#[tokio::test(start_paused = true)]
+async fn whoever_took_a_host_that_restarted_waits_for_the_others() {
+    let control = Control::of([
+        answers("cp-1", &["taken", "taken", "taken", ""]),
+        answers("cp-2", &[&held("alice"), &held("alice"), "taken", ""]),
+        answers("cp-3", &[&held("alice"), &held("alice"), "taken", ""]),
+    ]);
+    let began = Instant::now();
+    control.acquire(PATIENT, &CancellationToken::new()).await.unwrap().release().await;
+    assert_eq!(began.elapsed(), ASK_EVERY * 2);
+    let log = ["cp-1: take take take release", "cp-2: take take take release", "cp-3: take take take release"];
+    assert_eq!(control.log(), log);
+}
+
+/// Most of it is lost. What is left keeps the other one waiting until the steps have ended that had begun.
+#[tokio::test(start_paused = true)]
+async fn what_is_left_of_a_lost_lock_is_kept_until_the_work_has_ended() {
+    let control = Control::of([
+        answers("cp-1", &["taken", &held("bob"), &held("bob")]),
+        answers("cp-2", &["taken", &held("bob"), &held("bob")]),
+        answers("cp-3", &["taken", "taken", "taken", ""]),
+    ]);
+    let cancel = CancellationToken::new();
+    let lock = control.acquire(PATIENT, &cancel).await.unwrap();
+    let work = async {
+        cancel.cancelled().await;
+        timeout(RENEW_EVERY + ASK_EVERY, std::future::pending::<()>()).await.ok();
+    };
+    assert_eq!(lock.hold(&cancel, work).await.1.unwrap().who, "bob@laptop");
+    lock.release().await;
+    assert_eq!(control.log(), ["cp-1: take take take", "cp-2: take take take", "cp-3: take take take release"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_host_that_was_silent_for_a_moment_keeps_its_lock() {
     let lost = answers("cp-1", &["taken"]).loses_connection(SCRIPT).answers(SCRIPT, "taken").answers(SCRIPT, "");

@@ -50,8 +50,9 @@ fn refusal(error: &LockError, operation: &Operation<'_>, patience: Span) -> Diag
 
 fn taken_away(held: &Held, operation: &Operation<'_>) -> Diagnostic {
     let detail = format!(
-        "Another apply began to work on this cluster, because no control plane heard of this one for more than a minute. \
-         {}. This one stopped after the steps it had begun. Apply again when the other one has ended.",
+        "Another apply took the lock of this cluster on most of the control planes that answer, because they restarted, or did \
+         not hear of this one for more than a minute. {}. This one stopped after the steps it had begun. Apply again when the \
+         other one has ended.",
         description(held)
     );
     Diagnostic::error(operation.summary(), detail)
