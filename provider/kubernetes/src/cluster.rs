@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use kubeone_spec::Secret;
 
-use crate::{ClusterError, call::ask, connection, connection::ApiConnector, kinds::Kinds};
+use crate::{ClusterError, call::ask, connection, connection::ApiServer, kinds::Kinds};
 
 /// The field manager of everything that is applied here, and the value of `app.kubernetes.io/managed-by`.
 pub(crate) const MANAGER: &str = "kubeone";
@@ -26,10 +26,10 @@ pub struct Cluster {
 
 impl Cluster {
     /// Prepares the connection; the first verb opens it.
-    pub async fn connect(kubeconfig: &Secret<Vec<u8>>, open: ApiConnector) -> Result<Self, ClusterError> {
+    pub async fn connect(kubeconfig: &Secret<Vec<u8>>, servers: Vec<ApiServer>) -> Result<Self, ClusterError> {
         let text = std::str::from_utf8(kubeconfig.expose())
             .map_err(|error| ClusterError::Kubeconfig { reason: error.to_string() })?;
-        Ok(Self::from_client(connection::connect(text, open).await?))
+        Ok(Self::from_client(connection::connect(text, servers).await?))
     }
 
     pub(crate) fn from_client(client: Client) -> Self {

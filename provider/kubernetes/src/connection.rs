@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use http::Uri;
+use http::{Request, Uri};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::{
     client::legacy::{
@@ -26,7 +26,10 @@ use kube::{
     client::{Body, ConfigExt},
     config::{KubeConfigOptions, Kubeconfig},
 };
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
 use tokio_rustls::{TlsConnector, client::TlsStream, rustls::pki_types::ServerName};
 use tower::{BoxError, Service, ServiceBuilder};
 
@@ -37,9 +40,15 @@ pub trait ApiStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ApiStream for T {}
 
-/// Opens a stream to an API server. It is called again whenever the last stream broke, and may choose another control
-/// plane then.
+/// Opens a stream to one API server.
 pub type ApiConnector = Arc<dyn Fn() -> BoxFuture<'static, Result<Box<dyn ApiStream>, BoxError>> + Send + Sync>;
+
+/// An API server, and the way to it.
+#[derive(Clone)]
+pub struct ApiServer {
+    pub name: String,
+    pub open: ApiConnector,
+}
 
 /// A name that kubeadm puts into the certificate of every API server, so any control plane can be asked.
 const SERVER_NAME: &str = "kubernetes.default";
@@ -47,8 +56,13 @@ const SERVER_NAME: &str = "kubernetes.default";
 /// How long a silent connection may be in use before it is asked for a sign of life, and then for the answer.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
-/// A client with the kubeconfig's credentials that trusts the kubeconfig's certificate authority only.
-pub(crate) async fn connect(kubeconfig: &str, open: ApiConnector) -> Result<Client, ClusterError> {
+/// How long one of several API servers may take to say whether it is ready. A few of them must fit into the shortest patience
+/// that anybody has with the API.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// A client with the kubeconfig's credentials that trusts the kubeconfig's certificate authority only. Whenever there is no
+/// stream, or the last one broke, it takes the first of the servers that is ready.
+pub(crate) async fn connect(kubeconfig: &str, servers: Vec<ApiServer>) -> Result<Client, ClusterError> {
     let unusable =
         |error: &(dyn std::error::Error + 'static)| ClusterError::Kubeconfig { reason: crate::error::causes(error) };
     // The parser's own words may quote the file, which holds a private key.
@@ -60,7 +74,7 @@ pub(crate) async fn connect(kubeconfig: &str, open: ApiConnector) -> Result<Clie
     let mut tls = config.rustls_client_config().map_err(|error| unusable(&error))?;
     tls.alpn_protocols = vec![b"h2".to_vec()];
     let connector = TunnelConnector {
-        open,
+        servers: servers.into(),
         tls: TlsConnector::from(Arc::new(tls)),
         server_name: ServerName::try_from(SERVER_NAME).map_err(|error| unusable(&error))?,
     };
@@ -76,7 +90,7 @@ pub(crate) async fn connect(kubeconfig: &str, open: ApiConnector) -> Result<Clie
 
 #[derive(Clone)]
 struct TunnelConnector {
-    open: ApiConnector,
+    servers: Arc<[ApiServer]>,
     tls: TlsConnector,
     server_name: ServerName<'static>,
 }
@@ -91,11 +105,52 @@ impl Service<Uri> for TunnelConnector {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let Self { open, tls, server_name } = self.clone();
+        let this = self.clone();
         Box::pin(async move {
-            let stream = tls.connect(server_name, open().await?).await?;
+            let stream = this.open(this.choose().await?).await?;
             Ok(TunnelConnection(TokioIo::new(stream)))
         })
+    }
+}
+
+impl TunnelConnector {
+    async fn open(&self, server: &ApiServer) -> Result<TlsStream<Box<dyn ApiStream>>, BoxError> {
+        Ok(self.tls.connect(self.server_name.clone(), (server.open)().await?).await?)
+    }
+
+    /// The first server that is ready: one whose machine accepts streams may be frozen, or have no etcd behind it. Without
+    /// any, the first that says something; it may be about to stop, and serve on until then.
+    async fn choose(&self) -> Result<&ApiServer, BoxError> {
+        if let [only] = &*self.servers {
+            return Ok(only);
+        }
+        let mut not_ready = None;
+        let mut reasons = Vec::new();
+        for server in self.servers.iter() {
+            let reason = match timeout(LOOK, self.is_ready(server)).await {
+                Ok(Ok(true)) => return Ok(server),
+                Ok(Ok(false)) => {
+                    not_ready.get_or_insert(server);
+                    "it is not ready".to_owned()
+                }
+                Ok(Err(error)) => crate::error::causes(&*error),
+                Err(_) => format!("no answer within {} s", LOOK.as_secs()),
+            };
+            tracing::debug!(server = server.name, reason, "this API server is passed over");
+            reasons.push(format!("{}: {reason}", server.name));
+        }
+        not_ready.ok_or_else(|| reasons.join("; ").into())
+    }
+
+    /// Asks a server, over a stream of its own, whether it would serve.
+    async fn is_ready(&self, server: &ApiServer) -> Result<bool, BoxError> {
+        let stream = TokioIo::new(self.open(server).await?);
+        let (mut requests, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await?;
+        let request = Request::get(format!("https://{SERVER_NAME}/readyz")).body(Body::empty())?;
+        tokio::select! {
+            answer = requests.send_request(request) => Ok(answer?.status().is_success()),
+            ended = connection => Err(ended.err().map_or_else(|| "it ended the connection".into(), Into::into)),
+        }
     }
 }
 

@@ -29,7 +29,7 @@ mod wait;
 
 pub use addon::{Addon, AddonError, Parameters, Rendered};
 pub use cluster::Cluster;
-pub use connection::{ApiConnector, ApiStream};
+pub use connection::{ApiConnector, ApiServer, ApiStream};
 pub use drain::Drained;
 pub use error::ClusterError;
 pub use facts::{AddonStatus, COREDNS, ClusterFacts, KUBE_PROXY, Node};

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::join_all;
 use kubeone_hosts::Host;
-use kubeone_kubernetes::{ApiConnector, ApiStream, Cluster, ClusterFacts};
+use kubeone_kubernetes::{ApiServer, ApiStream, Cluster, ClusterFacts};
 use kubeone_spec::{Role, Secret};
 use serde::Deserialize;
 
@@ -64,7 +64,7 @@ pub(super) async fn observe_api(wanted: &Wanted, hosts: &Hosts, observed: &Obser
     }
     let facts = async {
         let kubeconfig = first_kubeconfig(&servers).await?;
-        let cluster = Cluster::connect(&kubeconfig, connector(servers)).await?;
+        let cluster = Cluster::connect(&kubeconfig, ways(servers)).await?;
         let facts = Box::pin(cluster.facts(API_PATIENCE)).await?;
         Ok::<_, StepError>(api_facts(facts, ca_certificate(&kubeconfig)?))
     };
@@ -104,7 +104,7 @@ pub(crate) async fn connect(wanted: &Wanted, hosts: &Hosts) -> Result<Cluster, S
         }
     }
     match kubeconfig {
-        Some(kubeconfig) => Ok(Cluster::connect(&kubeconfig, connector(servers)).await?),
+        Some(kubeconfig) => Ok(Cluster::connect(&kubeconfig, ways(servers)).await?),
         None => Err(error),
     }
 }
@@ -127,7 +127,7 @@ pub(crate) struct Reached {
 pub(crate) async fn connect_through(host: Arc<dyn Host>, port: u16) -> Result<Reached, StepError> {
     let kubeconfig = read_kubeconfig(host.as_ref()).await?;
     let ClusterEntry { server, .. } = cluster_entry(&kubeconfig)?;
-    let cluster = Cluster::connect(&kubeconfig, connector(vec![Server { host, port }])).await?;
+    let cluster = Cluster::connect(&kubeconfig, ways(vec![Server { host, port }])).await?;
     let facts = Box::pin(cluster.facts(API_PATIENCE)).await?;
     Ok(Reached { cluster, facts: api_facts(facts, ca_certificate(&kubeconfig)?), server })
 }
@@ -160,22 +160,21 @@ async fn read_kubeconfig(host: &dyn Host) -> Result<Secret<Vec<u8>>, StepError> 
     host.read(path).await?.ok_or_else(missing)
 }
 
-/// Opens streams to these API servers, trying one after the other.
-fn connector(servers: Vec<Server>) -> ApiConnector {
-    let servers = Arc::new(servers);
-    Arc::new(move || {
-        let servers = servers.clone();
-        Box::pin(async move {
-            let mut refused = Vec::new();
-            for server in servers.iter() {
-                match server.host.tunnel("127.0.0.1", server.port).await {
-                    Ok(stream) => return Ok(Box::new(stream) as Box<dyn ApiStream>),
-                    Err(error) => refused.push(causes(&error)),
+/// The ways to these API servers.
+fn ways(servers: Vec<Server>) -> Vec<ApiServer> {
+    let way = |Server { host, port }: Server| ApiServer {
+        name: host.name().to_owned(),
+        open: Arc::new(move || {
+            let host = host.clone();
+            Box::pin(async move {
+                match host.tunnel("127.0.0.1", port).await {
+                    Ok(stream) => Ok(Box::new(stream) as Box<dyn ApiStream>),
+                    Err(error) => Err(causes(&error).into()),
                 }
-            }
-            Err(refused.join("; ").into())
-        })
-    })
+            })
+        }),
+    };
+    servers.into_iter().map(way).collect()
 }
 
 /// The part of a kubeconfig that says whom to trust.

@@ -53,6 +53,11 @@ impl Authority {
 
 /// Streams to a server that answers every request with an empty list of nodes; and how many were opened.
 fn connector(acceptor: TlsAcceptor) -> (ApiConnector, Arc<AtomicUsize>) {
+    connector_to(acceptor, 200)
+}
+
+/// The same, where every answer has this status.
+fn connector_to(acceptor: TlsAcceptor, status: u16) -> (ApiConnector, Arc<AtomicUsize>) {
     let opened = Arc::new(AtomicUsize::new(0));
     let counter = opened.clone();
     let open: ApiConnector = Arc::new(move || {
@@ -62,8 +67,9 @@ fn connector(acceptor: TlsAcceptor) -> (ApiConnector, Arc<AtomicUsize>) {
             let (ours, theirs) = tokio::io::duplex(64 * 1024);
             tokio::spawn(async move {
                 if let Ok(stream) = acceptor.accept(theirs).await {
-                    let answer = async |_: Request<Incoming>| {
-                        Ok::<_, std::convert::Infallible>(Response::new(r#"{"metadata":{},"items":[]}"#.to_owned()))
+                    let answer = move |_: Request<Incoming>| async move {
+                        let answer = Response::builder().status(status);
+                        answer.body(r#"{"metadata":{},"items":[]}"#.to_owned())
                     };
                     let server = http2::Builder::new(TokioExecutor::new());
                     server.serve_connection(TokioIo::new(stream), service_fn(answer)).await.ok();
@@ -76,7 +82,8 @@ fn connector(acceptor: TlsAcceptor) -> (ApiConnector, Arc<AtomicUsize>) {
 }
 
 async fn ask_nodes(kubeconfig: &str, open: ApiConnector) -> Result<(), ClusterError> {
-    let cluster = crate::Cluster::from_client(connect(kubeconfig, open).await?);
+    let only = ApiServer { name: "cp-1".to_owned(), open };
+    let cluster = crate::Cluster::from_client(connect(kubeconfig, vec![only]).await?);
     let answers = join_all((0..5).map(|_| cluster.nodes(Duration::from_millis(500)))).await;
     answers.into_iter().try_for_each(|answer| answer.map(drop))
 }
@@ -87,6 +94,57 @@ async fn requests_share_one_stream() {
     let (open, opened) = connector(authority.server(SERVER_NAME));
     ask_nodes(&authority.kubeconfig(), open).await.unwrap();
     assert_eq!(opened.load(Ordering::Relaxed), 1);
+}
+
+/// Streams that are taken, and nothing comes back: the process behind them is frozen.
+fn frozen() -> ApiConnector {
+    Arc::new(|| {
+        Box::pin(async {
+            let (ours, theirs) = tokio::io::duplex(64 * 1024);
+            tokio::spawn(async move {
+                std::future::pending::<()>().await;
+                drop(theirs);
+            });
+            Ok(Box::new(ours) as Box<dyn ApiStream>)
+        })
+    })
+}
+
+fn servers(open: impl IntoIterator<Item = ApiConnector>) -> Vec<ApiServer> {
+    open.into_iter().zip(1..).map(|(open, n)| ApiServer { name: format!("cp-{n}"), open }).collect()
+}
+
+/// As long as a refresh waits for the API.
+const SHORTEST_PATIENCE: Duration = Duration::from_secs(10);
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_not_well_does_not_make_the_others_silent() {
+    let authority = Authority::new();
+    let (ill, asked_ill) = connector_to(authority.server(SERVER_NAME), 500);
+    let (well, opened) = connector(authority.server(SERVER_NAME));
+    let client = connect(&authority.kubeconfig(), servers([frozen(), ill, well])).await.unwrap();
+    crate::Cluster::from_client(client).nodes(SHORTEST_PATIENCE).await.unwrap();
+    assert_eq!(asked_ill.load(Ordering::Relaxed), 1);
+    assert_eq!(opened.load(Ordering::Relaxed), 2, "one stream to look, and one to use");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_server_that_is_ready_one_that_speaks_is_asked() {
+    let authority = Authority::new();
+    let (ill, asked) = connector_to(authority.server(SERVER_NAME), 500);
+    let client = connect(&authority.kubeconfig(), servers([frozen(), ill])).await.unwrap();
+    let error = crate::Cluster::from_client(client).nodes(SHORTEST_PATIENCE).await.unwrap_err();
+    assert!(error.to_string().contains("the Kubernetes API refused"), "{error}");
+    assert_eq!(asked.load(Ordering::Relaxed), 2, "one stream to look, and one to use");
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_nobody_answers_the_error_names_all() {
+    let authority = Authority::new();
+    let (stranger, _) = connector(Authority::new().server(SERVER_NAME));
+    let client = connect(&authority.kubeconfig(), servers([frozen(), stranger])).await.unwrap();
+    let error = crate::Cluster::from_client(client).nodes(SHORTEST_PATIENCE).await.unwrap_err().to_string();
+    assert!(error.contains("cp-1: no answer within 3 s; cp-2: invalid peer certificate"), "{error}");
 }
 
 #[tokio::test]
