@@ -8,7 +8,7 @@ mod pin;
 mod running;
 mod types;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 pub(crate) use client::client_config;
 use kubeone_spec::{ClusterSpec, HostSpec, KubernetesVersion, Role, Secret};
@@ -60,17 +60,26 @@ pub(crate) fn init_config(
     version: KubernetesVersion,
     facts: &HostFacts,
 ) -> Result<String, StepError> {
-    init_config_in(spec, name, host, version, facts, None)
+    init_config_with(spec, name, host, version, facts, Running::default())
 }
 
-/// The same, for kubeadm's phases that make certificates: they look for them in this folder, and write them there.
-pub(crate) fn init_config_in(
+/// What is another one than for a new control plane.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Running {
+    /// Where the API server that runs tells others to reach it.
+    pub(crate) endpoint: Option<SocketAddr>,
+    /// A folder in which kubeadm's phases that make certificates look for them, and write them.
+    pub(crate) certificates_dir: Option<&'static str>,
+}
+
+/// The same, for a control plane that runs.
+pub(crate) fn init_config_with(
     spec: &ClusterSpec,
     name: &str,
     host: &HostSpec,
     version: KubernetesVersion,
     facts: &HostFacts,
-    certificates_dir: Option<&'static str>,
+    running: Running,
 ) -> Result<String, StepError> {
     let init = InitConfiguration {
         api_version: KUBEADM_API,
@@ -78,13 +87,13 @@ pub(crate) fn init_config_in(
         // kubeadm insists on a token. It makes this one up itself, shows it to nobody, and a second later it is over.
         bootstrap_tokens: vec![BootstrapToken { ttl: "1s" }],
         node_registration: node_registration(name, host, Role::ControlPlane, facts),
-        local_api_endpoint: local_api_endpoint(spec, host),
+        local_api_endpoint: running_endpoint(spec, host, running.endpoint),
         patches: patches(facts),
     };
     let cluster = ClusterConfiguration {
         api_version: KUBEADM_API,
         kind: "ClusterConfiguration",
-        certificates_dir,
+        certificates_dir: running.certificates_dir,
         cluster_name: &spec.name,
         kubernetes_version: format!("v{version}"),
         control_plane_endpoint: spec.api_endpoint.to_string(),
@@ -166,6 +175,14 @@ fn node_registration<'a>(name: &'a str, host: &'a HostSpec, role: Role, facts: &
 
 fn local_api_endpoint(spec: &ClusterSpec, host: &HostSpec) -> ApiEndpoint {
     ApiEndpoint { advertise_address: node_ip(host), bind_port: api_server_port(spec, host) }
+}
+
+/// The one that runs keeps its own.
+fn running_endpoint(spec: &ClusterSpec, host: &HostSpec, running: Option<SocketAddr>) -> ApiEndpoint {
+    match running {
+        Some(endpoint) => ApiEndpoint { advertise_address: Some(endpoint.ip()), bind_port: endpoint.port() },
+        None => local_api_endpoint(spec, host),
+    }
 }
 
 fn patches(facts: &HostFacts) -> Option<Patches> {

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use kubeone_spec::{ClusterSpec, HostSpec, KubernetesVersion, Role};
 use serde_json::{Map, Value, json};
 
-use super::types::{ApiEndpoint, InitConfiguration, KUBEADM_API};
-use super::{API_SERVER_ARGUMENTS, local_api_endpoint, node_registration, to_yaml};
+use super::types::{InitConfiguration, KUBEADM_API};
+use super::{API_SERVER_ARGUMENTS, node_registration, running_endpoint, to_yaml};
 use crate::HostFacts;
 use crate::error::StepError;
 
@@ -73,16 +73,12 @@ pub(crate) fn upgrade_config(
 ) -> Result<String, StepError> {
     let mut cluster = read(running)?;
     cluster.insert("kubernetesVersion".to_owned(), format!("v{version}").into());
-    let local_api_endpoint = match endpoint {
-        Some(endpoint) => ApiEndpoint { advertise_address: Some(endpoint.ip()), bind_port: endpoint.port() },
-        None => local_api_endpoint(spec, host),
-    };
     let init = InitConfiguration {
         api_version: KUBEADM_API,
         kind: "InitConfiguration",
         bootstrap_tokens: Vec::new(),
         node_registration: node_registration(name, host, Role::ControlPlane, facts),
-        local_api_endpoint,
+        local_api_endpoint: running_endpoint(spec, host, endpoint),
         patches: super::patches(facts),
     };
     Ok([to_yaml(&init)?, to_yaml(&Value::Object(cluster))?].join("---\n"))

@@ -1,5 +1,8 @@
 //! What works on a running control plane has in common: etcd's quorum is kept, and components are restarted.
 
+use std::net::SocketAddr;
+use std::path::Path;
+
 use futures::future::join_all;
 use kubeone_hosts::{Host, HostError, Os};
 use kubeone_spec::HostSpec;
@@ -34,6 +37,14 @@ impl Restart<'_> {
         host.run_unit(RESTART_UNIT, &restart).await?;
         Ok(())
     }
+}
+
+/// Where the API server that runs tells others to reach it: somebody may have chosen that when the cluster was made. The
+/// components beside it reach it there, too.
+pub(super) async fn advertised_endpoint(host: &dyn Host) -> Result<Option<SocketAddr>, StepError> {
+    let manifest = host.read(Path::new(kubeadm::API_SERVER_MANIFEST)).await?;
+    let text = manifest.as_ref().and_then(|manifest| std::str::from_utf8(manifest.expose()).ok());
+    Ok(text.and_then(kubeadm::advertised_endpoint))
 }
 
 /// Makes sure that etcd has a quorum while the member on this host restarts. Where there is no quorum to lose, as when

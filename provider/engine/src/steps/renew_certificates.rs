@@ -28,12 +28,14 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str) -> Result<Outcome, StepError> {
         return Ok(Outcome::Skipped("no certificate is due".to_owned()));
     };
     let os = os_of(&facts)?;
-    let new_names = renewal.new_names
-        && match remember_names(cx).await {
-            // What has ended cannot wait for an API that is silent because of it; the names can.
-            Err(_) if !matches!(renewal.reason, Reason::Names(_)) => false,
-            remembered => remembered.map(|()| true)?,
-        };
+    // What was interrupted may have told the cluster names that are not wanted any more.
+    let remembers = renewal.new_names || !facts.renewal_begun.is_empty();
+    let remembered = if remembers { remember_names(cx).await } else { Ok(()) };
+    let new_names = match remembered {
+        // What has ended cannot wait for an API that is silent because of it; the names can.
+        Err(_) if !matches!(renewal.reason, Reason::Names(_)) => false,
+        remembered => remembered.map(|()| renewal.new_names)?,
+    };
     let components = renewal.components();
     let health = if components.contains(&"etcd") {
         control_plane::await_quorum_without(cx, name, host).await?
@@ -42,7 +44,9 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str) -> Result<Outcome, StepError> {
     };
     let version = cx.spec.kubernetes_version;
     let config = kubeadm::init_config(cx.spec, name, host_spec, version, &facts)?;
-    let named = kubeadm::init_config_in(cx.spec, name, host_spec, version, &facts, Some(NEW_CERTIFICATES))?;
+    let endpoint = control_plane::advertised_endpoint(host).await?;
+    let running = kubeadm::Running { endpoint, certificates_dir: Some(NEW_CERTIFICATES) };
+    let named = kubeadm::init_config_with(cx.spec, name, host_spec, version, &facts, running)?;
     let renew = os
         .script("renew_certificates")?
         .lines("CERTIFICATES", renewal.certificates.iter().map(|certificate| certificate.name))

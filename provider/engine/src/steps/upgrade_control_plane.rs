@@ -1,10 +1,8 @@
 //! Brings a control plane to another version: its static pods, then its kubelet.
 
-use std::path::Path;
-
-use kubeone_hosts::Host;
 use kubeone_spec::KubernetesVersion;
 
+use super::control_plane::advertised_endpoint;
 use super::upgrade_kubelet::Upgrade;
 use super::{API_DEADLINE, UPGRADE_UNIT, await_earlier, host_spec, kubeadm_configuration, os_of};
 use crate::cx::Cx;
@@ -36,11 +34,4 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, version: KubernetesVersion) -> 
     let static_pods = Some(script.clone().var("PART", "static_pods").var("RESTART_PODS", false));
     let kubelet = script.var("PART", "kubelet");
     Upgrade { name, version, facts: &facts, os: &os, static_pods, kubelet }.run(cx).await
-}
-
-/// Where the API server that runs tells others to reach it: somebody may have chosen that when the cluster was made.
-async fn advertised_endpoint(host: &dyn Host) -> Result<Option<std::net::SocketAddr>, StepError> {
-    let manifest = host.read(Path::new(kubeadm::API_SERVER_MANIFEST)).await?;
-    let text = manifest.as_ref().and_then(|manifest| std::str::from_utf8(manifest.expose()).ok());
-    Ok(text.and_then(kubeadm::advertised_endpoint))
 }

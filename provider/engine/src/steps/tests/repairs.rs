@@ -48,7 +48,9 @@ async fn what_is_due_is_renewed_while_the_others_keep_the_quorum() {
     let renewing = is_renewed(knows(finished("cp-1"), "well cp-1\nwell cp-2\nwell cp-3\n"));
     let (hosts, fakes) = hosts([renewing, FakeHost::new("cp-2"), FakeHost::new("cp-3")]);
     let wanted = three_control_planes();
-    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
+    let api = FakeApi::new();
+    expect_kubeadm_configuration(&api, "apiServer: {}\n");
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     renew_certificates::run(&cx, "cp-1").await.unwrap();
     let host = &fakes["cp-1"];
     log(
@@ -58,6 +60,7 @@ async fn what_is_due_is_renewed_while_the_others_keep_the_quorum() {
         run os/linux/observe.sh
         run os/linux/etcd_health.sh
         run os/linux/etcd_voters.sh
+        read /etc/kubernetes/manifests/kube-apiserver.yaml
         run os/linux/renew_certificates.sh as kubeone-renew
         run os/linux/restart_components.sh as kubeone-restart
         write /etc/kubeone/cluster.json 644
@@ -95,16 +98,62 @@ async fn members_are_counted_as_etcd_has_them_and_not_as_they_are_wanted() {
     }
 }
 
-/// Only the API server gets another certificate, so no member of etcd has to be spared.
+/// The cluster as kubeadm remembers it.
+fn expect_kubeadm_configuration(api: &FakeApi, yaml: &str) {
+    let map = json!({ "metadata": {}, "data": { "ClusterConfiguration": yaml } });
+    api.expect("GET /api/v1/namespaces/kube-system/configmaps/kubeadm-config", 200, &map);
+}
+
+/// Names that were taken back meanwhile. Control planes to come get theirs from the cluster.
 #[tokio::test]
-async fn etcd_is_not_asked_for_what_it_does_not_use() {
+async fn a_renewal_that_is_resumed_takes_back_what_the_first_one_told_the_cluster() {
+    let api = FakeApi::new();
+    expect_kubeadm_configuration(&api, "apiServer:\n  certSANs:\n  - wrong_name\n");
+    api.expect_echo("PATCH /api/v1/namespaces/kube-system/configmaps/kubeadm-config");
+    let (hosts, _) = hosts([is_renewed(knows(finished("cp-1"), "well cp-1\n"))]);
+    let wanted = Wanted::new(spec());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
+    renew_certificates::run(&cx, "cp-1").await.unwrap();
+    let written = api.sent().last().unwrap().body["data"]["ClusterConfiguration"].as_str().unwrap().to_owned();
+    assert!(!written.contains("wrong_name"), "{written}");
+}
+
+/// Whoever made the cluster let its API servers advertise another address than nodes register with. The components beside
+/// them know them by that one.
+#[tokio::test]
+async fn the_address_that_an_api_server_advertises_stays_in_its_certificate() {
+    let api = FakeApi::new();
+    expect_kubeadm_configuration(&api, "apiServer:\n  certSANs:\n  - api.example.com\n");
+    let manifest = "metadata:\n  annotations:\n    kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint: 192.168.7.1:6443\n";
+    let host = is_renewed(api_server_is_due().answers("os/linux/etcd_health.sh", ""))
+        .has_file(RemoteFile::private(crate::kubeadm::API_SERVER_MANIFEST, manifest));
+    let (hosts, fakes) = hosts([host]);
+    let mut spec = spec();
+    spec.api_endpoint.alternative_names = vec!["api.example.com".to_owned()];
+    let wanted = Wanted::new(spec);
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
+    renew_certificates::run(&cx, "cp-1").await.unwrap();
+    let told = |name| variable(&fakes["cp-1"], "os/linux/renew_certificates.sh", name);
+    assert_eq!(told("NEW_NAMES"), "true");
+    let named = told("NAMED_CONFIG");
+    assert!(named.contains("advertiseAddress: \"192.168.7.1\""), "{named}");
+    assert!(named.contains("certificatesDir: /etc/kubernetes/pki/kubeone-new"), "{named}");
+}
+
+fn api_server_is_due() -> FakeHost {
     let Value::Object(certificates) = certificates() else { unreachable!() };
     let certificate = certificates.values().next().unwrap();
     let found = json!({
         "marker": marker(Some(UID)), "renewal_begun": ["apiserver"],
         "certificates": { "/etc/kubernetes/pki/apiserver.crt": certificate },
     });
-    let host = FakeHost::new("cp-1").answers("os/linux/observe.sh", seen(found)).answers("os/linux/etcd_health.sh", "");
+    FakeHost::new("cp-1").answers("os/linux/observe.sh", seen(found))
+}
+
+/// Only the API server gets another certificate, so no member of etcd has to be spared.
+#[tokio::test]
+async fn etcd_is_not_asked_for_what_it_does_not_use() {
+    let host = api_server_is_due().answers("os/linux/etcd_health.sh", "");
     let (hosts, fakes) = hosts([is_renewed(host), FakeHost::new("cp-2").unreachable()]);
     let wanted = Wanted::new(spec());
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
