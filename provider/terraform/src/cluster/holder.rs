@@ -1,5 +1,6 @@
 //! Who works on a cluster, for the lock that others find on its hosts, and whether such a somebody still lives.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,7 +26,17 @@ pub(super) fn this(user: Option<&str>, what: &str) -> Holder {
 pub(super) fn is_dead(process: &str) -> bool {
     let [boot, namespace, pid, _] = process.split(' ').collect::<Vec<_>>()[..] else { return false };
     let here = place().is_some_and(|place| place == (boot.to_owned(), namespace.to_owned()));
-    here && pid.parse().is_ok_and(|pid| identity(pid).is_none_or(|now| now != process))
+    here && pid.parse().is_ok_and(|pid| match identity(pid) {
+        Some(now) => now != process,
+        None => is_gone(Path::new("/proc"), pid),
+    })
+}
+
+/// Whether there is no such process. Where the processes of other users are hidden (`hidepid`), the first one is too, and
+/// nothing is known.
+fn is_gone(proc: &Path, pid: u32) -> bool {
+    let stat = |pid: u32| std::fs::read(proc.join(pid.to_string()).join("stat"));
+    stat(1).is_ok() && stat(pid).is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 /// What no other process has, not even one that gets the same number later. Only where the kernel tells.
@@ -72,6 +83,18 @@ mod tests {
         // The same number, begun at another time.
         let (head, _) = me.rsplit_once(' ').unwrap();
         assert!(is_dead(&format!("{head} 1")));
+    }
+
+    #[test]
+    fn a_process_that_is_hidden_is_not_dead() {
+        let proc = tempfile::tempdir().unwrap();
+        std::fs::create_dir(proc.path().join("7")).unwrap();
+        std::fs::write(proc.path().join("7/stat"), "7 (me)").unwrap();
+        assert!(!is_gone(proc.path(), 8), "not even the first process can be seen");
+        std::fs::create_dir(proc.path().join("1")).unwrap();
+        std::fs::write(proc.path().join("1/stat"), "1 (init)").unwrap();
+        assert!(is_gone(proc.path(), 8));
+        assert!(!is_gone(proc.path(), 7));
     }
 
     #[test]
