@@ -48,6 +48,10 @@ pub(crate) const AUTHORITIES: [&str; 3] =
 /// The certificate by which a kubelet is known. It renews it by itself, as long as it has not ended.
 pub(crate) const KUBELET_CERTIFICATE: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 
+/// The certificate that a kubelet makes for itself when it starts for the first time. It signs it by itself, so nobody
+/// verifies it, and keeps it when it has ended.
+pub(crate) const KUBELET_SERVING_CERTIFICATE: &str = "/var/lib/kubelet/pki/kubelet.crt";
+
 /// What is to be renewed on one host, and why.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Renewal {

@@ -54,7 +54,7 @@ pub struct ClusterHealth {
     pub etcd_members: BTreeMap<String, EtcdMemberHealth>,
     /// When certificates end, in UTC: by host, and there by file.
     pub certificates: BTreeMap<String, BTreeMap<String, String>>,
-    /// When the first of them ends; null when none was seen.
+    /// When the first of them ends; null when none was seen. A kubelet's `kubelet.crt`, which it signed by itself and nobody verifies, does not count, here and for `conditions.certificates_valid`.
     pub certificates_expire_at: Option<String>,
     /// Addons by their names: whether they run everywhere they should.
     pub addons: BTreeMap<String, bool>,

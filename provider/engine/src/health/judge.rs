@@ -11,6 +11,7 @@ use super::probe::ControlPlane;
 use crate::addons;
 use crate::etcd::is_member_of;
 use crate::observed::{ApiState, EtcdMember, HostState, Observed};
+use crate::renewal::KUBELET_SERVING_CERTIFICATE;
 
 /// By the name of the host; one that could not be asked is absent.
 type ControlPlanes = BTreeMap<String, ControlPlane>;
@@ -53,7 +54,7 @@ pub(super) fn judge(
         api_servers: api_servers(query, control_planes),
         nodes: nodes_seen(observed),
         etcd_members: members,
-        certificates_expire_at: all.values().flat_map(BTreeMap::values).min().cloned(),
+        certificates_expire_at: all.values().flat_map(verified).map(|(_, end)| end).min().cloned(),
         certificates: all,
         addons: answered.into_iter().flat_map(|api| &api.addons).map(|(name, it)| (name.clone(), it.ready)).collect(),
     }
@@ -199,11 +200,16 @@ fn nodes_seen(observed: &Observed) -> BTreeMap<String, NodeHealth> {
     nodes.map(health).collect()
 }
 
+/// Certificates that somebody verifies, and when they end.
+fn verified(certificates: &BTreeMap<String, String>) -> impl Iterator<Item = (&String, &String)> {
+    certificates.iter().filter(|(path, _)| *path != KUBELET_SERVING_CERTIFICATE)
+}
+
 /// One reason for each host, with the certificates from the first that ends.
 fn certificate_reasons(query: &ClusterStatusSpec, observed: &Observed, now: Timestamp) -> Vec<String> {
     let limit = now + query.certificates_valid_for.0;
     let reason = |name: &str| {
-        let ends = observed.facts(name)?.certificates.iter();
+        let ends = verified(&observed.facts(name)?.certificates);
         let mut soon: Vec<_> = ends.filter(|(_, end)| end.parse().is_ok_and(|end: Timestamp| end < limit)).collect();
         soon.sort_by_key(|(path, end)| (*end, *path));
         let (path, end) = soon.first()?;

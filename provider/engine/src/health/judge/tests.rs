@@ -187,6 +187,18 @@ fn nothing_answers() {
     );
 }
 
+/// A kubelet's own certificate for its port. Nobody verifies it, and a year after the join it ends for good.
+#[test]
+fn a_certificate_that_nobody_verifies_may_end() {
+    let mut seen = Seen::well();
+    let path = "/var/lib/kubelet/pki/kubelet.crt".to_owned();
+    seen.facts("w-1").certificates.insert(path.clone(), "2029-06-01T00:00:00Z".to_owned());
+    let health = seen.judge();
+    assert_eq!(health.reasons, [""; 0]);
+    assert_eq!(health.certificates_expire_at.as_deref(), Some("2031-01-01T00:00:00Z"));
+    assert!(health.certificates["w-1"].contains_key(&path));
+}
+
 #[test]
 fn certificates_near_their_end() {
     let soon = |seen: &mut Seen| {
