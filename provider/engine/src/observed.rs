@@ -299,6 +299,14 @@ pub struct NodeFacts {
     pub settings: NodeSettings,
 }
 
+impl NodeFacts {
+    /// What runs its containers, if it is not containerd. Components are restarted and looked at through containerd alone.
+    pub(crate) fn other_runtime(&self) -> Option<&str> {
+        let runtime = self.container_runtime_version.as_str();
+        (!runtime.is_empty() && !runtime.starts_with("containerd://")).then_some(runtime)
+    }
+}
+
 /// What we set on a node, and what others did as far as it stands in the way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -6,11 +6,16 @@ use kubeone_spec::{Finding, Role};
 
 use super::host_path;
 use crate::observed::{ApiFacts, NodeFacts, Observed};
+use crate::standing::{Standing, standing};
 use crate::wanted::Wanted;
 
 pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
-    let Some(api) = observed.api_facts().filter(|_| wanted.imported) else { return Vec::new() };
-    let mut findings = unnamed_nodes(wanted, api);
+    let Some(api) = observed.api_facts() else { return Vec::new() };
+    let mut findings = other_runtimes(wanted, observed, api);
+    if !wanted.imported {
+        return findings;
+    }
+    findings.extend(unnamed_nodes(wanted, api));
     for (name, role, _) in wanted.spec.hosts() {
         match api.nodes.get(name) {
             Some(node) => findings.extend(of_node(wanted, observed, name, role, node)),
@@ -18,6 +23,24 @@ pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// A node that is to be adopted could neither be upgraded nor get new certificates.
+fn other_runtimes(wanted: &Wanted, observed: &Observed, api: &ApiFacts) -> Vec<Finding> {
+    let adoptable = wanted.spec.hosts().filter(|(name, ..)| standing(wanted, observed, name) == Standing::Adoptable);
+    let finding = |(name, role, _): (&str, Role, _)| {
+        let runtime = api.nodes.get(name)?.other_runtime()?;
+        let detail = "This provider works with containerd alone. ";
+        let advice = match role {
+            Role::ControlPlane => "Move the node to containerd before the cluster is taken over.",
+            Role::Worker => {
+                "Move the node to containerd, or do not name it: it stays in the cluster and is not managed."
+            }
+        };
+        let summary = format!("the node {name} runs its containers with {runtime}");
+        Some(Finding::error(host_path(role, name), summary, format!("{detail}{advice}")))
+    };
+    adoptable.filter_map(finding).collect()
 }
 
 /// A control plane that nobody names would be a member of etcd that nobody counts.

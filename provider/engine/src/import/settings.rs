@@ -82,6 +82,13 @@ impl Found<'_> {
         let is_this_host = |node: &NodeFacts| node.machine_id == self.facts.machine_id;
         let own = self.api.nodes.iter().find(|(_, node)| is_this_host(node));
         let (own, _) = own.ok_or_else(|| unfit("the host itself is none of its nodes"))?;
+        // Those alone have to be named. What runs on workers is looked at with the settings.
+        let mut control_planes = self.api.nodes.iter().filter(|(_, node)| node.control_plane);
+        if let Some((name, runtime)) = control_planes.find_map(|(name, node)| Some((name, node.other_runtime()?))) {
+            return Err(unfit(format!(
+                "its node {name} runs its containers with {runtime}; only containerd is supported"
+            )));
+        }
         let (mut control_plane, mut static_workers) = (Map::new(), Map::new());
         for (name, node) in &self.api.nodes {
             let map = if node.control_plane { &mut control_plane } else { &mut static_workers };

@@ -258,6 +258,9 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
         "static pods run version" => world.facts(name).kubernetes.images = images(value.parse().unwrap()),
         "API server held" => _ = world.facts(name).kubernetes.images.remove("kube-apiserver"),
         "kubelet reports" => world.api().nodes.get_mut(name).unwrap().kubelet_version = format!("v{value}"),
+        "container runtime" => {
+            value.clone_into(&mut world.api().nodes.get_mut(name).unwrap().container_runtime_version);
+        }
         "its API is named" => {
             world.facts(name).api_server_names = value.split_whitespace().map(str::to_owned).collect();
         }

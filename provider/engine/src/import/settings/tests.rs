@@ -213,3 +213,18 @@ fn endpoints_are_read_in_every_form() {
     assert_eq!(secure_port("    - --secure-port=7443\n"), 7443);
     assert_eq!(secure_port("spec: {}"), 6443);
 }
+
+#[test]
+fn another_container_runtime_is_refused_on_control_planes() {
+    for (node, runtime) in [("beta", "cri-o://1.34.1"), ("alpha", "docker://28.5.1")] {
+        let mut cluster = Cluster::new();
+        runtime.clone_into(&mut cluster.api.nodes.get_mut(node).unwrap().container_runtime_version);
+        let error = cluster.settings(CONFIGURATION).unwrap_err().to_string();
+        assert!(error.contains(&format!("its node {node} runs its containers with {runtime}")), "{error}");
+    }
+    let mut cluster = Cluster::new();
+    for (node, runtime) in [("alpha", "containerd://2.2.1"), ("gamma", "cri-o://1.34.1")] {
+        runtime.clone_into(&mut cluster.api.nodes.get_mut(node).unwrap().container_runtime_version);
+    }
+    cluster.settings(CONFIGURATION).unwrap();
+}
