@@ -1,6 +1,7 @@
 //! Which certificates of a control plane are due, and who uses them. Plan, check and the step decide by this alone.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
 use kubeone_spec::ClusterSpec;
@@ -142,8 +143,17 @@ fn missing_names(spec: &ClusterSpec, facts: &HostFacts) -> Vec<String> {
     if !facts.certificates.contains_key(API_SERVER_CERTIFICATE) {
         return Vec::new();
     }
-    let is_there = |wanted: &&String| facts.api_server_names.iter().any(|name| name.eq_ignore_ascii_case(wanted));
+    let is_there = |wanted: &&String| facts.api_server_names.iter().any(|name| is_same_name(name, wanted));
     spec.api_endpoint.alternative_names.iter().filter(|name| !is_there(name)).cloned().collect()
+}
+
+/// An address can be written in many ways.
+fn is_same_name(one: &str, other: &str) -> bool {
+    let address = |name: &str| name.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+    match (address(one), address(other)) {
+        (None, None) => one.eq_ignore_ascii_case(other),
+        (one, other) => one == other,
+    }
 }
 
 /// What is to be renewed on a host of the cluster as it was seen.

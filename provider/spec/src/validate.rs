@@ -1,6 +1,7 @@
 //! What can be wrong with settings before any host is asked.
 
 mod access;
+mod endpoint;
 mod node;
 
 use std::collections::BTreeMap;
@@ -25,13 +26,7 @@ pub fn validate_cluster(spec: &ClusterSpec) -> Vec<Finding> {
         ));
     }
     version(spec.kubernetes_version, &mut findings);
-    if !is_host(&spec.api_endpoint.host) {
-        findings.push(Finding::error(
-            FieldPath::root("api_endpoint").field("host"),
-            format!("`{}` is neither an IP address nor a DNS name", spec.api_endpoint.host),
-            "Write the address of the load balancer without scheme and port; the port has an attribute of its own.",
-        ));
-    }
+    findings.extend(endpoint::findings(&spec.api_endpoint));
     if spec.kubeconfig.store_in_state {
         findings.extend(access::lifetime(FieldPath::root("kubeconfig").field("ttl"), spec.kubeconfig.ttl));
     }
