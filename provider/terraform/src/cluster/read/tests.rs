@@ -9,8 +9,7 @@ use crate::testing::{node_settings, state};
 fn reached(marker: Option<&str>) -> HostState {
     let marker =
         marker.map(|cluster| Marker { cluster: cluster.to_owned(), uid: Some("uid".to_owned()), ..Marker::default() });
-    let kubernetes = KubernetesFiles { etcd_data: marker.is_some(), ..KubernetesFiles::default() };
-    HostState::Reached(Box::new(HostFacts { marker, kubernetes, ..HostFacts::default() }))
+    HostState::Reached(Box::new(HostFacts { marker, ..HostFacts::default() }))
 }
 
 fn unreachable() -> HostState {
@@ -74,7 +73,9 @@ fn a_silent_api_behind_silent_hosts_changes_nothing() {
 #[test]
 fn a_silent_api_whose_hosts_answer_makes_a_plan() {
     let silent = ApiState::Silent { reason: "connection refused".to_owned() };
-    let response = refresh(&observed(reached(Some("prod")), reached(Some("prod")), silent));
+    let HostState::Reached(mut facts) = reached(Some("prod")) else { panic!("it is reached") };
+    facts.kubernetes.etcd_data = true;
+    let response = refresh(&observed(HostState::Reached(facts), reached(Some("prod")), silent));
     assert_eq!(response.state.attribute("planned_steps"), &Value::List(Vec::new()));
     assert_eq!(response.state.attribute("nodes"), state().attribute("nodes"));
     assert_ne!(response.private, b"before");
