@@ -8,7 +8,9 @@ use crate::plan::Action;
 fn imported() -> World {
     let mut world = finished(World::new(spec(3, 2, "none")));
     let names: Vec<_> = world.wanted.spec.hosts().map(|(name, ..)| name.to_owned()).collect();
-    names.iter().for_each(|name| world.made_by_hand(name));
+    for name in &names {
+        world.made_by_hand(name);
+    }
     world.api().nodes.values_mut().for_each(|node| node.ready = true);
     world.change_to(world.wanted.spec.clone());
     world.imported();
