@@ -2,7 +2,7 @@
 //! once more.
 
 use acceptance_tests::scenario::{Programs, Scenario};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 const CLUSTER: &str = "kubeone_cluster.this";
 const TARGET: &str = "-target=kubeone_cluster.this";
@@ -61,7 +61,8 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     scenario.state()?.must_not_have(CLUSTER)?;
     for (name, (traces, logins)) in bare.into_iter().zip(before) {
         let machine = scenario.machine(name);
-        machine.must_be_untouched_since(&traces?)?;
+        let journal = || machine.run("journalctl --unit=containerd --lines=40 --no-pager").unwrap_or_default();
+        machine.must_be_untouched_since(&traces?).with_context(journal)?;
         ensure!(machine.ssh_logins()? > logins?, "nobody looked at {name}");
     }
 
