@@ -55,6 +55,13 @@ struct ApiServer {
 #[serde(default)]
 struct Etcd {
     external: Option<ExternalEtcd>,
+    local: Option<LocalEtcd>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct LocalEtcd {
+    data_dir: String,
 }
 
 #[derive(Deserialize)]
@@ -62,6 +69,9 @@ struct ExternalEtcd {
     #[serde(default)]
     endpoints: Vec<String>,
 }
+
+/// Where kubeadm has etcd keep its data unless it is told otherwise.
+const ETCD_DATA: &str = "/var/lib/etcd";
 
 fn unfit(reason: impl Into<String>) -> ImportError {
     ImportError::Unfit { reason: reason.into() }
@@ -77,6 +87,12 @@ impl Found<'_> {
             return Err(unfit(format!(
                 "its etcd runs outside of the control planes ({}); only etcd on the control planes themselves is supported",
                 external.endpoints.join(", ")
+            )));
+        }
+        let data = configuration.etcd.local.as_ref().map_or("", |local| local.data_dir.trim_end_matches('/'));
+        if !data.is_empty() && data != ETCD_DATA {
+            return Err(unfit(format!(
+                "its etcd has its data in {data}; snapshots, restores and removals look for them in {ETCD_DATA} alone"
             )));
         }
         let is_this_host = |node: &NodeFacts| node.machine_id == self.facts.machine_id;

@@ -185,6 +185,8 @@ fn what_cannot_be_run_is_refused() {
     let external =
         CONFIGURATION.replace("local: { dataDir: /var/lib/etcd }", "external: { endpoints: [https://e:2379] }");
     Cluster::new().is_refused(&external, "etcd runs outside of the control planes (https://e:2379)");
+    let elsewhere = CONFIGURATION.replace("dataDir: /var/lib/etcd", "dataDir: /data/etcd");
+    Cluster::new().is_refused(&elsewhere, "etcd has its data in /data/etcd");
     let dual_stack = CONFIGURATION.replace("10.244.0.0/16", "\"10.244.0.0/16,fd00::/56\"");
     Cluster::new().is_refused(&dual_stack, "`cluster_network.pod_subnet` cannot be as it is there");
     let mut old = Cluster::new();
