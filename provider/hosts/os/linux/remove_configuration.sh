@@ -52,7 +52,11 @@ rm -rf "$originals"
 while read -r file; do
   rm -f -- "$file"
 done <<<"$FILES"
-for folder in /etc/cni/net.d /etc/cni /etc/containerd/certs.d /etc/containerd /etc/systemd/system/kubelet.service.d \
+# A containerd that stays watches this folder, and ends when it goes.
+if [[ $CONTAINERD_REMOVED == true ]]; then
+  rmdir --ignore-fail-on-non-empty /etc/cni/net.d /etc/cni 2>/dev/null || true
+fi
+for folder in /etc/containerd/certs.d /etc/containerd /etc/systemd/system/kubelet.service.d \
   /etc/kubeone/kubelet.conf.d /etc/kubeone/patches /etc/kubeone; do
   rmdir --ignore-fail-on-non-empty "$folder" 2>/dev/null || true
 done
