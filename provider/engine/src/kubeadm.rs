@@ -44,7 +44,7 @@ const API_SERVER_ARGUMENTS: [(&str, &str); 2] =
 /// The port of the API server on this host. Where the endpoint is the host itself, it is the endpoint's port.
 pub(crate) fn api_server_port(spec: &ClusterSpec, host: &HostSpec) -> u16 {
     let endpoint = &spec.api_endpoint;
-    if endpoint.host == host.address || endpoint.host == host.node_address() { endpoint.port } else { API_SERVER_PORT }
+    if endpoint.is_on(host) { endpoint.port } else { API_SERVER_PORT }
 }
 
 /// The address the node registers with; `None` when the user gave a name, which kubeadm then resolves its own way.

@@ -7,7 +7,7 @@ use crate::standing::{Standing, standing};
 use crate::wanted::Wanted;
 
 /// The components of a control plane that have the version of Kubernetes.
-const COMPONENTS: [&str; 3] = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+pub(crate) const COMPONENTS: [&str; 3] = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 
 /// How the control planes stand to the wanted version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -97,6 +97,13 @@ fn default_api_port() -> u16 {
     6443
 }
 
+impl ApiEndpoint {
+    /// Whether it is the address of this host itself.
+    pub fn is_on(&self, host: &HostSpec) -> bool {
+        self.host == host.address || self.host == host.node_address()
+    }
+}
+
 impl std::fmt::Display for ApiEndpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.host.contains(':') {

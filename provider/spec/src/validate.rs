@@ -108,9 +108,8 @@ fn hosts(spec: &ClusterSpec, findings: &mut Vec<Finding>) {
         findings.push(finding.of_keys());
     }
     let endpoint = &spec.api_endpoint.host;
-    let is_endpoint = |host: &HostSpec| host.address == *endpoint || host.node_address() == endpoint;
     if control_planes > 1
-        && let Some((name, _)) = spec.control_plane.iter().find(|(_, host)| is_endpoint(host))
+        && let Some((name, _)) = spec.control_plane.iter().find(|(_, host)| spec.api_endpoint.is_on(host))
     {
         findings.push(Finding::warning(
             FieldPath::root("api_endpoint").field("host"),

@@ -1,6 +1,6 @@
 //! Findings about machines that leave: what cannot be done in good order, and what is left alone.
 
-use kubeone_spec::{Finding, HostSpec, Role};
+use kubeone_spec::{Finding, Role};
 
 use super::{foreign_reason, host_path};
 use crate::leaving::{Leaver, leavers};
@@ -33,16 +33,18 @@ pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
 
 /// A control plane that works and whose own address is where all nodes ask for the API.
 fn takes_endpoint(wanted: &Wanted, leaver: &Leaver<'_>) -> Option<Finding> {
-    let endpoint = &wanted.spec.api_endpoint.host;
-    let is_endpoint = |host: &HostSpec| host.address == *endpoint || host.node_address() == endpoint;
-    let stays = wanted.spec.control_plane.values().any(is_endpoint);
-    if leaver.role != Role::ControlPlane || !leaver.lives() || stays || !is_endpoint(&wanted.leaving[leaver.name].host)
+    let endpoint = &wanted.spec.api_endpoint;
+    let stays = wanted.spec.control_plane.values().any(|host| endpoint.is_on(host));
+    if leaver.role != Role::ControlPlane
+        || !leaver.lives()
+        || stays
+        || !endpoint.is_on(&wanted.leaving[leaver.name].host)
     {
         return None;
     }
     Some(Finding::error(
         host_path(leaver.role, leaver.name),
-        format!("the API would be gone with {}: `api_endpoint.host` is its address, {endpoint}", leaver.name),
+        format!("the API would be gone with {}: `api_endpoint.host` is its address, {}", leaver.name, endpoint.host),
         "All nodes ask for the API there, and that cannot be changed. Keep this host, or give its address to another control \
          plane in the same change.",
     ))

@@ -71,8 +71,7 @@ pub(crate) fn upgrade_config(
     running: &str,
     endpoint: Option<SocketAddr>,
 ) -> Result<String, StepError> {
-    let mut cluster = read(running)?;
-    cluster.insert("kubernetesVersion".to_owned(), format!("v{version}").into());
+    let cluster = in_version(running, version)?;
     let init = InitConfiguration {
         api_version: KUBEADM_API,
         kind: "InitConfiguration",
@@ -86,9 +85,7 @@ pub(crate) fn upgrade_config(
 
 /// What kubeadm needs to name the images of a version: a cluster may take them from a registry of its own.
 pub(crate) fn images_config(running: &str, version: KubernetesVersion) -> Result<String, StepError> {
-    let mut cluster = read(running)?;
-    cluster.insert("kubernetesVersion".to_owned(), format!("v{version}").into());
-    Ok(to_yaml(&Value::Object(cluster))?)
+    Ok(to_yaml(&Value::Object(in_version(running, version)?))?)
 }
 
 /// The configuration with what API servers need to leave in an orderly way; `None` when it is there already.
@@ -122,6 +119,12 @@ pub(crate) fn with_names(running: &str, names: &[String]) -> Result<Option<Strin
     }
     api_server.insert("certSANs".to_owned(), names);
     Ok(Some(to_yaml(&Value::Object(cluster))?))
+}
+
+fn in_version(running: &str, version: KubernetesVersion) -> Result<Map<String, Value>, StepError> {
+    let mut cluster = read(running)?;
+    cluster.insert("kubernetesVersion".to_owned(), format!("v{version}").into());
+    Ok(cluster)
 }
 
 fn read(yaml: &str) -> Result<Map<String, Value>, StepError> {

@@ -14,13 +14,11 @@ use crate::observe::observe_host;
 use crate::observed::{HostFacts, Marker};
 use crate::report::Outcome;
 use crate::standing::JOIN_UNIT;
+use crate::versions::COMPONENTS;
 use crate::{etcd, kubeadm};
 
 /// Longer than any join takes. The token is deleted when the join ends, and expires by itself if nobody can do that.
 const TOKEN_LIFETIME: Duration = Duration::from_mins(15);
-
-/// What runs on a control plane beside etcd.
-const COMPONENTS: [&str; 3] = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 
 /// The host that joins.
 struct Newcomer<'a> {

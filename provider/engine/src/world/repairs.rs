@@ -5,7 +5,7 @@ use kubeone_spec::KubernetesVersion;
 
 use super::World;
 use super::laws::{Dice, converge, create, finished, interruptions, same_cluster, spec};
-use crate::plan::Action;
+use crate::plan::{Action, Plan};
 use crate::renewal::COMPONENT_CERTIFICATES;
 use crate::renewal::KUBELET_CERTIFICATE;
 
@@ -110,10 +110,22 @@ fn settle(world: &mut World) {
     }
 }
 
+/// The plan, and whatever is left of it after an interruption, brings back what was there before.
+fn comes_back(mut world: World, mut end: World, plan: &Plan) {
+    for (what, mut world) in interruptions(&world, plan) {
+        converge(&mut world, create);
+        same_cluster(&world, &end, &what);
+    }
+    converge(&mut world, create);
+    settle(&mut world);
+    settle(&mut end);
+    assert_eq!(world, end);
+}
+
 #[test]
 fn whatever_drifts_is_put_right_where_it_is() {
     for seed in 0..300 {
-        let (mut end, mut dice) = (cluster(), Dice(seed));
+        let (end, mut dice) = (cluster(), Dice(seed));
         let mut world = end.clone();
         let names: Vec<_> = end.wanted.spec.hosts().map(|(name, ..)| name.to_owned()).collect();
         let drifted: Vec<_> = names.iter().filter(|_| dice.below(3) == 0).collect();
@@ -124,33 +136,19 @@ fn whatever_drifts_is_put_right_where_it_is() {
         let on_hosts = || plan.actions().filter_map(Action::host);
         assert!(on_hosts().all(|host| drifted.iter().any(|name| *name == host)), "{plan}");
         assert!(drifted.iter().all(|name| on_hosts().any(|host| host == *name)), "{plan}");
-        for (what, mut world) in interruptions(&world, &plan) {
-            converge(&mut world, create);
-            same_cluster(&world, &end, &what);
-        }
-        converge(&mut world, create);
-        settle(&mut world);
-        settle(&mut end);
-        assert_eq!(world, end);
+        comes_back(world, end, &plan);
     }
 }
 
 #[test]
 fn a_member_that_somebody_removed_joins_again() {
-    let (mut end, mut world) = (cluster(), cluster());
+    let (end, mut world) = (cluster(), cluster());
     world.members.retain(|member| member.name != "cp-2");
     world.tell_members();
     let plan = create(&world);
     let on_hosts: Vec<_> = plan.actions().filter_map(Action::host).collect();
     assert_eq!(on_hosts, ["cp-2"], "{plan}");
-    for (what, mut world) in interruptions(&world, &plan) {
-        converge(&mut world, create);
-        same_cluster(&world, &end, &what);
-    }
-    converge(&mut world, create);
-    settle(&mut world);
-    settle(&mut end);
-    assert_eq!(world, end);
+    comes_back(world, end, &plan);
 }
 
 /// Certificates have ended, services are down, files are edited, and the API says nothing.

@@ -37,10 +37,15 @@ unmount_below() {
   done
 }
 
+# kill_shims: ends the processes beside pods.
+kill_shims() {
+  pkill -KILL --full '^[^ ]*containerd-shim-runc-v2 -namespace k8s[.]io ' || true
+}
+
 # kill_pods: ends all processes of pods, where no containerd can do it.
 kill_pods() {
   local processes pid
-  pkill -KILL --full '^[^ ]*containerd-shim-runc-v2 -namespace k8s[.]io ' || true
+  kill_shims
   while read -r processes; do
     while read -r pid; do
       # 0 stands for a process of another machine.
@@ -68,7 +73,7 @@ remove_containers() {
   done
   wait
   # The process beside a pod misses the end of containers that end together.
-  pkill -KILL --full '^[^ ]*containerd-shim-runc-v2 -namespace k8s[.]io ' || true
+  kill_shims
   # containerd still holds the pods in its memory, and would try to give their addresses back.
   systemctl try-restart containerd
 }

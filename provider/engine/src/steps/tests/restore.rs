@@ -98,11 +98,7 @@ async fn traces_of_an_earlier_restore_go_first() {
 async fn etcd_is_restored_from_the_snapshot_on_the_host_and_lost_nodes_are_forgotten() {
     let (hosts, fakes) = hosts([that_restores(holder(UID))]);
     let wanted = Wanted::new(from_snapshot(NAME));
-    let api = FakeApi::new();
-    expect_namespace(&api);
-    // Once for its own Node, once for those that nobody stands behind.
-    expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
-    expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
+    let api = restored_api();
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     assert_eq!(restore_etcd::run(&cx, "cp-1", WHAT).await.unwrap(), Outcome::Done);
     let host = &fakes["cp-1"];
@@ -163,16 +159,22 @@ pub(super) fn that_received(host: FakeHost) -> FakeHost {
     host.has_file(RemoteFile::private(format!("/var/backups/kubeone/incoming/{NAME}.json"), receipt))
 }
 
-/// Nothing is opened or sent while the API is away.
-#[tokio::test]
-async fn what_was_sent_before_is_restored() {
-    let (hosts, fakes) = hosts([that_restores(that_received(holder(UID)))]);
-    let wanted = Wanted::new(from_snapshot(&format!("/nowhere/{NAME}.age")));
+/// Answers once restored data are in place.
+fn restored_api() -> FakeApi {
     let api = FakeApi::new();
     expect_namespace(&api);
     // Once for its own Node, once for those that nobody stands behind.
     expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
     expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
+    api
+}
+
+/// Nothing is opened or sent while the API is away.
+#[tokio::test]
+async fn what_was_sent_before_is_restored() {
+    let (hosts, fakes) = hosts([that_restores(that_received(holder(UID)))]);
+    let wanted = Wanted::new(from_snapshot(&format!("/nowhere/{NAME}.age")));
+    let api = restored_api();
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     restore_etcd::run(&cx, "cp-1", WHAT).await.unwrap();
     let of = |name| variable(&fakes["cp-1"], "os/linux/restore_etcd.sh", name);
@@ -186,11 +188,7 @@ async fn what_is_not_there_any_more_is_brought_before_it_is_restored() {
     let (_home, local) = plain_copy(UID, b"data");
     let (hosts, fakes) = hosts([that_restores(that_receives(holder(UID)))]);
     let wanted = Wanted::new(from_snapshot(&format!("~/{NAME}.db")));
-    let api = FakeApi::new();
-    expect_namespace(&api);
-    // Once for its own Node, once for those that nobody stands behind.
-    expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
-    expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
+    let api = restored_api();
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster()).with_local(local);
     restore_etcd::run(&cx, "cp-1", WHAT).await.unwrap();
     assert_eq!(fakes["cp-1"].unused(), Vec::<String>::new());
@@ -205,11 +203,7 @@ async fn a_restore_is_completed_with_the_data_that_are_in_place() {
     );
     let (hosts, fakes) = hosts([that_restores(host)]);
     let wanted = Wanted::new(from_snapshot("/nowhere/prod-20260102T030405Z-r7-v1.35.4.age"));
-    let api = FakeApi::new();
-    expect_namespace(&api);
-    // Once for its own Node, once for those that nobody stands behind.
-    expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
-    expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
+    let api = restored_api();
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     restore_etcd::run(&cx, "cp-1", WHAT).await.unwrap();
     assert_eq!(remembers(&fakes["cp-1"]), WHAT);
