@@ -16,6 +16,8 @@ use crate::terraform::{Background, Run};
 /// An apply that does nothing new for so long hangs.
 const PATIENCE: Duration = Duration::from_mins(15);
 const INTERVAL: Duration = Duration::from_millis(10);
+/// After so many clusters more an action that nobody could disturb is told of.
+const MORE_ROUNDS: usize = 2;
 /// Faults come at different moments of an action, the latest after this time.
 const LATEST: Duration = Duration::from_secs(4);
 
@@ -30,6 +32,10 @@ pub struct Part {
 
 impl Part {
     pub const WHOLE: Self = Self { skip: 0, at_most: usize::MAX };
+
+    fn is_whole(self) -> bool {
+        (self.skip, self.at_most) == (0, usize::MAX)
+    }
 }
 
 impl fmt::Display for Part {
@@ -43,7 +49,24 @@ impl fmt::Display for Part {
 }
 
 /// Disturbs the actions of the operation. The error of a chain that does not come to its end says which fault was last.
+///
+/// Of actions that run side by side some are over before their turn comes. Another cluster is made for them, where nothing
+/// but them is disturbed.
 pub fn run(operation: &Operation, fault: Fault, part: Part, programs: &Programs) -> Result<Tally> {
+    let mut tally = round(operation, fault, part, Actions::default(), programs)?;
+    for _ in 0..MORE_ROUNDS {
+        let missed = tally.missed();
+        if missed.is_empty() || !part.is_whole() {
+            break;
+        }
+        eprintln!("        once more for {}", missed.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
+        tally.add(round(operation, fault, part, Actions::only(missed), programs)?);
+    }
+    ensure!(tally.was_disturbed(), "no action was disturbed: {tally}");
+    Ok(tally)
+}
+
+fn round(operation: &Operation, fault: Fault, part: Part, actions: Actions, programs: &Programs) -> Result<Tally> {
     let began = Instant::now();
     let mut scenario = Scenario::of_local_example(&format!("sweep-{}-{fault}", operation.name), programs)?;
     let progress = Progress::new(&scenario.terraform.folder().join("progress"))?;
@@ -53,12 +76,10 @@ pub fn run(operation: &Operation, fault: Fault, part: Part, programs: &Programs)
         scenario.apply().context("the cluster before the operation")?;
     }
     (operation.change)(&mut scenario)?;
-    let actions = Actions::default();
     let mut chain = Chain { operation, fault, part, scenario, progress, actions, applies: 0 };
     let last = chain.disturb_all()?;
     chain.must_have_converged(&last)?;
     let Chain { actions, applies, .. } = chain;
-    ensure!(actions.struck() > 0, "no action was disturbed; {} were left alone", actions.left_alone());
     Ok(actions.tally(applies, began.elapsed()))
 }
 
@@ -105,7 +126,7 @@ impl Chain<'_> {
 
     fn disturb(&mut self, apply: &Background, action: &Began) -> Result<()> {
         let key = action.key();
-        let moment = self.moment(&key);
+        let moment = if self.actions.are_all_meant() { self.moment(&key) } else { Duration::ZERO };
         let ran = self.wait_until_the_moment(action, moment)?;
         // A host that is leaving may be gone by now.
         let machine = match &action.host {

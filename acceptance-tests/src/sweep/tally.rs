@@ -10,6 +10,8 @@ use super::progress::{Began, Seen};
 #[derive(Debug, Default)]
 pub(super) struct Actions {
     began: BTreeSet<String>,
+    /// If there are any, nothing but them is to be disturbed, and counts.
+    only: Option<BTreeSet<String>>,
     /// Those that are not to be disturbed.
     skipped: BTreeSet<String>,
     /// Those whose turn is over, and whether each was still running when the fault came.
@@ -22,16 +24,28 @@ pub(super) struct Actions {
 #[derive(Debug)]
 pub struct Tally {
     /// The actions that were disturbed while they ran.
-    pub disturbed: Vec<String>,
+    pub disturbed: BTreeSet<String>,
     /// Actions too quick to be disturbed before they ended: the fault came right after them.
-    pub right_after: Vec<String>,
+    pub right_after: BTreeSet<String>,
     /// The other ones that began and were not to be left alone.
-    pub never: Vec<String>,
+    pub never: BTreeSet<String>,
     pub applies: usize,
     pub duration: Duration,
 }
 
 impl Actions {
+    pub(super) fn only(keys: BTreeSet<String>) -> Self {
+        Self { only: Some(keys), ..Self::default() }
+    }
+
+    pub(super) fn are_all_meant(&self) -> bool {
+        self.only.is_none()
+    }
+
+    fn is_meant(&self, key: &String) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(key)) && !self.skipped.contains(key)
+    }
+
     /// Remembers what began. The first so many of all are left alone.
     pub(super) fn saw(&mut self, seen: &Seen, skip: usize) {
         for action in &seen.began {
@@ -43,7 +57,7 @@ impl Actions {
 
     /// The one to disturb next: one that runs, if there is one.
     pub(super) fn next(&self, seen: &Seen) -> Option<Began> {
-        let is_left = |key: &String| !self.skipped.contains(key) && !self.struck.contains_key(key);
+        let is_left = |key: &String| self.is_meant(key) && !self.struck.contains_key(key);
         let left = seen.began.iter().filter(|action| is_left(&action.key()));
         left.min_by_key(|action| seen.ended.contains(&action.number)).cloned()
     }
@@ -66,22 +80,39 @@ impl Actions {
         self.struck.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
     }
 
-    pub(super) fn left_alone(&self) -> usize {
-        self.skipped.len()
+    pub(super) fn tally(self, applies: usize, duration: Duration) -> Tally {
+        let (mut disturbed, mut right_after, mut never) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for key in self.began.iter().filter(|key| self.is_meant(key)).cloned() {
+            match self.struck.get(&key) {
+                Some(true) => disturbed.insert(key),
+                _ if self.beside.contains(&key) => disturbed.insert(key),
+                Some(false) => right_after.insert(key),
+                None => never.insert(key),
+            };
+        }
+        Tally { disturbed, right_after, never, applies, duration }
+    }
+}
+
+impl Tally {
+    pub(super) fn was_disturbed(&self) -> bool {
+        !self.disturbed.is_empty() || !self.right_after.is_empty()
     }
 
-    pub(super) fn tally(self, applies: usize, duration: Duration) -> Tally {
-        let Self { began, skipped, struck, beside } = self;
-        let mut tally = Tally { disturbed: vec![], right_after: vec![], never: vec![], applies, duration };
-        for key in began.difference(&skipped).cloned() {
-            match struck.get(&key) {
-                Some(true) => tally.disturbed.push(key),
-                _ if beside.contains(&key) => tally.disturbed.push(key),
-                Some(false) => tally.right_after.push(key),
-                None => tally.never.push(key),
-            }
-        }
-        tally
+    /// Those that were not disturbed while they ran.
+    pub(super) fn missed(&self) -> BTreeSet<String> {
+        self.right_after.union(&self.never).cloned().collect()
+    }
+
+    /// What came of actions that had been missed.
+    pub(super) fn add(&mut self, other: Self) {
+        self.disturbed.extend(other.disturbed);
+        self.right_after.extend(other.right_after);
+        let Self { disturbed, right_after, never, .. } = self;
+        right_after.retain(|key| !disturbed.contains(key));
+        never.retain(|key| !disturbed.contains(key) && !right_after.contains(key));
+        self.applies += other.applies;
+        self.duration += other.duration;
     }
 }
 
@@ -97,7 +128,8 @@ impl fmt::Display for Tally {
         )?;
         for (when, actions) in [("only right after their end", right_after), ("never", never)] {
             if !actions.is_empty() {
-                write!(f, "; {when}: {}", actions.join(", "))?;
+                let names: Vec<_> = actions.iter().map(String::as_str).collect();
+                write!(f, "; {when}: {}", names.join(", "))?;
             }
         }
         Ok(())
@@ -141,7 +173,32 @@ mod tests {
         let again = seen(&["beside"], &[]);
         assert_eq!(next(&actions, &again).as_deref(), Some("beside"));
         let tally = actions.tally(2, Duration::ZERO);
-        assert_eq!(tally.disturbed, ["cluster beside", "cluster one"]);
-        assert_eq!(tally.never, ["cluster over"]);
+        assert_eq!(tally.disturbed, keys(&["cluster beside", "cluster one"]));
+        assert_eq!(tally.never, keys(&["cluster over"]));
+    }
+
+    #[test]
+    fn another_round_is_for_what_was_missed_and_for_nothing_else() {
+        let mut first = Actions::default();
+        first.saw(&seen(&["one", "missed", "quick", "gone"], &[]), 0);
+        first.was_struck("cluster one".to_owned(), true);
+        first.was_struck("cluster quick".to_owned(), false);
+        let mut tally = first.tally(2, Duration::from_secs(9));
+        assert_eq!(tally.missed(), keys(&["cluster gone", "cluster missed", "cluster quick"]));
+
+        let mut more = Actions::only(tally.missed());
+        let again = seen(&["one", "missed", "new"], &[]);
+        more.saw(&again, 0);
+        assert_eq!(next(&more, &again).as_deref(), Some("missed"));
+        more.was_struck("cluster missed".to_owned(), true);
+        assert_eq!(next(&more, &again), None);
+        tally.add(more.tally(1, Duration::from_secs(1)));
+        let expected = "2 of 4 actions disturbed and finished, with 3 applies in 10 s; only right after their end: \
+                        cluster quick; never: cluster gone";
+        assert_eq!(tally.to_string(), expected);
+    }
+
+    fn keys(keys: &[&str]) -> BTreeSet<String> {
+        keys.iter().map(|key| (*key).to_owned()).collect()
     }
 }

@@ -1,11 +1,15 @@
 //! All the ways in which a destroy can go: refused, with a host that does not answer, on hosts that are bare already, and
 //! once more.
 
+use std::process::Command;
+
+use acceptance_tests::lab::command::output_of;
 use acceptance_tests::scenario::{Programs, Scenario};
 use anyhow::{Context, Result, ensure};
 
 const CLUSTER: &str = "kubeone_cluster.this";
 const TARGET: &str = "-target=kubeone_cluster.this";
+const KEY_OVERRIDE: &str = "key_override.tf";
 const PROTECTED: &str = "{ protection = false }";
 
 pub(crate) fn run(programs: &Programs) -> Result<()> {
@@ -37,6 +41,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     // For all others it is a warning. Packages stay where they are wanted.
     deletion(&scenario, "{ protection = false, remove_packages = false }")?;
     scenario.apply()?;
+    with_another_key(&mut scenario)?;
     let state = scenario.terraform.folder().join("terraform.tfstate");
     let saved = std::fs::read_to_string(&state)?;
     let run = scenario.terraform.destroy(&[TARGET])?;
@@ -77,6 +82,22 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     scenario.terraform.destroy(&[TARGET])?.must_succeed()?;
     scenario.state()?.must_not_have(CLUSTER)?;
     scenario.destroy()?;
+    Ok(())
+}
+
+/// Hosts that refuse us may run the cluster still. None of them is skipped, and the cluster is not forgotten.
+fn with_another_key(scenario: &mut Scenario) -> Result<()> {
+    let key = scenario.terraform.folder().join("another-key");
+    let quietly = ["-q", "-t", "ed25519", "-N", "", "-f"];
+    output_of(Command::new("ssh-keygen").args(quietly).arg(&key))?;
+    let ssh = format!("ssh = {{ user = \"kubeone\", private_key_file = \"{}\" }}", key.display());
+    scenario.terraform.write(KEY_OVERRIDE, &format!("provider \"kubeone\" {{\n  {ssh}\n}}\n"))?;
+    let before = scenario.machine("worker-1").traces()?;
+    let run = scenario.terraform.destroy(&[TARGET])?;
+    run.must_fail_with("worker-1 answers and cannot be looked at")?;
+    scenario.machine("worker-1").must_be_untouched_since(&before)?;
+    ensure!(scenario.state()?.addresses().contains(&CLUSTER), "the state forgot a cluster that refused the key");
+    std::fs::remove_file(scenario.terraform.folder().join(KEY_OVERRIDE))?;
     Ok(())
 }
 

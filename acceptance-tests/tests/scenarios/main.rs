@@ -8,6 +8,7 @@ mod all_hosts_lost;
 mod all_unreachable;
 mod apt_locked;
 mod backup;
+mod broken_destroyed;
 mod certificates;
 mod change;
 mod cluster_status;
@@ -100,6 +101,7 @@ const BY_TURN: &[(&str, Story)] = &[
     ("create-fails", create_fails::run),
     ("quorum-guarded", quorum_guarded::run),
     ("destroyed", destroyed::run),
+    ("broken-destroyed", broken_destroyed::run),
     ("state-evolves", state_evolves::run),
     ("upgrade-planned", upgrade_planned::run),
     ("upgrade-fails", upgrade_fails::run),

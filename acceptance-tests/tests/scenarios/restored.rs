@@ -21,6 +21,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     kubernetes::pods_reach_each_other(&scenario, NODES.len())?;
 
     let snapshot = snapshot_between(&mut scenario)?;
+    mistyped(&mut scenario, &snapshot)?;
     settings(&scenario, &format!("{TAKEN}\n  restore = {{ snapshot = \"{snapshot}\" }}"))?;
     let plan = scenario.plan()?;
     let Attribute::Known(steps) = plan.attribute(CLUSTER, "/planned_steps")? else {
@@ -44,6 +45,20 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     is_as_at_the_snapshot(&scenario, &NODES)?;
     scenario.destroy()?;
     Ok(())
+}
+
+/// What cannot be read is found out before anything stops, and the wish can be taken back.
+fn mistyped(scenario: &mut Scenario, snapshot: &str) -> Result<()> {
+    let not_a_snapshot = scenario.terraform.folder().join(format!("{snapshot}.db"));
+    std::fs::write(&not_a_snapshot, "not a snapshot")?;
+    let missing = scenario.terraform.folder().join(format!("missing/{snapshot}.db"));
+    for path in [missing, not_a_snapshot] {
+        settings(scenario, &format!("{TAKEN}\n  restore = {{ snapshot = \"{}\" }}", path.display()))?;
+        scenario.apply_fails_with(&path.display().to_string())?;
+        scenario.kubectl("get configmap after")?;
+    }
+    settings(scenario, TAKEN)?;
+    scenario.plan()?.must_be_empty().context("the plan after a restore that was taken back")
 }
 
 /// The provider is killed, and the power of the host is cut, when etcd has the restored data and nothing runs yet.

@@ -21,7 +21,8 @@ use crate::error::StepError;
 use crate::observed::{ApiState, HostState, Observed};
 use crate::wanted::{Wanted, address_taken};
 
-/// A host that was reached and says nothing for so long is not waited for; the script itself takes less than a second.
+/// A host that was reached and says nothing for so long is not waited for; the script itself takes less than a second, and
+/// up to 20 s more on a host that started a moment ago.
 pub(crate) const HOST_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Looks at all hosts and at the API. What cannot be seen is part of the answer.

@@ -3,6 +3,7 @@
 use kubeone_spec::KubernetesVersion;
 
 use crate::observed::{HostFacts, Observed};
+use crate::restore::is_abandoned;
 use crate::standing::{Standing, standing};
 use crate::wanted::Wanted;
 
@@ -83,6 +84,10 @@ pub(crate) fn progress(wanted: &Wanted, observed: &Observed, host: &str) -> Prog
     match standing {
         Standing::Finished | Standing::Adoptable => {
             let Some(facts) = observed.facts(host) else { return Progress::Done };
+            // One that was stopped for a restore gets its etcd back first, or joins again like one that missed it.
+            if facts.restore.is_some() || is_abandoned(wanted, observed, host) {
+                return Progress::Done;
+            }
             versions.push(facts.packages.kubelet.parse().ok());
             // The packages may be new, and even run after a reboot, before kubeadm has done its part.
             unfinished = facts.unrecorded && standing == Standing::Finished;

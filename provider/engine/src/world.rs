@@ -251,6 +251,7 @@ impl World {
         let facts = self.facts(host);
         assert!(facts.containerd_active && !facts.packages.kubeadm.is_empty(), "{host} is not prepared");
         facts.kubernetes.kubelet_conf = true;
+        facts.unrecorded = true;
         CA.clone_into(&mut facts.kubernetes.ca_sha256);
         facts.certificates = new_certificates(role);
         if role == Role::ControlPlane {
@@ -290,6 +291,7 @@ impl World {
             self.set_on_node(host, role, extent);
             let spec = self.wanted.spec.clone();
             let facts = self.facts(host);
+            facts.unrecorded = false;
             facts.marker =
                 facts.marker.take().map(|marker| Marker { uid: Some(UID.to_owned()), ..marker.renewed(&spec) });
             if role == Role::ControlPlane {

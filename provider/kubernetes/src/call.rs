@@ -9,6 +9,10 @@ use crate::{ClusterError, error::causes};
 /// Between two tries. An API server that restarts, or an etcd that elects a leader, is back within a few of them.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// How long a refusal for want of rights may be a passing one: an API server that has just started, as after a restore of
+/// etcd, serves before it knows the roles of anybody.
+const ROLES_KNOWN_WITHIN: Duration = Duration::from_secs(10);
+
 /// Asks until the API gives a lasting answer or `patience` is over. Only for calls that may be sent twice.
 ///
 /// A closure that returns a future, and not an async closure: whether the future of one can move between threads cannot
@@ -22,7 +26,9 @@ where
     F: Future<Output = Result<T, kube::Error>>,
 {
     let act = act.into();
-    let deadline = Instant::now() + patience;
+    let began = Instant::now();
+    let deadline = began + patience;
+    let may_pass = |error: &kube::Error| passes(error) || forbids(error) && began.elapsed() < ROLES_KNOWN_WITHIN;
     let mut last = None;
     let mut ticks = interval(PAUSE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -30,7 +36,7 @@ where
         ticks.tick().await;
         match timeout_at(deadline, call()).await {
             Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) if passes(&error) && Instant::now() + PAUSE < deadline => {
+            Ok(Err(error)) if may_pass(&error) && Instant::now() + PAUSE < deadline => {
                 tracing::debug!(act, reason = causes(&error), "asking the API again");
                 last = Some(error);
             }
@@ -55,6 +61,10 @@ fn passes(error: &kube::Error) -> bool {
         kube::Error::Service(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => true,
         _ => false,
     }
+}
+
+fn forbids(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_forbidden())
 }
 
 #[cfg(test)]
@@ -86,8 +96,25 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_lasting_refusal_is_told_at_once() {
         let api = FakeApi::new();
-        api.expect("GET /version", 403, &refusal(403, "no"));
+        api.expect("GET /version", 422, &refusal(422, "no"));
         let error = api.cluster().version(Duration::from_secs(5)).await.unwrap_err();
+        assert_eq!(error.to_string(), "read the version: the Kubernetes API refused with status 422: no");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn roles_are_known_a_moment_after_an_api_server_has_started() {
+        let api = FakeApi::new();
+        for _ in 0..20 {
+            api.expect("GET /version", 403, &refusal(403, "no"));
+        }
+        api.expect("GET /version", 422, &refusal(422, "asked again"));
+        let error = api.cluster().version(Duration::from_mins(1)).await.unwrap_err();
+        assert!(error.to_string().ends_with("asked again"), "{error}");
+        // The clock of the test stands still but for the pauses.
+        for _ in 0..=50 {
+            api.expect("GET /version", 403, &refusal(403, "no"));
+        }
+        let error = api.cluster().version(Duration::from_mins(1)).await.unwrap_err();
         assert_eq!(error.to_string(), "read the version: the Kubernetes API forbids it: no");
         assert!(error.hint().is_some());
     }

@@ -28,6 +28,7 @@ impl World {
             return;
         }
         facts.restore = Some(BegunRestore { what: what.to_owned(), replaced: false });
+        facts.unrecorded = true;
         if extent >= Extent::Middle {
             facts.kubernetes.static_pods.retain(|pod| pod == "etcd");
             facts.kubernetes.images.retain(|pod, _| pod == "etcd");
@@ -80,7 +81,8 @@ impl World {
             let wanted = self.wanted.spec.clone();
             self.api().nodes.retain(|name, _| wanted.host(name).is_some());
             self.remember_restore(host, what);
-            self.facts(host).restore = None;
+            let facts = self.facts(host);
+            (facts.restore, facts.unrecorded) = (None, false);
             self.checked = None;
         }
     }

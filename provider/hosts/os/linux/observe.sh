@@ -1,4 +1,5 @@
 # Prints what is on this host, as one JSON object. Reads only; needs nothing beyond coreutils, systemd and (for etcd) curl.
+# On a node that started a moment ago it waits, for up to 20 s, until what starts with it is up.
 # Variables: FILES (paths of managed files, one per line; the answer holds the SHA-256 of those that exist).
 # Leaves nothing behind. Safe to run twice.
 
@@ -225,6 +226,39 @@ etcd_members() {
   fi
 }
 
+# api_server_is_ready: whether this host's own one is. Where nobody may ask that without a name, any answer will do.
+api_server_is_ready() {
+  local port status
+  port=$(sed -n 's/^ *- --secure-port=//p' /etc/kubernetes/manifests/kube-apiserver.yaml)
+  port=${port:-6443}
+  status=$(curl --silent --output /dev/null --write-out '%{http_code}' --max-time 1 --cacert /etc/kubernetes/pki/ca.crt \
+    --resolve "kubernetes.default:$port:127.0.0.1" "https://kubernetes.default:$port/readyz") || return 1
+  [[ $status == 200 || $status == 40[13] ]]
+}
+
+# is_up: whether everything runs that starts with this node.
+is_up() {
+  local manifests=/etc/kubernetes/manifests
+  systemctl --quiet is-active kubelet.service || return 1
+  if [[ -e $manifests/etcd.yaml && -z $(etcd_members) ]]; then return 1; fi
+  if [[ -e $manifests/kube-apiserver.yaml ]]; then api_server_is_ready; fi
+}
+
+# started_lately: whether this host started less than a minute ago.
+started_lately() {
+  local age
+  age=$(ps -o etimes= -p 1 2>/dev/null) && ((age < 60))
+}
+
+# await_start: right after a start, what is not up yet is on its way, and no damage.
+await_start() {
+  local deadline=$((SECONDS + 20))
+  [[ -e /etc/kubernetes/kubelet.conf ]] || return 0
+  while ((SECONDS < deadline)) && started_lately && ! is_up; do
+    sleep 0.5
+  done
+}
+
 # snapshots: descriptions of etcd's snapshots, and whether the snapshot itself is on this host.
 snapshots() {
   local file separator=
@@ -249,6 +283,7 @@ restore() {
   printf '{"what":%s,"replaced":%s}' "$(quote "$what")" "$replaced"
 }
 
+await_start
 object <<END
 hostname $(quote "$(uname -n)")
 machine_id $(quote "$(cat /etc/machine-id 2>/dev/null || true)")

@@ -109,7 +109,7 @@ async fn a_kubelet_that_does_not_take_its_settings_gets_back_those_before() {
     let api = FakeApi::new();
     api.expect(NODE, 200, &json!({ "metadata": { "name": "w-1" } }))
         .expect(NODE, 200, &json!({ "metadata": { "name": "w-1" } }))
-        .expect(CONFIGZ, 403, &json!({ "kind": "Status", "code": 403, "message": "no", "reason": "Forbidden" }));
+        .expect(CONFIGZ, 200, &json!({ "kubeletconfig": { "maxPods": 110 } }));
     let wanted = wanted(&json!({ "kubelet": { "max_pods": 200 } }));
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     let error = configure_node::run(&cx, "w-1", Role::Worker, &of_kubelet()).await.unwrap_err();

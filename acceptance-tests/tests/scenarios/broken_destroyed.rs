@@ -1,0 +1,47 @@
+//! A protected cluster whose only etcd lost its data: nothing can be done with it but to take the protection off and to
+//! destroy it, and both work.
+
+use std::time::Duration;
+
+use acceptance_tests::scenario::{Programs, Scenario};
+use acceptance_tests::terraform::Run;
+use anyhow::{Result, ensure};
+
+const CLUSTER: &str = "kubeone_cluster.this";
+const TARGET: &str = "-target=kubeone_cluster.this";
+const NOT_PROTECTED: &str = "{ protection = false }";
+const HOSTS: [&str; 2] = ["control-plane-1", "worker-1"];
+const PATIENCE: Duration = Duration::from_mins(1);
+const LOST: &str = "control-plane-1 has no data of etcd";
+
+pub(crate) fn run(programs: &Programs) -> Result<()> {
+    let mut scenario = Scenario::of_local_example("broken-destroyed", programs)?;
+    let main = std::fs::read_to_string(scenario.terraform.folder().join("main.tf"))?;
+    ensure!(main.contains(NOT_PROTECTED), "the example has another form now");
+    scenario.terraform.write("main.tf", &main.replace(NOT_PROTECTED, "{}"))?;
+    scenario.apply()?;
+    let control_plane = scenario.machine("control-plane-1");
+    control_plane.run("mv /etc/kubernetes/manifests/etcd.yaml /root/ && systemctl restart kubelet")?;
+    control_plane.wait_until("etcd is gone", PATIENCE, "! pgrep --exact etcd")?;
+    control_plane.run("rm -rf /var/lib/etcd/member && mv /root/etcd.yaml /etc/kubernetes/manifests/")?;
+
+    // A destroy is refused for the protection, a plan for what is broken.
+    scenario.terraform.plan_run(&["-destroy"])?.must_fail_with("protected against deletion")?;
+    scenario.terraform.apply(&[])?;
+    scenario.terraform.write("main.tf", &main)?;
+    let run = scenario.terraform.apply(&[])?;
+    run.must_succeed()?;
+    warned(&run)?;
+    scenario.terraform.destroy(&[TARGET])?.must_succeed()?;
+    scenario.state()?.must_not_have(CLUSTER)?;
+    HOSTS.iter().try_for_each(|name| scenario.machine(name).must_have_no_trace())?;
+    scenario.destroy()?;
+    Ok(())
+}
+
+/// The apply that takes the protection off does not hide what is wrong.
+fn warned(run: &Run) -> Result<()> {
+    let warned = run.diagnostics.iter().any(|it| it.severity == "warning" && it.summary.contains(LOST));
+    ensure!(warned, "nobody was told that the data are lost: {:#?}", run.diagnostics);
+    Ok(())
+}
