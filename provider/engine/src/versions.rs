@@ -89,8 +89,10 @@ pub(crate) fn progress(wanted: &Wanted, observed: &Observed, host: &str) -> Prog
                 return Progress::Done;
             }
             versions.push(facts.packages.kubelet.parse().ok());
-            // The packages may be new, and even run after a reboot, before kubeadm has done its part.
+            // Without a record it has begun, though nothing may be new yet. The packages may be new, and even run after a
+            // reboot, before kubeadm has done its part.
             unfinished = facts.unrecorded && standing == Standing::Finished;
+            interrupted |= unfinished;
             if wanted.spec.control_plane.contains_key(host) {
                 unfinished |= kubeadm_configuration_is_old(wanted, observed);
                 let components = COMPONENTS.map(|name| component(facts, name));
