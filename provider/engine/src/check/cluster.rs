@@ -64,6 +64,11 @@ fn silent_api(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Option<Findi
         [] => String::new(),
         gone => format!(" The data of etcd are gone on {}.", gone.join(", ")),
     };
+    let give_up = if spec.deletion.protection {
+        " To give the cluster up, apply `deletion = { protection = false }` and nothing else, and destroy it then."
+    } else {
+        ""
+    };
     Some(Finding::error(
         path,
         summary,
@@ -71,7 +76,7 @@ fn silent_api(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Option<Findi
             "The cluster exists: {} finished joining it. Nothing is planned until its API answers: too few of its \
              control planes can be reached and hold data of etcd.{gone} Look at those that cannot be reached. If they are \
              lost for good, the cluster can go on with the data of one that is left, `restore = {{ survivor = … }}`, or with \
-             a snapshot, `restore = {{ snapshot = … }}`.",
+             a snapshot, `restore = {{ snapshot = … }}`.{give_up}",
             nodes.join(", ")
         ),
     ))
