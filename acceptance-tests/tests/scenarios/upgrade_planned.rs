@@ -20,7 +20,7 @@ const STEPS: &[&str] = &[
     "control-plane-1: fetch packages and images of Kubernetes 1.35.5",
     "worker-1: fetch packages and images of Kubernetes 1.35.5",
     "control-plane-1: upgrade control plane to Kubernetes 1.35.5",
-    "cluster: upgrade kube-proxy and CoreDNS to those of Kubernetes 1.35.5",
+    "control-plane-1: upgrade kube-proxy and CoreDNS to those of Kubernetes 1.35.5",
     "worker-1: upgrade worker to Kubernetes 1.35.5",
 ];
 
