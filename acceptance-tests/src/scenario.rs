@@ -66,6 +66,12 @@ impl Programs {
     }
 }
 
+/// Makes a pair of keys: the private one is this file.
+pub fn make_ssh_key(file: &Path) -> Result<()> {
+    let quietly = ["-q", "-t", "ed25519", "-N", "", "-f"];
+    output_of(Command::new("ssh-keygen").args(quietly).arg(file)).map(drop)
+}
+
 impl Scenario {
     /// A scenario on the local example. The name becomes the lab's, so two of the same name cannot run side by side.
     pub fn of_local_example(name: &str, programs: &Programs) -> Result<Self> {
@@ -80,8 +86,7 @@ impl Scenario {
         let folder = paths::cache()?.join("scenarios").join(name);
         let mut terraform = Terraform::new(configuration, &folder, &programs.provider)?;
         let ssh_key = folder.join("ssh-key");
-        let quietly = ["-q", "-t", "ed25519", "-N", "", "-f"];
-        output_of(Command::new("ssh-keygen").args(quietly).arg(&ssh_key))?;
+        make_ssh_key(&ssh_key)?;
         terraform.set_environment("KUBEONE_LAB", &lab.name);
         terraform.set_environment("TF_VAR_lab", &programs.lab);
         terraform.set_environment("TF_VAR_ssh_key_file", &ssh_key);

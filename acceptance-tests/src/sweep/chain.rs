@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::progress::{Began, Progress};
-use super::tally::{Actions, Tally};
+use super::tally::{Actions, Tally, joined};
 use super::{Fault, Operation};
 use crate::lab::host;
 use crate::scenario::{Programs, Scenario};
@@ -59,7 +59,7 @@ pub fn run(operation: &Operation, fault: Fault, part: Part, programs: &Programs)
         if missed.is_empty() || !part.is_whole() {
             break;
         }
-        eprintln!("        once more for {}", missed.iter().map(String::as_str).collect::<Vec<_>>().join(", "));
+        eprintln!("        once more for {}", joined(&missed));
         tally.add(round(operation, fault, part, Actions::only(missed), programs)?);
     }
     ensure!(tally.was_disturbed(), "no action was disturbed: {tally}");

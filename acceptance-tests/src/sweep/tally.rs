@@ -77,7 +77,7 @@ impl Actions {
     }
 
     pub(super) fn struck_names(&self) -> String {
-        self.struck.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+        joined(self.struck.keys())
     }
 
     pub(super) fn tally(self, applies: usize, duration: Duration) -> Tally {
@@ -128,12 +128,16 @@ impl fmt::Display for Tally {
         )?;
         for (when, actions) in [("only right after their end", right_after), ("never", never)] {
             if !actions.is_empty() {
-                let names: Vec<_> = actions.iter().map(String::as_str).collect();
-                write!(f, "; {when}: {}", names.join(", "))?;
+                write!(f, "; {when}: {}", joined(actions))?;
             }
         }
         Ok(())
     }
+}
+
+/// Keys of actions as a reader gets them.
+pub(super) fn joined<'a>(keys: impl IntoIterator<Item = &'a String>) -> String {
+    keys.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -1,10 +1,7 @@
 //! All the ways in which a destroy can go: refused, with a host that does not answer, on hosts that are bare already, and
 //! once more.
 
-use std::process::Command;
-
-use acceptance_tests::lab::command::output_of;
-use acceptance_tests::scenario::{Programs, Scenario};
+use acceptance_tests::scenario::{Programs, Scenario, make_ssh_key};
 use anyhow::{Context, Result, ensure};
 
 const CLUSTER: &str = "kubeone_cluster.this";
@@ -88,8 +85,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
 /// Hosts that refuse us may run the cluster still. None of them is skipped, and the cluster is not forgotten.
 fn with_another_key(scenario: &mut Scenario) -> Result<()> {
     let key = scenario.terraform.folder().join("another-key");
-    let quietly = ["-q", "-t", "ed25519", "-N", "", "-f"];
-    output_of(Command::new("ssh-keygen").args(quietly).arg(&key))?;
+    make_ssh_key(&key)?;
     let ssh = format!("ssh = {{ user = \"kubeone\", private_key_file = \"{}\" }}", key.display());
     scenario.terraform.write(KEY_OVERRIDE, &format!("provider \"kubeone\" {{\n  {ssh}\n}}\n"))?;
     let before = scenario.machine("worker-1").traces()?;
