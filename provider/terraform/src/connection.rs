@@ -1,10 +1,13 @@
 //! How hosts are reached: the settings of the provider block, shared between the provider and its resources.
 
+mod network;
+
 use std::sync::{Arc, PoisonError, RwLock};
 
 use kubeone_engine::{Hosts, Wanted};
-use kubeone_hosts::{Host, LocalEnvironment, SettingsError, SshConnector};
+use kubeone_hosts::{Host, SettingsError};
 use kubeone_spec::{ClusterReference, FieldPath, HostSpec, Role, SshSettings};
+pub(crate) use network::{Connector, Network, Purpose, Ssh};
 use tfplugin::Diagnostic;
 
 use crate::diagnostics::chain;
@@ -13,13 +16,13 @@ use crate::path::to_attribute_path;
 /// Empty until the provider is configured with values that are all known.
 #[derive(Clone)]
 pub(crate) struct Connection {
-    environment: LocalEnvironment,
+    network: Arc<dyn Network>,
     settings: Arc<RwLock<Option<Arc<SshSettings>>>>,
 }
 
 impl Connection {
-    pub(crate) fn new(environment: LocalEnvironment) -> Self {
-        Self { environment, settings: Arc::default() }
+    pub(crate) fn new(network: Arc<dyn Network>) -> Self {
+        Self { network, settings: Arc::default() }
     }
 
     /// `None` when a part of the settings is known only at apply.
@@ -31,7 +34,7 @@ impl Connection {
     /// The hosts of a cluster, none of them contacted yet. `None` while it is not known how to reach them.
     /// They are only looked at: one that refuses is not waited for.
     pub(crate) fn hosts(&self, wanted: &Wanted) -> Result<Option<Hosts>, Diagnostic> {
-        self.connector()?.map(|connector| hosts(&connector.impatient(), wanted)).transpose()
+        self.connector()?.map(|connector| hosts(connector.as_ref(), Purpose::Look, wanted)).transpose()
     }
 
     /// The hosts of a cluster that is to be worked on. They may be booting, and without them nothing goes on.
@@ -42,15 +45,17 @@ impl Connection {
                 "Values in the block `provider \"kubeone\"` are not known.",
             )
         })?;
-        hosts(&connector, wanted)
+        hosts(connector.as_ref(), Purpose::Work, wanted)
     }
 
     /// The hosts of a cluster that exists, of all roles or of one.
     pub(crate) fn hosts_of(&self, cluster: &ClusterReference, only: Option<Role>) -> Result<Option<Hosts>, Diagnostic> {
-        let Some(connector) = self.connector()?.map(SshConnector::impatient) else { return Ok(None) };
+        let Some(connector) = self.connector()? else { return Ok(None) };
         let hosts = cluster.hosts().filter(|(_, role, _)| only.is_none_or(|only| only == *role));
-        let connect =
-            |(name, role, host)| connect(&connector, FieldPath::root("cluster").field(map_of(role)), name, host);
+        let connect = |(name, role, host)| {
+            let map = FieldPath::root("cluster").field(map_of(role));
+            connect(connector.as_ref(), Purpose::Look, map, name, host)
+        };
         let wanted = hosts.map(connect).collect::<Result<_, _>>()?;
         Ok(Some(Hosts { wanted, ..Hosts::default() }))
     }
@@ -58,25 +63,24 @@ impl Connection {
     /// One host whose cluster is not known yet.
     pub(crate) fn host(&self, name: &str, host: &HostSpec) -> Result<Option<Arc<dyn Host>>, Diagnostic> {
         let Some(connector) = self.connector()? else { return Ok(None) };
-        let host = connector.connect(name, host);
+        let host = connector.connect(name, host, Purpose::Work);
         let host = host.map_err(|error| Diagnostic::error(format!("`{name}` cannot be used"), chain(&error.source)))?;
-        Ok(Some(Arc::new(host)))
+        Ok(Some(host))
     }
 
-    fn connector(&self) -> Result<Option<SshConnector>, Diagnostic> {
+    fn connector(&self) -> Result<Option<Box<dyn Connector>>, Diagnostic> {
         let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let connector = settings.map(|settings| SshConnector::new(&settings, &self.environment)).transpose();
+        let connector = settings.map(|settings| self.network.open(&settings)).transpose();
         connector.map_err(|error| provider_error(&error))
     }
 }
 
-fn hosts(connector: &SshConnector, wanted: &Wanted) -> Result<Hosts, Diagnostic> {
-    let connect_with =
-        |connector, name: &str, role, host| connect(connector, FieldPath::root(map_of(role)), name, host);
-    let stay = wanted.spec.hosts().map(|(name, role, host)| connect_with(connector, name, role, host));
+fn hosts(connector: &dyn Connector, purpose: Purpose, wanted: &Wanted) -> Result<Hosts, Diagnostic> {
+    let connect_for =
+        |purpose, name: &str, role, host| connect(connector, purpose, FieldPath::root(map_of(role)), name, host);
+    let stay = wanted.spec.hosts().map(|(name, role, host)| connect_for(purpose, name, role, host));
     let leaving = wanted.leaving.iter().filter(|(_, leaving)| !leaving.address_taken);
-    let farewell = connector.for_leaving();
-    let leaving = leaving.map(|(name, leaving)| connect_with(&farewell, name, leaving.role, &leaving.host));
+    let leaving = leaving.map(|(name, leaving)| connect_for(Purpose::Farewell, name, leaving.role, &leaving.host));
     Ok(Hosts { wanted: stay.collect::<Result<_, _>>()?, leaving: leaving.collect::<Result<_, _>>()? })
 }
 
@@ -94,15 +98,16 @@ fn map_of(role: Role) -> &'static str {
 
 /// A host of the map at this path.
 fn connect(
-    connector: &SshConnector,
+    connector: &dyn Connector,
+    purpose: Purpose,
     map: FieldPath,
     name: &str,
     host: &HostSpec,
 ) -> Result<(String, Arc<dyn Host>), Diagnostic> {
-    let host = connector.connect(name, host).map_err(|error| {
+    let host = connector.connect(name, host, purpose).map_err(|error| {
         let mut path = map.key(name);
         path.0.extend(error.path.0.iter().cloned());
         Diagnostic::error(format!("`{path}` cannot be used"), chain(&error.source)).at(to_attribute_path(&path))
     })?;
-    Ok((name.to_owned(), Arc::new(host)))
+    Ok((name.to_owned(), host))
 }

@@ -12,7 +12,7 @@ use tfplugin::{
 
 use crate::cluster::ClusterResource;
 use crate::cluster_status::ClusterStatusDataSource;
-use crate::connection::Connection;
+use crate::connection::{Connection, Network, Ssh};
 use crate::decode::{Decoded, decode};
 use crate::diagnostics::from_findings;
 use crate::kubeconfig::EphemeralKubeconfig;
@@ -39,9 +39,19 @@ pub struct Surroundings {
 
 impl KubeoneProvider {
     pub fn new(surroundings: Surroundings) -> Self {
+        let network = Arc::new(Ssh(surroundings.ssh.clone()));
+        Self::on(network, surroundings)
+    }
+
+    /// The same with hosts that another network than SSH leads to.
+    pub(crate) fn on(network: Arc<dyn Network>, surroundings: Surroundings) -> Self {
         let Surroundings { ssh, progress, user } = surroundings;
-        let local = Local::new(ssh.home.clone());
-        Self { connection: Connection::new(ssh), progress: Progress::new(progress), local, user }
+        Self {
+            connection: Connection::new(network),
+            progress: Progress::new(progress),
+            local: Local::new(ssh.home),
+            user,
+        }
     }
 }
 

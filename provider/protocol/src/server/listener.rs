@@ -115,6 +115,13 @@ impl<T: AsyncRead + AsyncWrite + Send> Transport for T {}
 /// A connection with or without TLS.
 pub(super) struct Connection(Pin<Box<dyn Transport>>);
 
+#[cfg(feature = "simulator")]
+impl Connection {
+    pub(super) fn over(stream: tokio::io::DuplexStream) -> Self {
+        Self(Box::pin(stream))
+    }
+}
+
 impl Connected for Connection {
     type ConnectInfo = ();
 

@@ -3,6 +3,8 @@
 mod calls;
 mod catalog;
 mod environment;
+#[cfg(feature = "simulator")]
+mod in_process;
 mod life;
 mod listener;
 mod log;
@@ -18,6 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
+#[cfg(feature = "simulator")]
+pub(crate) use in_process::in_process;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 

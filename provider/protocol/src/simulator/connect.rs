@@ -1,10 +1,12 @@
 //! Connecting as Terraform connects: a self-signed P-521 CA certificate as client certificate, the server's pinned.
 
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio::io::DuplexStream;
 use tokio::net::UnixStream;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
@@ -69,6 +71,18 @@ pub(super) async fn connect(address: String, server: Vec<u8>, identity: ClientId
                 let stream = UnixStream::connect(address).await?;
                 connector.connect(ServerName::from(std::net::Ipv4Addr::LOCALHOST), stream).await.map(TokioIo::new)
             }
+        }))
+        .await
+        .map_err(Failure::Connect)
+}
+
+/// Over a stream in memory, which can be lost only once: there is no second one.
+pub(super) async fn connect_over(stream: DuplexStream) -> Result<Channel, Failure> {
+    let stream = Arc::new(Mutex::new(Some(stream)));
+    Endpoint::from_static("http://localhost")
+        .connect_with_connector(tower::service_fn(move |_| {
+            let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
+            async move { stream.map(TokioIo::new).ok_or(io::Error::from(io::ErrorKind::NotConnected)) }
         }))
         .await
         .map_err(Failure::Connect)

@@ -18,7 +18,6 @@ use super::failure::Failure;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) struct Process {
-    pub(super) channel: Channel,
     child: Child,
     log: Arc<Mutex<String>>,
     /// Where the provider puts its socket, so that a killed one leaves nothing behind.
@@ -26,7 +25,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) async fn start(program: &Path) -> Result<Self, Failure> {
+    pub(super) async fn start(program: &Path) -> Result<(Self, Channel), Failure> {
         let identity = ClientIdentity::generate()?;
         let temporary = tempfile::tempdir().map_err(Failure::Run)?;
         let mut child = Command::new(program)
@@ -56,7 +55,7 @@ impl Process {
         let (address, certificate) =
             parse(line.trim_end()).ok_or_else(|| Failure::Handshake { line: format!("{line}{}", text(&log)) })?;
         let channel = connect::connect(address, certificate, identity).await?;
-        Ok(Self { channel, child, log, _temporary: temporary })
+        Ok((Self { child, log, _temporary: temporary }, channel))
     }
 
     pub(super) fn log(&self) -> String {
@@ -68,7 +67,6 @@ impl Process {
     }
 
     pub(super) async fn ended(mut self) -> Result<(), Failure> {
-        drop(self.channel);
         match tokio::time::timeout(PATIENCE, self.child.wait()).await {
             Ok(status) => status.map(drop).map_err(Failure::Run),
             Err(_) => Err(Failure::StillRunning),

@@ -18,6 +18,8 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`Core::serve`] takes a provider of the test's own process instead of a program, for tests that put fakes around it.
 
 mod connect;
 mod contract;
@@ -39,17 +41,21 @@ pub use kinds::{Found, Opened};
 pub use profile::Profile;
 pub use resource::{Instance, Planned};
 
+use tonic::transport::Channel;
+
 use self::handshake::Process;
 use crate::proto::plugin::grpc_controller_client::GrpcControllerClient;
 use crate::proto::tfplugin6 as proto;
 use crate::proto::tfplugin6::provider_client::ProviderClient;
-use crate::{Diagnostics, FunctionSignature, IdentitySchema, Schema, Type, Value};
+use crate::{Diagnostics, FunctionSignature, IdentitySchema, Provider, Schema, Type, Value};
 
-type Client = ProviderClient<tonic::transport::Channel>;
+type Client = ProviderClient<Channel>;
 
 /// A running provider and what it says about itself.
 pub struct Core {
-    process: Process,
+    /// `None` when the provider runs in the process of the test.
+    process: Option<Process>,
+    channel: Channel,
     client: Client,
     profile: Profile,
     schemas: Schemas,
@@ -71,8 +77,18 @@ pub struct Schemas {
 impl Core {
     /// Starts a provider program as Terraform does, and asks for its schemas.
     pub async fn start(program: &Path, profile: Profile) -> Result<Self, Failure> {
-        let process = Process::start(program).await?;
-        let mut client = ProviderClient::new(process.channel.clone())
+        let (process, channel) = Process::start(program).await?;
+        Self::ask(Some(process), channel, profile).await
+    }
+
+    /// Serves a provider in this process, over a stream in memory, and asks for its schemas.
+    pub async fn serve(provider: impl Provider, profile: Profile) -> Result<Self, Failure> {
+        let channel = connect::connect_over(crate::server::in_process(provider)).await?;
+        Self::ask(None, channel, profile).await
+    }
+
+    async fn ask(process: Option<Process>, channel: Channel, profile: Profile) -> Result<Self, Failure> {
+        let mut client = ProviderClient::new(channel.clone())
             .max_decoding_message_size(crate::server::MAX_MESSAGE)
             .max_encoding_message_size(crate::server::MAX_MESSAGE);
         let answer = client.get_provider_schema(proto::GetProviderSchemaRequest {}).await?.into_inner();
@@ -81,16 +97,16 @@ impl Core {
             client.get_resource_identity_schemas(proto::GetResourceIdentitySchemasRequest {}).await?.into_inner();
         failure::refuse_errors(identities.diagnostics.clone())?;
         let schemas = schema::read(answer, identities)?;
-        Ok(Self { process, client, profile, schemas })
+        Ok(Self { process, channel, client, profile, schemas })
     }
 
     pub fn schemas(&self) -> &Schemas {
         &self.schemas
     }
 
-    /// What the provider has logged so far.
+    /// What the provider program has logged so far.
     pub fn log(&self) -> String {
-        self.process.log()
+        self.process.as_ref().map(Process::log).unwrap_or_default()
     }
 
     /// Sends the provider block; answers with warnings.
@@ -120,16 +136,19 @@ impl Core {
 
     /// Asks the provider to end, and sees to it that it does.
     pub async fn stop(self) -> Result<(), Failure> {
-        let mut controller = GrpcControllerClient::new(self.process.channel.clone());
+        let mut controller = GrpcControllerClient::new(self.channel.clone());
         controller.shutdown(crate::proto::plugin::Empty {}).await?;
         // An open connection would make the provider wait for more calls.
-        drop((controller, self.client));
-        self.process.ended().await
+        drop((controller, self.client, self.channel));
+        match self.process {
+            Some(process) => process.ended().await,
+            None => Ok(()),
+        }
     }
 
-    /// The process id, for tests that kill it.
+    /// The process id of the provider program, for tests that kill it.
     pub fn process_id(&self) -> Option<u32> {
-        self.process.id()
+        self.process.as_ref().and_then(Process::id)
     }
 }
 
