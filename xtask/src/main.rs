@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod docs;
+mod mutants;
 mod packages;
 mod project;
 mod run;
@@ -26,6 +27,8 @@ enum Command {
     Demo(demo::Options),
     /// Run everything that must pass
     Test(test::Options),
+    /// Put faults into the code, and tell which of them the quick tests notice
+    Mutants(mutants::Options),
     /// Disturb every action of operations on real clusters, and let `terraform apply` finish them
     Sweep(sweep::Options),
     /// Write the registry pages under docs/ from the provider's schema
@@ -51,6 +54,7 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),
+        Command::Mutants(options) => mutants::run(&options),
         Command::Sweep(options) => sweep::run(&options),
         Command::Docs { check } => test::docs(if check { docs::Mode::Check } else { docs::Mode::Write }),
         Command::Bench(bench) => bench::run(&bench),
