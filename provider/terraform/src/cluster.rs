@@ -2,6 +2,8 @@
 
 mod apply;
 mod approval;
+#[cfg(test)]
+mod guards;
 mod holder;
 mod import;
 mod limits;

@@ -1,5 +1,9 @@
 //! Material for this crate's tests.
 
+pub(crate) mod api;
+pub(crate) mod fleet;
+pub(crate) mod machine;
+
 use kubeone_engine::NodeSettings;
 use kubeone_spec::{ClusterStatus, NodeStatus, Taint};
 use serde_json::json;
@@ -55,6 +59,15 @@ pub(crate) fn node_settings() -> NodeSettings {
 pub(crate) fn state() -> Value {
     let mut state = config();
     state.set(&AttributePath::new("cluster_network").attribute("cni"), "none");
+    made(state)
+}
+
+/// The state after the cluster of these settings was made.
+pub(crate) fn state_of(settings: &serde_json::Value) -> Value {
+    made(complete(Value::from(settings.clone()), &CLUSTER.schema().ty()))
+}
+
+fn made(mut state: Value) -> Value {
     let status = ClusterStatus {
         id: "uid".to_owned(),
         endpoint: "https://10.0.0.1:6443".to_owned(),

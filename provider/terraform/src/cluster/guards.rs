@@ -1,0 +1,41 @@
+//! Every refusal that guards data, asked for through the protocol as Terraform asks, against machines that note what is
+//! done to them. A rule that is right and never called guards nothing.
+
+mod apply;
+mod remove;
+
+use serde_json::{Value as Json, json};
+use tfplugin::simulator::{Core, Instance};
+use tfplugin::{AttributePath, Value};
+
+use crate::testing::fleet::{Fleet, settings};
+use crate::testing::state_of;
+
+/// The cluster of these settings as Terraform knows it after a refresh.
+async fn known<'core>(core: &'core Core, settings: &Json) -> Instance<'core> {
+    let mut cluster = core.resource("kubeone_cluster").unwrap();
+    cluster.state = state_of(settings);
+    let told = cluster.refresh().await.unwrap();
+    assert!(told.is_empty(), "{told:?}");
+    cluster
+}
+
+fn with(change: impl FnOnce(&mut Json)) -> Json {
+    let mut settings = settings();
+    change(&mut settings);
+    settings
+}
+
+/// The settings without the cluster's protection.
+fn unprotected() -> Json {
+    with(|settings| settings["deletion"] = json!({ "protection": false }))
+}
+
+fn setting<'a>(cluster: &'a Instance<'_>, name: &str, attribute: &str) -> Option<&'a Value> {
+    cluster.state.get(&AttributePath::new(name).attribute(attribute))
+}
+
+#[track_caller]
+fn assert_untouched(fleet: &Fleet) {
+    assert_eq!(fleet.touched(), [""; 0]);
+}

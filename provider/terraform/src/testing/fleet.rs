@@ -1,0 +1,127 @@
+//! Machines that a provider reaches by their addresses, and that provider behind the protocol.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kubeone_engine::EtcdMember;
+use kubeone_hosts::{CredentialProblem, Host, SettingsError};
+use kubeone_spec::{FieldPath, HostSpec, SshSettings};
+use serde_json::{Value as Json, json};
+use tfplugin::simulator::{Core, Failure, Profile};
+use tfplugin::{Diagnostic, Value};
+
+use super::api::FakeCluster;
+use super::machine::{Machine, machine_id};
+use crate::connection::{Connector, Network, Purpose};
+use crate::provider::{KubeoneProvider, Surroundings};
+
+/// The uid of the cluster that [`Fleet::running`] is.
+pub(crate) const UID: &str = "uid";
+
+/// Machines by address, and what they were connected to for.
+#[derive(Clone, Default)]
+pub(crate) struct Fleet {
+    machines: BTreeMap<String, Arc<Machine>>,
+    connections: Arc<Mutex<Vec<(String, Purpose)>>>,
+}
+
+impl Fleet {
+    /// Two machines on which nothing is.
+    pub(crate) fn bare() -> Self {
+        Self::default().with("10.0.0.11", Machine::bare("cp-1")).with("10.0.0.21", Machine::bare("w-1"))
+    }
+
+    /// A cluster of one control plane and one worker that is as wanted.
+    pub(crate) fn running(cluster: &FakeCluster) -> Self {
+        cluster.add_node("cp-1", &machine_id("cp-1"), true);
+        cluster.add_node("w-1", &machine_id("w-1"), false);
+        let control_plane = Machine::node("cp-1", UID, cluster, true);
+        let peer_urls = vec!["https://10.0.0.11:2380".to_owned()];
+        let member = EtcdMember { id: "1".to_owned(), name: "cp-1".to_owned(), peer_urls, learner: false };
+        control_plane.change(|facts| facts.etcd_members = vec![member]);
+        Self::default().with("10.0.0.11", control_plane).with("10.0.0.21", Machine::node("w-1", UID, cluster, false))
+    }
+
+    /// With a machine at this address.
+    #[must_use]
+    pub(crate) fn with(mut self, address: &str, machine: Machine) -> Self {
+        self.machines.insert(address.to_owned(), Arc::new(machine));
+        self
+    }
+
+    pub(crate) fn control_plane(&self) -> &Machine {
+        &self.machines["10.0.0.11"]
+    }
+
+    pub(crate) fn worker(&self) -> &Machine {
+        &self.machines["10.0.0.21"]
+    }
+
+    /// What was done on all machines that could have changed something, each after the name of the machine.
+    pub(crate) fn touched(&self) -> Vec<String> {
+        let of = |machine: &Arc<Machine>| {
+            machine.touched().into_iter().map(|call| format!("{}: {call}", machine.name())).collect::<Vec<_>>()
+        };
+        self.machines.values().flat_map(of).collect()
+    }
+
+    /// What machines were connected to for, since this was asked last.
+    pub(crate) fn connections(&self) -> Vec<(String, Purpose)> {
+        std::mem::take(&mut *self.connections.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The provider with these machines behind it, configured.
+    pub(crate) async fn core(&self) -> Core {
+        let core = self.unconfigured().await;
+        core.configure(json!({ "ssh": { "user": "root" } })).await.unwrap();
+        core
+    }
+
+    pub(crate) async fn unconfigured(&self) -> Core {
+        let surroundings = Surroundings { user: Some("ann".to_owned()), ..Surroundings::default() };
+        let provider = KubeoneProvider::on(Arc::new(self.clone()), surroundings);
+        Core::serve(provider, Profile::TERRAFORM_1_11).await.unwrap()
+    }
+}
+
+impl Network for Fleet {
+    fn open(&self, _: &SshSettings) -> Result<Box<dyn Connector>, SettingsError> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Connector for Fleet {
+    fn connect(&self, name: &str, host: &HostSpec, purpose: Purpose) -> Result<Arc<dyn Host>, SettingsError> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), purpose));
+        let nowhere = || SettingsError { path: FieldPath::root("address"), source: CredentialProblem::Nothing };
+        let machine = self.machines.get(&host.address).ok_or_else(nowhere)?;
+        Ok(Arc::clone(machine) as Arc<dyn Host>)
+    }
+}
+
+/// The settings of the cluster that [`Fleet::running`] is. It brings its own CNI, so there are no addons.
+pub(crate) fn settings() -> Json {
+    json!({
+        "name": "prod",
+        "kubernetes_version": "1.35.4",
+        "api_endpoint": { "host": "10.0.0.1" },
+        "control_plane": { "cp-1": { "address": "10.0.0.11" } },
+        "static_workers": { "w-1": { "address": "10.0.0.21" } },
+        "cluster_network": { "cni": "none" },
+        "timeouts": { "lock": "1s" },
+    })
+}
+
+/// What a failure reports.
+pub(crate) fn reported(failure: Failure) -> Vec<Diagnostic> {
+    match failure {
+        Failure::Reported { diagnostics } => diagnostics.into_iter().collect(),
+        other => unreachable!("expected diagnostics, got {other:?}"),
+    }
+}
+
+/// The errors alone, as `summary: detail`.
+pub(crate) fn errors(failure: Failure) -> Vec<String> {
+    let errors = reported(failure).into_iter().filter(Diagnostic::is_error);
+    errors.map(|error| format!("{}: {}", error.summary, error.detail)).collect()
+}
