@@ -20,6 +20,8 @@ pub struct Instance<'core> {
     pub identity: Value,
     /// A failed create left a state behind: the next apply would destroy it first.
     pub tainted: bool,
+    /// What the last create, update or destroy warned of when it succeeded.
+    pub warnings: Diagnostics,
 }
 
 /// A plan that keeps the rules.
@@ -49,6 +51,7 @@ impl<'core> Instance<'core> {
             private: Vec::new(),
             identity: Value::Null,
             tainted: false,
+            warnings: Diagnostics::default(),
         })
     }
 
@@ -99,9 +102,7 @@ impl<'core> Instance<'core> {
         check_promises(Rule::FinalPlanRepeats, &self.ty, &first.state, &last.state)?;
 
         if self.tainted || !last.requires_replace.is_empty() {
-            self.destroy().await?;
-            let create = self.plan_from(&Value::Null, &config, None).await?;
-            self.carry_out(&config, &create).await?;
+            self.carry_out_replacement(&config).await?;
         } else if last.state.equivalent(&self.state, &self.ty) {
             return Ok(first);
         } else {
@@ -114,6 +115,22 @@ impl<'core> Instance<'core> {
         }
         check_promises(Rule::SecondPlanIsEmpty, &self.ty, &self.state, &second.state)?;
         Ok(first)
+    }
+
+    /// What `apply -replace` does: core does not ask for a plan of the destruction, only for one of the new object.
+    pub async fn replace(&mut self, config: impl Into<Value>) -> Result<(), Failure> {
+        let config = complete(&self.schema, config.into());
+        self.call_validate(&config).await?;
+        self.plan_from(&self.state, &config, None).await?;
+        self.carry_out_replacement(&config).await?;
+        self.refresh().await.map(drop)
+    }
+
+    async fn carry_out_replacement(&mut self, config: &Value) -> Result<(), Failure> {
+        let create = self.plan_from(&Value::Null, config, None).await?;
+        let nothing = Planned { state: Value::Null, requires_replace: Vec::new(), ..create.clone() };
+        self.carry_out_destroy(&nothing).await?;
+        self.carry_out(config, &create).await
     }
 
     async fn carry_out(&mut self, config: &Value, planned: &Planned) -> Result<(), Failure> {
@@ -133,7 +150,7 @@ impl<'core> Instance<'core> {
         check_write_only(&self.schema, &answer.state)?;
         check_promises(Rule::ApplyKeepsPromises, &self.ty, &planned.state, &answer.state)?;
         self.take_identity(answer.identity)?;
-        (self.state, self.private) = (answer.state, answer.private);
+        (self.state, self.private, self.warnings) = (answer.state, answer.private, answer.diagnostics);
         Ok(())
     }
 
@@ -157,7 +174,11 @@ impl<'core> Instance<'core> {
         if !planned.state.is_null() {
             return Err(Rule::DestroyPlansNull.violated());
         }
-        let answer = self.call_apply(&self.state, &planned, &Value::Null).await?;
+        self.carry_out_destroy(&planned).await
+    }
+
+    async fn carry_out_destroy(&mut self, planned: &Planned) -> Result<(), Failure> {
+        let answer = self.call_apply(&self.state, planned, &Value::Null).await?;
         if answer.diagnostics.has_errors() {
             if !answer.state.is_null() {
                 (self.state, self.private) = (answer.state, answer.private);
@@ -168,7 +189,7 @@ impl<'core> Instance<'core> {
             return Err(Rule::DeleteLeavesNothing.violated());
         }
         (self.state, self.private, self.identity) = (Value::Null, Vec::new(), Value::Null);
-        self.tainted = false;
+        (self.tainted, self.warnings) = (false, answer.diagnostics);
         Ok(())
     }
 

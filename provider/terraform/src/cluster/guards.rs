@@ -2,11 +2,15 @@
 //! done to them. A rule that is right and never called guards nothing.
 
 mod apply;
+mod read;
 mod remove;
+
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use tfplugin::simulator::{Core, Instance};
 use tfplugin::{AttributePath, Value};
+use tokio::time::timeout;
 
 use crate::testing::fleet::{Fleet, settings};
 use crate::testing::state_of;
@@ -33,6 +37,13 @@ fn unprotected() -> Json {
 
 fn setting<'a>(cluster: &'a Instance<'_>, name: &str, attribute: &str) -> Option<&'a Value> {
     cluster.state.get(&AttributePath::new(name).attribute(attribute))
+}
+
+/// Waits without holding up a clock that stands still until everybody waits.
+async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        let _ = timeout(Duration::from_millis(1), std::future::pending::<()>()).await;
+    }
 }
 
 #[track_caller]

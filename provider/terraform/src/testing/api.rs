@@ -108,7 +108,7 @@ impl FakeCluster {
             }
         } else {
             state.writes.push(format!("{method} {path}"));
-            (StatusCode::FORBIDDEN, failure(403, "Forbidden"))
+            (StatusCode::UNPROCESSABLE_ENTITY, failure(422, "Invalid"))
         };
         // The metrics and the readiness are text.
         let body = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
@@ -141,6 +141,7 @@ impl State {
             }
             "/configmaps/kubelet-config" => named("kubelet-config"),
             "/api/v1/namespaces/kube-public/configmaps/cluster-info" => named("cluster-info"),
+            path if path.starts_with("/api/v1/nodes/") => self.nodes.get(path.rsplit('/').next()?)?.clone(),
             path => match path.strip_prefix(workloads)? {
                 "/deployments/coredns" => named("coredns"),
                 "/daemonsets/kube-proxy" => {

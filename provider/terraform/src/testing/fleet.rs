@@ -7,8 +7,8 @@ use kubeone_engine::EtcdMember;
 use kubeone_hosts::{CredentialProblem, Host, SettingsError};
 use kubeone_spec::{FieldPath, HostSpec, SshSettings};
 use serde_json::{Value as Json, json};
+use tfplugin::Diagnostic;
 use tfplugin::simulator::{Core, Failure, Profile};
-use tfplugin::{Diagnostic, Value};
 
 use super::api::FakeCluster;
 use super::machine::{Machine, machine_id};
@@ -105,8 +105,8 @@ pub(crate) fn settings() -> Json {
         "name": "prod",
         "kubernetes_version": "1.35.4",
         "api_endpoint": { "host": "10.0.0.1" },
-        "control_plane": { "cp-1": { "address": "10.0.0.11" } },
-        "static_workers": { "w-1": { "address": "10.0.0.21" } },
+        "control_plane": { "cp-1": { "address": "10.0.0.11", "instance_id": "1" } },
+        "static_workers": { "w-1": { "address": "10.0.0.21", "instance_id": "2" } },
         "cluster_network": { "cni": "none" },
         "timeouts": { "lock": "1s" },
     })

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kubeone_engine::{HostFacts, KubernetesFiles, Marker, OperatingSystem};
 use kubeone_hosts::{FakeHost, Host, HostError, Output, RemoteFile, Script, Stream};
 use kubeone_spec::Secret;
 use serde_json::{Value as Json, json};
+use tokio::time::timeout;
 
 use super::api::FakeCluster;
 
@@ -41,6 +43,8 @@ enum State {
     Silent,
     /// It lets nobody in.
     Refusing,
+    /// A script takes a second.
+    Slow,
     /// It never answers a script.
     Hanging,
 }
@@ -114,6 +118,10 @@ impl Machine {
         self.look().state = State::Hanging;
     }
 
+    pub(crate) fn becomes_slow(&self) {
+        self.look().state = State::Slow;
+    }
+
     /// Somebody else works on the cluster.
     pub(crate) fn is_locked(&self) {
         self.look().lock = HELD;
@@ -146,15 +154,18 @@ impl Machine {
 
     /// Notes a script, and answers those that every test has to expect.
     async fn usual(&self, script: &Script) -> Option<Result<Output, HostError>> {
-        let state = self.look().state;
-        if state == State::Hanging {
-            std::future::pending::<()>().await;
+        let time = {
+            let mut look = self.look();
+            if let Err(error) = look.reach(&self.name) {
+                return Some(Err(error));
+            }
+            look.ran.push(script.name().to_owned());
+            look.time()
+        };
+        if let Some(time) = time {
+            let _ = timeout(time, std::future::pending::<()>()).await;
         }
-        let mut look = self.look();
-        if let Err(error) = look.reach(&self.name) {
-            return Some(Err(error));
-        }
-        look.ran.push(script.name().to_owned());
+        let look = self.look();
         let stdout = match script.name() {
             OBSERVE => look.print(),
             LOCK => look.lock.to_owned(),
@@ -168,11 +179,20 @@ impl Look {
     fn reach(&self, host: &str) -> Result<(), HostError> {
         let host = host.to_owned();
         match self.state {
-            State::Up | State::Hanging => Ok(()),
+            State::Up | State::Slow | State::Hanging => Ok(()),
             State::Silent => Err(HostError::ConnectionLost { host, during: "connect".to_owned() }),
             State::Refusing => {
                 Err(HostError::Auth { host, user: "root".to_owned(), tried: Vec::new(), banner: String::new() })
             }
+        }
+    }
+
+    /// How long a script takes.
+    fn time(&self) -> Option<Duration> {
+        match self.state {
+            State::Slow => Some(Duration::from_secs(1)),
+            State::Hanging => Some(Duration::MAX),
+            State::Up | State::Silent | State::Refusing => None,
         }
     }
 
