@@ -124,10 +124,10 @@ async fn work_on_a_machine_out_of_reach_stops_all_work() {
     for refuses in [false, true] {
         let fleet = Fleet::bare();
         if refuses {
-            fleet.worker().begins_to_refuse()
+            fleet.worker().begins_to_refuse();
         } else {
-            fleet.worker().falls_silent()
-        };
+            fleet.worker().falls_silent();
+        }
         let core = fleet.core().await;
         let mut instance = core.resource("kubeone_cluster").unwrap();
         let said = errors(instance.apply(settings()).await.unwrap_err());

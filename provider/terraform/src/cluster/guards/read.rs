@@ -20,10 +20,10 @@ async fn machines_out_of_reach_do_not_make_a_cluster_gone() {
         let before = (instance.state.clone(), instance.private.clone());
         for machine in [fleet.control_plane(), fleet.worker()] {
             if hangs {
-                machine.hangs()
+                machine.hangs();
             } else {
-                machine.falls_silent()
-            };
+                machine.falls_silent();
+            }
         }
         let told: Vec<_> = instance.refresh().await.unwrap().into_iter().collect();
         assert_eq!(told[0].summary, "cluster `prod` could not be looked at");
