@@ -1,4 +1,4 @@
-//! The Debian packages that the lab needs on this machine.
+//! The Debian packages that the lab and the tests need on this machine.
 
 use std::process::Command;
 
@@ -9,7 +9,15 @@ use crate::run;
 
 /// Installs what is missing when it may, and says what is missing otherwise.
 pub(crate) fn ensure() -> Result<()> {
-    let missing = machine::missing_packages()?;
+    install(&machine::missing_packages()?)
+}
+
+/// The same for tests alone, which need no lab.
+pub(crate) fn ensure_for_tests() -> Result<()> {
+    install(&test_programs::missing_packages())
+}
+
+fn install(missing: &[&str]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
@@ -20,7 +28,7 @@ pub(crate) fn ensure() -> Result<()> {
     }
     run::say(&format!("  installing {names}"));
     run::quiet(apt().arg("update"))?;
-    run::quiet(apt().args(["install", "--yes", "--no-install-recommends"]).args(&missing))
+    run::quiet(apt().args(["install", "--yes", "--no-install-recommends"]).args(missing))
 }
 
 fn apt() -> Command {

@@ -34,14 +34,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn parts(options: &Options, journal: &mut Journal) -> Result<()> {
-    journal.part("find or install the system packages that are needed", crate::packages::ensure)?;
+    journal.part("find or install the system packages that are needed", || {
+        crate::packages::ensure()?;
+        crate::packages::ensure_for_tests()
+    })?;
     let terraform = journal.part("find terraform or build OpenTofu", terraform::ensure)?;
     if options.scenario.is_none() {
         journal.part("check the format", || run::inherit(project::cargo().args(["fmt", "--all", "--check"])))?;
         let lint = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
         journal.part("lint", || run::inherit(project::cargo().args(lint)))?;
         let mut tests = project::cargo();
-        tests.args(["test", "--workspace", "--quiet"]);
+        tests.args(["test", "--workspace", "--quiet"]).env("KUBEONE_TERRAFORM", &terraform);
         if !options.fast {
             tests.env("KUBEONE_TOFU", journal.part("find or build OpenTofu", terraform::opentofu)?);
         }

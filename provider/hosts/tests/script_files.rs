@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{fs, io};
 
 /// Variables that bash or the runner sets.
 const ALWAYS_SET: &[&str] =
@@ -36,11 +36,9 @@ fn bash_can_read_the_scripts() {
 #[test]
 fn shellcheck_has_no_complaint() {
     // The scripts have no first line that names the shell. The runner sets `-Eeuo pipefail`.
-    match Command::new("shellcheck").args(["--shell=bash", "--severity=warning"]).args(scripts()).output() {
-        Ok(done) => assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => eprintln!("skipped: there is no shellcheck"),
-        Err(error) => panic!("shellcheck: {error}"),
-    }
+    let Some([shellcheck]) = test_programs::programs(["shellcheck"]) else { return };
+    let done = Command::new(shellcheck).args(["--shell=bash", "--severity=warning"]).args(scripts()).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
 }
 
 #[test]

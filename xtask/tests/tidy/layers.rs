@@ -14,7 +14,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("provider/engine", &["kubeone-spec", "cloud-adapters", "kubeone-hosts", "kubeone-kubernetes"]),
     ("provider/terraform", &["tfplugin", "kubeone-spec", "cloud-adapters", "kubeone-hosts", "kubeone-engine"]),
     ("acceptance-tests", &[]),
-    ("xtask", &["acceptance-tests"]),
+    ("test-programs", &[]),
+    ("xtask", &["acceptance-tests", "test-programs"]),
 ];
 
 const OURS: &[&str] = &[
@@ -25,6 +26,7 @@ const OURS: &[&str] = &[
     "kubeone-engine",
     "cloud-adapters",
     "acceptance-tests",
+    "test-programs",
     "terraform-provider-kubeone",
     "xtask",
 ];
@@ -33,10 +35,14 @@ fn manifest(path: &str) -> toml::Table {
     read(Path::new(path)).parse().expect("a manifest is TOML")
 }
 
+/// Only what tests may use whatever their crate is: it knows nothing of ours.
+const OF_TESTS: &str = "test-programs";
+
 fn dependencies(manifest: &toml::Table) -> Vec<String> {
-    let tables = ["dependencies", "dev-dependencies", "build-dependencies"];
-    let names = tables.iter().filter_map(|table| manifest.get(*table)?.as_table()).flat_map(toml::Table::keys);
-    names.cloned().collect()
+    let names =
+        |table: &str| manifest.get(table).and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::keys);
+    let of_tests = names("dev-dependencies").filter(|name| *name != OF_TESTS);
+    ["dependencies", "build-dependencies"].into_iter().flat_map(names).chain(of_tests).cloned().collect()
 }
 
 #[test]

@@ -14,8 +14,6 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener as AsyncListener, TcpStream};
 use tokio::sync::watch;
 
-const SSHD: &str = "/usr/sbin/sshd";
-
 /// Mounts what the server must see differently, and becomes the server.
 const NAMESPACE: &str = r#"
 set -e
@@ -44,20 +42,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// `None`, with a message, on a machine that cannot run one.
+    /// `None` where tests may be left out, and this machine cannot run one.
     pub(crate) fn start() -> Option<Self> {
         Self::start_with("")
     }
 
     pub(crate) fn start_with(more_config: &str) -> Option<Self> {
-        if !Path::new(SSHD).exists() {
-            eprintln!("skipped: there is no {SSHD} (package openssh-server)");
-            return None;
-        }
-        if output("id", &["-u"]).trim() != "0" {
-            eprintln!("skipped: a server with its own users needs root");
-            return None;
-        }
+        test_programs::programs_as_root(["sshd", "ssh-add", "ssh-agent", "ssh-keygen", "sudo", "unshare"])?;
         let folder = TempDir::new().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let path = |name: &str| folder.path().join(name);

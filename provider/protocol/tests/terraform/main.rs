@@ -8,7 +8,8 @@ mod workspace;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use workspace::{Workspace, programs, signal, wait_until};
+use test_programs::terraforms;
+use workspace::{Workspace, signal, wait_until};
 
 const BOX: &str = r#"
 resource "everykind_box" "a" {
@@ -29,7 +30,7 @@ resource "everykind_box" "a" {
 
 #[test]
 fn a_box_lives_and_its_secrets_stay_out_of_the_state() {
-    for program in programs() {
+    for program in terraforms() {
         let workspace = Workspace::new(&program, BOX);
         let plan = workspace.succeed(&["plan", "-no-color", "-out=plan"]);
         assert!(plan.contains("serial = (known after apply)"), "{plan}");
@@ -69,7 +70,7 @@ resource "everykind_box" "a" {
 }
 resource "everykind_box" "b" { name = "${everykind_box.a.id}-b" }
 "#;
-    for program in programs() {
+    for program in terraforms() {
         let workspace = Workspace::new(&program, config);
         workspace.apply();
         workspace.expect_empty_plan();
@@ -78,7 +79,7 @@ resource "everykind_box" "b" { name = "${everykind_box.a.id}-b" }
 
 #[test]
 fn validation_names_file_and_line() {
-    for program in programs() {
+    for program in terraforms() {
         let workspace = Workspace::new(&program, &BOX.replace("weight = 3", "weight = 0"));
         let answer = workspace.fail(&["validate", "-json"]);
         let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
@@ -104,7 +105,7 @@ output "names" { value = data.everykind_boxes.all.names }
 output "shout" { value = provider::everykind::shout("hey", everykind_box.a.id) }
 output "echo" { value = provider::everykind::echo({ a = [1, null], b = 12345678901234567890.5 }) }
 "#;
-    for program in programs() {
+    for program in terraforms() {
         let workspace = Workspace::new(&program, config);
         workspace.apply();
         let outputs: serde_json::Value = serde_json::from_str(&workspace.succeed(&["output", "-json"])).unwrap();
@@ -126,7 +127,7 @@ output "echo" { value = provider::everykind::echo({ a = [1, null], b = 123456789
 
 #[test]
 fn import_and_move() {
-    for program in programs() {
+    for program in terraforms() {
         let workspace = Workspace::new(&program, "resource \"everykind_box\" \"a\" { name = \"a\" }");
         workspace.apply();
         workspace.succeed(&["state", "rm", "everykind_box.a"]);
@@ -151,7 +152,7 @@ fn import_and_move() {
 
 #[test]
 fn a_failed_create_leaves_no_state_and_is_tried_again() {
-    for program in programs() {
+    for program in terraforms() {
         let with_fail =
             |verb: &str| format!("resource \"everykind_box\" \"a\" {{\n  name = \"a\"\n  fail = \"{verb}\"\n}}\n");
         let workspace = Workspace::new(&program, &with_fail("create"));
@@ -176,7 +177,7 @@ fn a_failed_create_leaves_no_state_and_is_tried_again() {
 
 #[test]
 fn ctrl_c_in_the_terminal_stops_the_work_and_not_the_provider() {
-    for program in programs() {
+    for program in terraforms() {
         let workspace = Workspace::new(&program, "resource \"everykind_slow\" \"a\" { seconds = 60 }");
         let mut terraform = workspace.start(&["apply", "-auto-approve", "-no-color"]);
         wait_until("the work started", || workspace.notes().contains("started"));
@@ -192,7 +193,7 @@ fn ctrl_c_in_the_terminal_stops_the_work_and_not_the_provider() {
 
 #[test]
 fn a_killed_terraform_leaves_no_provider_behind_and_work_ends_in_order() {
-    for program in programs() {
+    for program in terraforms() {
         let workspace =
             Workspace::new(&program, "resource \"everykind_slow\" \"a\" {\n  seconds  = 2\n  stubborn = true\n}");
         let mut terraform = workspace.start(&["apply", "-auto-approve", "-no-color"]);
@@ -206,7 +207,7 @@ fn a_killed_terraform_leaves_no_provider_behind_and_work_ends_in_order() {
 
 #[test]
 fn a_provider_in_debug_mode_serves_many_runs() {
-    for program in programs() {
+    for program in terraforms() {
         let workspace = Workspace::new(&program, "resource \"everykind_box\" \"a\" { name = \"a\" }");
         let mut provider = Command::new(support::provider())
             .arg("--debug")
@@ -239,7 +240,7 @@ fn a_provider_in_debug_mode_serves_many_runs() {
 
 #[test]
 fn log_lines_arrive_with_their_level() {
-    for program in programs() {
+    for program in terraforms() {
         let workspace = Workspace::new(&program, "resource \"everykind_box\" \"a\" { name = \"a\" }");
         let output = workspace.command(&["plan"]).env("TF_LOG_PROVIDER", "info").output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);

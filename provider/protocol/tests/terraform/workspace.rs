@@ -6,22 +6,6 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// The programs on this machine: `terraform` and `tofu` from PATH, and what `KUBEONE_TOFU` names.
-pub(crate) fn programs() -> Vec<PathBuf> {
-    #[expect(clippy::disallowed_methods, reason = "a test is its own main")]
-    let named = std::env::var("KUBEONE_TOFU").ok();
-    let on_path = ["terraform", "tofu"].into_iter().map(str::to_owned);
-    let programs: Vec<_> = on_path
-        .chain(named)
-        .filter(|program| Command::new(program).arg("version").output().is_ok_and(|output| output.status.success()))
-        .map(PathBuf::from)
-        .collect();
-    if programs.is_empty() {
-        eprintln!("skipped: there is neither `terraform` nor `tofu` on PATH, and KUBEONE_TOFU names none");
-    }
-    programs
-}
-
 /// A folder with a configuration, a folder of boxes, and nothing from outside.
 pub(crate) struct Workspace {
     program: PathBuf,
