@@ -64,4 +64,9 @@ impl<'a> Cx<'a> {
     pub(crate) async fn cluster(&self) -> Result<&Cluster, StepError> {
         self.cluster.get_or_try_init(|| observe::connect(self.wanted, self.hosts)).await
     }
+
+    /// The same, of a cluster that this run has just begun on a host, so that no marker says so yet.
+    pub(crate) async fn new_cluster(&self, host: &str) -> Result<&Cluster, StepError> {
+        self.cluster.get_or_try_init(|| observe::connect_to_new(self.wanted, self.hosts, host)).await
+    }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kubeone_hosts::{HostError, OsError};
-use kubeone_kubernetes::ClusterError;
+use kubeone_kubernetes::{ClusterError, KubeconfigError};
 
 use crate::bundle::BundleError;
 use crate::local::LocalError;
@@ -30,6 +30,8 @@ pub enum StepError {
     MissingFile { host: String, path: PathBuf },
     #[error("`{what}` could not be understood: {reason}")]
     Unreadable { what: String, reason: String },
+    #[error("{what} is not accepted")]
+    Kubeconfig { what: String, source: KubeconfigError },
     #[error("the configuration of kubeadm could not be written")]
     KubeadmConfig(#[from] serde_saphyr::ser::Error),
     #[error("the copy of the snapshot cannot be used")]
@@ -53,6 +55,7 @@ impl StepError {
         match self {
             Self::Host(error) => error.hint(),
             Self::Kubernetes(error) => error.hint().map(str::to_owned),
+            Self::Kubeconfig { source, .. } => Some(source.hint().to_owned()),
             Self::Copy(error) => error.hint().map(str::to_owned),
             Self::TakenBack { .. } => Some(
                 "look at `journalctl -u kubelet` on the host, and at flags in /etc/default/kubelet, which go before settings"

@@ -14,13 +14,11 @@ use thiserror::Error;
 
 use crate::error::StepError;
 use crate::kubeadm::API_SERVER_MANIFEST;
-use crate::observe::{connect_through, observe_host};
+use crate::observe::{ADMIN_CONF, connect_through, observe_host};
 use crate::observed::{ApiState, HostState, Observed};
 
 /// For each answer of the API. It runs already, so there is nothing to wait for.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
 
 /// The control plane through which a cluster is looked at, and how the user said to reach it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,8 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
@@ -17,10 +15,6 @@ use tokio::time::timeout;
 use crate::error::StepError;
 use crate::observed::Marker;
 use crate::{kubeadm, marker};
-
-mod file;
-
-use file::File;
 
 /// kubeadm signs in less than a second.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -97,36 +91,26 @@ async fn mint_on(host: &dyn Host, wanted: &KubeconfigSpec) -> Result<Kubeconfig,
 
 /// Takes kubeadm's kubeconfig apart, and writes one for the server that is wanted.
 fn read(printed: &Secret<String>, wanted: &KubeconfigSpec) -> Result<Kubeconfig, StepError> {
-    let credentials =
-        File::parse(printed).and_then(File::into_credentials).ok_or_else(|| unreadable("a part is missing"))?;
-    let pem = |data: &Secret<String>| {
-        let bytes = STANDARD.decode(data.expose()).map_err(|_| unreadable("it holds something that is not base64"))?;
-        String::from_utf8(bytes).map_err(|_| unreadable("it holds something that is not PEM"))
-    };
-    let client_certificate = pem(&credentials.certificate)?;
+    let what = || "the kubeconfig that kubeadm made".to_owned();
+    let read = kubeone_kubernetes::Kubeconfig::parse(printed.expose().as_bytes())
+        .map_err(|source| StepError::Kubeconfig { what: what(), source })?;
+    let client_certificate = read.client_certificate();
     Ok(Kubeconfig {
         host: wanted.host(),
-        ca_certificate: pem(&credentials.ca_certificate)?,
-        client_key: Secret::new(pem(&credentials.key)?),
-        expires_at: end_of(&client_certificate)?,
+        ca_certificate: read.ca_certificate(),
+        client_key: read.client_key(),
+        expires_at: end_of(&client_certificate)
+            .ok_or_else(|| StepError::Unreadable { what: what(), reason: "its certificate has no end".to_owned() })?,
         client_certificate,
-        kubeconfig: File::new(wanted, credentials).to_yaml()?,
+        kubeconfig: read.to_yaml(&wanted.cluster.name, &wanted.user, &wanted.host())?,
     })
 }
 
-/// What kubeadm printed is never quoted: it holds a key.
-fn unreadable(reason: &str) -> StepError {
-    StepError::Unreadable { what: "the kubeconfig that kubeadm made".to_owned(), reason: reason.to_owned() }
-}
-
 /// When a certificate ends.
-fn end_of(certificate: &str) -> Result<String, StepError> {
-    let (_, pem) = x509_parser::pem::parse_x509_pem(certificate.as_bytes())
-        .map_err(|_| unreadable("its certificate is not PEM"))?;
-    let parsed = pem.parse_x509().map_err(|_| unreadable("its certificate is not X.509"))?;
-    let end = Timestamp::from_second(parsed.validity().not_after.timestamp())
-        .map_err(|_| unreadable("its certificate has no end"))?;
-    Ok(end.to_string())
+fn end_of(certificate: &str) -> Option<String> {
+    let (_, pem) = x509_parser::pem::parse_x509_pem(certificate.as_bytes()).ok()?;
+    let end = pem.parse_x509().ok()?.validity().not_after.timestamp();
+    Timestamp::from_second(end).ok().map(|end| end.to_string())
 }
 
 #[cfg(test)]

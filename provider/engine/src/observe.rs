@@ -3,18 +3,20 @@
 mod api;
 mod certificates;
 mod host;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use api::{ca_sha256, connect, connect_through, node_facts};
+pub(crate) use api::{ca_sha256, connect, connect_through, connect_to_begun, connect_to_new, node_facts};
 use futures::future::{join, join_all};
 pub(crate) use host::observe_host;
 use jiff::Timestamp;
 use kubeone_hosts::Host;
 use tokio::time::timeout;
+pub(crate) use trust::ADMIN_CONF;
 
 use crate::cx::Hosts;
 use crate::error::StepError;

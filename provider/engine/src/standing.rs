@@ -79,17 +79,27 @@ pub(crate) fn standing_of<'a>(
 /// Whether Terraform's state means the cluster with this uid. It may have taken the place of one that was lost, by an apply
 /// that did not come to its end.
 fn is_known(wanted: &Wanted, observed: &Observed, uid: &str) -> bool {
-    let Some(known) = wanted.uid.as_deref().filter(|known| !known.is_empty()) else { return true };
     let states = observed.hosts.values().chain(observed.leaving.values());
-    let mut markers = states.filter_map(|state| match state {
+    let markers = states.filter_map(|state| match state {
         HostState::Reached(facts) => facts.marker.as_ref(),
         HostState::Unreachable { .. } | HostState::Refuses { .. } => None,
     });
+    is_known_by(wanted, markers, uid)
+}
+
+fn is_known_by<'a>(wanted: &Wanted, mut markers: impl Iterator<Item = &'a Marker>, uid: &str) -> bool {
+    let Some(known) = wanted.uid.as_deref().filter(|known| !known.is_empty()) else { return true };
     let replaces = |marker: &Marker| {
         let is_it = marker.cluster == wanted.spec.name && marker.uid.as_deref() == Some(uid);
         is_it && marker.replaces.as_deref() == Some(known)
     };
     uid == known || markers.any(replaces)
+}
+
+/// Whether a marker, among those of all control planes, says that its host is a finished node of the cluster.
+pub(crate) fn is_finished_by(wanted: &Wanted, marker: &Marker, markers: &[Marker]) -> bool {
+    let is_ours = |uid| is_known_by(wanted, markers.iter(), uid);
+    marker.cluster == wanted.spec.name && marker.uid.as_deref().is_some_and(is_ours)
 }
 
 /// The uid of a cluster that is where the one of Terraform's state should be, and not the same.

@@ -15,6 +15,9 @@ pub struct Wanted {
     pub leaving: BTreeMap<String, LeavingHost>,
     /// The identity of the cluster as Terraform's state knows it; `None` for a cluster that is to be made.
     pub uid: Option<String>,
+    /// The cluster's CA in Terraform's state, in PEM format; `None` for a cluster that is to be made. By it a control plane
+    /// without a marker is known, as after an import.
+    pub ca_certificate: Option<String>,
     /// The cluster was imported, and nothing was applied since. Its hosts are the machines behind its Nodes, under
     /// whatever address the settings have for them.
     pub imported: bool,
@@ -32,7 +35,7 @@ pub struct LeavingHost {
 impl Wanted {
     /// Settings that nothing came before.
     pub fn new(spec: ClusterSpec) -> Self {
-        Self { spec, leaving: BTreeMap::new(), uid: None, imported: false }
+        Self { spec, leaving: BTreeMap::new(), uid: None, ca_certificate: None, imported: false }
     }
 
     /// Settings that take the place of earlier ones.
@@ -43,7 +46,14 @@ impl Wanted {
             let address_taken = taken(&host.address);
             (name.to_owned(), LeavingHost { role, host: host.clone(), address_taken })
         });
-        Self { leaving: leaving.collect(), uid: uid.filter(|uid| !uid.is_empty()), imported: false, spec }
+        let uid = uid.filter(|uid| !uid.is_empty());
+        Self { leaving: leaving.collect(), uid, ca_certificate: None, imported: false, spec }
+    }
+
+    /// The same, of a cluster whose CA is known.
+    #[must_use]
+    pub fn with_ca(self, certificate: String) -> Self {
+        Self { ca_certificate: Some(certificate), ..self }
     }
 
     /// The first settings after an import.

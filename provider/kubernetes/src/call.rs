@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
-use crate::{ClusterError, error::causes};
+use crate::{ClusterError, connection::UnusableAnswer, error::causes};
 
 /// Between two tries. An API server that restarts, or an etcd that elects a leader, is back within a few of them.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -58,7 +58,8 @@ fn passes(error: &kube::Error) -> bool {
         kube::Error::Api(status) => {
             matches!(status.code, 429 | 502 | 503 | 504) || (status.code == 500 && status.message.contains("etcd"))
         }
-        kube::Error::Service(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => true,
+        kube::Error::Service(error) => !error.is::<UnusableAnswer>(),
+        kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => true,
         _ => false,
     }
 }

@@ -4,9 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
-use kubeone_spec::Secret;
 
-use crate::{ClusterError, call::ask, connection, connection::ApiServer, kinds::Kinds};
+use crate::{ClusterError, Kubeconfig, call::ask, connection, connection::ApiServer, kinds::Kinds};
 
 /// The field manager of everything that is applied here, and the value of `app.kubernetes.io/managed-by`.
 pub(crate) const MANAGER: &str = "kubeone";
@@ -26,10 +25,8 @@ pub struct Cluster {
 
 impl Cluster {
     /// Prepares the connection; the first verb opens it.
-    pub async fn connect(kubeconfig: &Secret<Vec<u8>>, servers: Vec<ApiServer>) -> Result<Self, ClusterError> {
-        let text = std::str::from_utf8(kubeconfig.expose())
-            .map_err(|error| ClusterError::Kubeconfig { reason: error.to_string() })?;
-        Ok(Self::from_client(connection::connect(text, servers).await?))
+    pub fn connect(kubeconfig: &Kubeconfig, servers: Vec<ApiServer>) -> Self {
+        Self::from_client(connection::connect(kubeconfig, servers))
     }
 
     pub(crate) fn from_client(client: Client) -> Self {

@@ -22,9 +22,8 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
 use kube::{
-    Client, Config,
-    client::{Body, ConfigExt},
-    config::{KubeConfigOptions, Kubeconfig},
+    Client,
+    client::{Body, middleware::BaseUriLayer},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -33,7 +32,12 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream, rustls::pki_types::ServerName};
 use tower::{BoxError, Service, ServiceBuilder};
 
-use crate::ClusterError;
+use crate::Kubeconfig;
+
+mod bounded;
+
+use bounded::BoundedAnswers;
+pub(crate) use bounded::UnusableAnswer;
 
 /// A byte stream to an API server.
 pub trait ApiStream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -52,6 +56,8 @@ pub struct ApiServer {
 
 /// A name that kubeadm puts into the certificate of every API server, so any control plane can be asked.
 const SERVER_NAME: &str = "kubernetes.default";
+const BASE: &str = "https://kubernetes.default";
+const DEFAULT_NAMESPACE: &str = "default";
 
 /// How long a silent connection may be in use before it is asked for a sign of life, and then for the answer.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -62,37 +68,25 @@ const LOOK: Duration = Duration::from_secs(3);
 
 /// A client with the kubeconfig's credentials that trusts the kubeconfig's certificate authority only. Whenever there is no
 /// stream, or the last one broke, it takes the first of the servers that is ready.
-pub(crate) async fn connect(kubeconfig: &str, servers: Vec<ApiServer>) -> Result<Client, ClusterError> {
-    let unusable =
-        |error: &(dyn std::error::Error + 'static)| ClusterError::Kubeconfig { reason: crate::error::causes(error) };
-    // The parser's own words may quote the file, which holds a private key.
-    let kubeconfig = Kubeconfig::from_yaml(kubeconfig)
-        .map_err(|_| ClusterError::Kubeconfig { reason: "it is not the YAML of a kubeconfig".to_owned() })?;
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .map_err(|error| unusable(&error))?;
-    let mut tls = config.rustls_client_config().map_err(|error| unusable(&error))?;
+pub(crate) fn connect(kubeconfig: &Kubeconfig, servers: Vec<ApiServer>) -> Client {
+    let mut tls = kubeconfig.tls();
     tls.alpn_protocols = vec![b"h2".to_vec()];
-    let connector = TunnelConnector {
-        servers: servers.into(),
-        tls: TlsConnector::from(Arc::new(tls)),
-        server_name: ServerName::try_from(SERVER_NAME).map_err(|error| unusable(&error))?,
-    };
+    let connector = TunnelConnector { servers: servers.into(), tls: TlsConnector::from(Arc::new(tls)) };
     let http: HttpClient<_, Body> = HttpClient::builder(TokioExecutor::new())
         .http2_only(true)
         .timer(TokioTimer::new())
         .http2_keep_alive_interval(KEEP_ALIVE)
         .http2_keep_alive_timeout(KEEP_ALIVE)
         .build(connector);
-    let service = ServiceBuilder::new().layer(config.base_uri_layer()).service(http);
-    Ok(Client::new(service, config.default_namespace))
+    // Where streams lead is decided here alone: the server that a kubeconfig names is never resolved.
+    let service = ServiceBuilder::new().layer(BaseUriLayer::new(Uri::from_static(BASE))).service(BoundedAnswers(http));
+    Client::new(service, DEFAULT_NAMESPACE)
 }
 
 #[derive(Clone)]
 struct TunnelConnector {
     servers: Arc<[ApiServer]>,
     tls: TlsConnector,
-    server_name: ServerName<'static>,
 }
 
 impl Service<Uri> for TunnelConnector {
@@ -115,7 +109,8 @@ impl Service<Uri> for TunnelConnector {
 
 impl TunnelConnector {
     async fn open(&self, server: &ApiServer) -> Result<TlsStream<Box<dyn ApiStream>>, BoxError> {
-        Ok(self.tls.connect(self.server_name.clone(), (server.open)().await?).await?)
+        let name = ServerName::try_from(SERVER_NAME)?;
+        Ok(self.tls.connect(name, (server.open)().await?).await?)
     }
 
     /// The first server that is ready: one whose machine accepts streams may be frozen, or have no etcd behind it. Without

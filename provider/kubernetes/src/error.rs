@@ -4,13 +4,11 @@ use std::{error::Error, fmt::Write, time::Duration};
 
 use thiserror::Error;
 
-use crate::AddonError;
+use crate::{AddonError, connection::UnusableAnswer};
 
 /// Why a verb over the API did not succeed. `act` says what was tried, such as "apply DaemonSet kube-system/canal".
 #[derive(Debug, Error)]
 pub enum ClusterError {
-    #[error("use the kubeconfig: {reason}")]
-    Kubeconfig { reason: String },
     #[error("{act}: the Kubernetes API does not answer: {reason}")]
     Unreachable { act: String, reason: String },
     #[error("{act}: the Kubernetes API forbids it: {message}")]
@@ -37,7 +35,6 @@ impl ClusterError {
     /// What the reader can do about it, when there is something.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Kubeconfig { .. } => Some("look at /etc/kubernetes/admin.conf on the control plane host"),
             Self::Unreachable { .. } => Some(
                 "look at the kube-apiserver container on the control plane: `crictl ps -a`, `journalctl -u kubelet`",
             ),
@@ -63,15 +60,32 @@ impl ClusterError {
 
     pub(crate) fn from_answer(act: String, error: &kube::Error) -> Self {
         match error {
-            kube::Error::Api(status) if status.is_forbidden() => {
-                Self::Forbidden { act, message: status.message.clone() }
+            kube::Error::Api(status) => {
+                let message = short(&status.message);
+                match status.code {
+                    _ if status.is_forbidden() => Self::Forbidden { act, message },
+                    _ if status.is_conflict() => Self::Conflict { act, message },
+                    code => Self::Refused { act, status: code, message },
+                }
             }
-            kube::Error::Api(status) if status.is_conflict() => Self::Conflict { act, message: status.message.clone() },
-            kube::Error::Api(status) => Self::Refused { act, status: status.code, message: status.message.clone() },
-            kube::Error::SerdeError(error) => Self::Answer { act, reason: error.to_string() },
-            kube::Error::Service(error) => Self::Unreachable { act, reason: causes(error.as_ref()) },
-            other => Self::Unreachable { act, reason: causes(other) },
+            kube::Error::SerdeError(error) => Self::Answer { act, reason: short(&error.to_string()) },
+            kube::Error::Service(error) if error.is::<UnusableAnswer>() => {
+                Self::Answer { act, reason: error.to_string() }
+            }
+            kube::Error::Service(error) => Self::Unreachable { act, reason: short(&causes(error.as_ref())) },
+            other => Self::Unreachable { act, reason: short(&causes(other)) },
         }
+    }
+}
+
+/// More than any message of an API server needs, and what a person reads.
+const LONGEST_MESSAGE: usize = 2000;
+
+/// The beginning of a text from the API: whoever answers in its place decides how long it is.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => format!("{} … ({} bytes in all)", &text[..end], text.len()),
+        None => text.to_owned(),
     }
 }
 

@@ -19,6 +19,11 @@ use crate::{
 pub const KUBE_PROXY: &str = "DaemonSet kube-system/kube-proxy";
 pub const COREDNS: &str = "Deployment kube-system/coredns";
 
+/// A node is some 20 KB.
+const NODES_AT_ONCE: u32 = 500;
+/// Kubernetes is made for 5,000 nodes.
+const MOST_PAGES: usize = 40;
+
 /// The cluster as the API describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClusterFacts {
@@ -92,13 +97,20 @@ impl Cluster {
     }
 
     pub async fn nodes(&self, patience: Duration) -> Result<BTreeMap<String, Node>, ClusterError> {
-        let all = ListParams::default();
-        let nodes = ask("list nodes", patience, || async { self.nodes_api().list(&all).await }).await?;
-        Ok(nodes
-            .items
-            .into_iter()
-            .map(|node| (node.metadata.name.clone().unwrap_or_default(), describe(node)))
-            .collect())
+        let mut page = ListParams::default().limit(NODES_AT_ONCE);
+        let mut described = BTreeMap::new();
+        for _ in 0..MOST_PAGES {
+            let nodes = ask("list nodes", patience, || async { self.nodes_api().list(&page).await }).await?;
+            described.extend(
+                nodes.items.into_iter().map(|node| (node.metadata.name.clone().unwrap_or_default(), describe(node))),
+            );
+            match nodes.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => page.continue_token = Some(token),
+                None => return Ok(described),
+            }
+        }
+        let reason = "there are more of them than Kubernetes supports".to_owned();
+        Err(ClusterError::Answer { act: "list nodes".to_owned(), reason })
     }
 
     /// One node, which may not have registered yet: kubeadm is done with a join when the kubelet has its certificate.
@@ -226,6 +238,25 @@ mod tests {
         assert!(described.ready && described.control_plane && described.unschedulable);
         assert_eq!(described.internal_address, "10.0.0.1");
         assert_eq!(described.kubelet_version, "v1.36.3");
+    }
+
+    #[tokio::test]
+    async fn nodes_come_in_pages_that_come_to_an_end() {
+        let page = |name: &str, more: &str| json!({ "metadata": { "continue": more }, "items": [{ "metadata": { "name": name } }] });
+        let api = FakeApi::new();
+        api.expect("GET /api/v1/nodes", 200, &page("cp-1", "next")).expect("GET /api/v1/nodes", 200, &page("w-1", ""));
+        let nodes = api.cluster().nodes(Duration::from_secs(1)).await.unwrap();
+        assert_eq!(nodes.keys().collect::<Vec<_>>(), ["cp-1", "w-1"]);
+        let asked: Vec<_> = api.sent().into_iter().map(|sent| sent.query).collect();
+        assert_eq!(asked, ["&limit=500", "&limit=500&continue=next"]);
+        for _ in 0..MOST_PAGES {
+            api.expect("GET /api/v1/nodes", 200, &page("w-1", "next"));
+        }
+        let error = api.cluster().nodes(Duration::from_secs(1)).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "list nodes: the answer makes no sense: there are more of them than Kubernetes supports"
+        );
     }
 
     #[tokio::test(start_paused = true)]

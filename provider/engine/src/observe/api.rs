@@ -1,30 +1,20 @@
-//! The Kubernetes API, reached through whichever control plane answers.
+//! The Kubernetes API, reached through whichever control plane answers of those that may be asked.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use futures::future::join_all;
 use kubeone_hosts::Host;
-use kubeone_kubernetes::{ApiServer, ApiStream, Cluster, ClusterFacts};
-use kubeone_spec::{Role, Secret};
-use serde::Deserialize;
+use kubeone_kubernetes::{ApiServer, ApiStream, Cluster, ClusterFacts, Kubeconfig};
+use kubeone_spec::Role;
 
+use super::trust::{self, Claim, Trust, Verdict};
 use super::{causes, certificates};
 use crate::cx::Hosts;
 use crate::error::StepError;
 use crate::kubeadm::api_server_port;
-use crate::marker;
-use crate::observed::{
-    AddonState, ApiFacts, ApiState, DeprecatedApi, HostState, Marker, NodeFacts, NodeSettings, Observed,
-};
-use crate::restore::is_abandoned;
-use crate::standing::{Foreign, Standing, standing_of};
+use crate::observed::{AddonState, ApiFacts, ApiState, DeprecatedApi, NodeFacts, NodeSettings, Observed};
 use crate::wanted::Wanted;
-
-const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
 
 /// An API server that restarts is back within this time.
 const API_PATIENCE: Duration = Duration::from_secs(10);
@@ -35,38 +25,44 @@ struct Server {
     port: u16,
 }
 
-/// All control planes that can be asked, those that leave after those that stay.
-fn servers<'a>(wanted: &'a Wanted, hosts: &'a Hosts) -> impl Iterator<Item = (&'a str, Server)> {
-    let spec = &wanted.spec;
-    let stay = spec.control_plane.iter().filter_map(|(name, host)| Some((name, host, hosts.wanted.get(name)?)));
-    let leaving = wanted.leaving.iter().filter(|(_, leaving)| leaving.role == Role::ControlPlane);
-    let leaving = leaving.filter_map(|(name, leaving)| Some((name, &leaving.host, hosts.leaving.get(name)?)));
-    stay.chain(leaving).map(|(name, spec_of, host)| {
-        (name.as_str(), Server { host: host.clone(), port: api_server_port(spec, spec_of) })
-    })
+/// A control plane by its name. One that leaves may have the name of one that stays.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place<'a> {
+    Stays(&'a str),
+    Leaves(&'a str),
 }
 
-/// Reads the API once, if a control plane that was seen carries one.
+/// All control planes that the settings and the state know, those that leave after those that stay.
+fn servers<'a>(wanted: &'a Wanted, hosts: &'a Hosts) -> impl Iterator<Item = (Place<'a>, Server)> {
+    let spec = &wanted.spec;
+    let stay =
+        spec.control_plane.iter().filter_map(|(name, host)| Some((Place::Stays(name), host, hosts.wanted.get(name)?)));
+    let leaving = wanted.leaving.iter().filter(|(_, leaving)| leaving.role == Role::ControlPlane);
+    let leaving =
+        leaving.filter_map(|(name, leaving)| Some((Place::Leaves(name), &leaving.host, hosts.leaving.get(name)?)));
+    stay.chain(leaving)
+        .map(|(place, spec_of, host)| (place, Server { host: host.clone(), port: api_server_port(spec, spec_of) }))
+}
+
+/// Reads the API once, if there is a control plane that may be asked for it.
 pub(super) async fn observe_api(wanted: &Wanted, hosts: &Hosts, observed: &Observed) -> ApiState {
-    // One that belongs to another cluster would answer for that.
-    let has_admin_conf = |name: &str| {
-        [observed.hosts.get(name), observed.leaving.get(name)].into_iter().any(|state| {
-            let has_it = matches!(state, Some(HostState::Reached(facts)) if facts.kubernetes.admin_conf);
-            has_it && !is_of_another(&standing_of(wanted, observed, name, state))
-        })
-    };
-    // Control planes of the cluster before the last restore may answer still, with the data before.
-    let is_present = |name: &str| !is_abandoned(wanted, observed, name);
-    let servers = servers(wanted, hosts).filter(|(name, _)| has_admin_conf(name) && is_present(name));
-    let servers: Vec<_> = servers.map(|(_, server)| server).collect();
-    if servers.is_empty() {
+    let trusted = servers(wanted, hosts).filter_map(|(place, server)| {
+        let (name, state) = match place {
+            Place::Stays(name) => (name, observed.hosts.get(name)),
+            Place::Leaves(name) => (name, observed.leaving.get(name)),
+        };
+        Some((trust::of_seen(wanted, observed, name, state)?, server))
+    });
+    let mut trusted: Vec<_> = trusted.collect();
+    trusted.sort_by_key(|(trust, _)| *trust);
+    if trusted.is_empty() {
         return ApiState::Absent;
     }
     let facts = async {
-        let kubeconfig = first_kubeconfig(&servers).await?;
-        let cluster = Cluster::connect(&kubeconfig, ways(servers)).await?;
+        let kubeconfig = first_kubeconfig(wanted, &trusted).await?;
+        let cluster = Cluster::connect(&kubeconfig, ways(trusted.into_iter().map(|(_, server)| server)));
         let facts = Box::pin(cluster.facts(API_PATIENCE)).await?;
-        Ok::<_, StepError>(api_facts(facts, ca_certificate(&kubeconfig)?))
+        Ok::<_, StepError>(api_facts(facts, &kubeconfig))
     };
     match facts.await {
         Ok(facts) => ApiState::Answered(Box::new(facts)),
@@ -74,45 +70,96 @@ pub(super) async fn observe_api(wanted: &Wanted, hosts: &Hosts, observed: &Obser
     }
 }
 
-fn is_of_another(standing: &Standing) -> bool {
-    matches!(standing, Standing::Foreign(Foreign::OtherName { .. } | Foreign::OtherUid { .. }))
+/// Connects through the control planes that may be asked.
+pub(crate) async fn connect(wanted: &Wanted, hosts: &Hosts) -> Result<Cluster, StepError> {
+    let Found { kubeconfig, ways: servers } = find(wanted, hosts).await?;
+    Ok(Cluster::connect(&kubeconfig, ways(servers)))
 }
 
-/// Connects through any control plane that carries an administrator's kubeconfig.
-pub(crate) async fn connect(wanted: &Wanted, hosts: &Hosts) -> Result<Cluster, StepError> {
-    let asked = servers(wanted, hosts).map(async |(_, server)| {
-        let restored = last_restore(server.host.as_ref()).await;
-        (read_kubeconfig(server.host.as_ref()).await, restored, server)
+/// Connects to the cluster that begins on this host. This run has just let kubeadm make it there, so no marker can say so
+/// yet. Other hosts become its control planes later and outlive this one perhaps.
+pub(crate) async fn connect_to_new(wanted: &Wanted, hosts: &Hosts, name: &str) -> Result<Cluster, StepError> {
+    let kubeconfig = trust::read_kubeconfig(begun(wanted, hosts, name)?.host.as_ref()).await?;
+    let others = look(wanted, hosts).await.into_iter().filter(|looked| looked.name != name);
+    let others = others.filter(|looked| looked.verdict == Ok(Verdict::MayBecomeOne)).map(|looked| looked.server);
+    Ok(Cluster::connect(&kubeconfig, ways([begun(wanted, hosts, name)?].into_iter().chain(others))))
+}
+
+/// Connects to whatever an earlier run began on this host, to see how far it came.
+pub(crate) async fn connect_to_begun(wanted: &Wanted, hosts: &Hosts, name: &str) -> Result<Cluster, StepError> {
+    let server = begun(wanted, hosts, name)?;
+    let kubeconfig = trust::read_kubeconfig(server.host.as_ref()).await?;
+    Ok(Cluster::connect(&kubeconfig, ways([server])))
+}
+
+fn begun(wanted: &Wanted, hosts: &Hosts, name: &str) -> Result<Server, StepError> {
+    let mut servers = servers(wanted, hosts);
+    let server = servers.find_map(|(place, server)| (place == Place::Stays(name)).then_some(server));
+    server.ok_or_else(|| StepError::UnknownHost { host: name.to_owned() })
+}
+
+/// A control plane, and what follows from its claims.
+struct Looked<'a> {
+    name: &'a str,
+    server: Server,
+    verdict: Result<Verdict, String>,
+}
+
+/// Looks at all control planes, without reading a secret.
+async fn look<'a>(wanted: &'a Wanted, hosts: &'a Hosts) -> Vec<Looked<'a>> {
+    let claims = servers(wanted, hosts).map(async |(place, server)| {
+        let (Place::Stays(name) | Place::Leaves(name)) = place;
+        (name, Claim::of(server.host.as_ref()).await, server)
     });
-    let mut asked = join_all(asked).await;
-    // Those that were not there when etcd was restored last come after the others: they have the data before.
-    asked.sort_by(|(_, left, _), (_, right, _)| right.cmp(left));
-    let (mut kubeconfig, mut servers) = (None, Vec::new());
-    let mut error = no_control_plane();
-    for (answer, _, server) in asked {
-        match answer {
-            Ok(answer) => {
-                kubeconfig.get_or_insert(answer);
-                servers.push(server);
-            }
-            // It may become a control plane during this run, and outlive those that are there now.
-            Err(reason @ StepError::MissingFile { .. }) => {
-                error = reason;
-                servers.push(server);
-            }
-            Err(reason) => error = reason,
+    let claims = join_all(claims).await;
+    let markers: Vec<_> = claims.iter().filter_map(|(_, claim, _)| claim.as_ref().ok()?.marker()).collect();
+    let looked = claims.into_iter().map(|(name, claim, server)| {
+        let verdict = claim.map(|claim| claim.judge(wanted, &markers)).map_err(|error| causes(&error));
+        Looked { name, server, verdict }
+    });
+    looked.collect()
+}
+
+/// Credentials that may be used, and all ways to try them.
+struct Found {
+    kubeconfig: Kubeconfig,
+    ways: Vec<Server>,
+}
+
+async fn find(wanted: &Wanted, hosts: &Hosts) -> Result<Found, StepError> {
+    let (mut trusted, mut later, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
+    for Looked { name, server, verdict } in look(wanted, hosts).await {
+        match verdict {
+            Ok(Verdict::Trusted(trust, restored)) => trusted.push((trust, restored, server)),
+            Ok(Verdict::MayBecomeOne) => later.push(server),
+            Ok(Verdict::Refused(reason)) => reasons.push(format!("{name}: {reason}")),
+            Err(reason) => reasons.push(format!("{name}: {reason}")),
         }
     }
-    match kubeconfig {
-        Some(kubeconfig) => Ok(Cluster::connect(&kubeconfig, ways(servers)).await?),
-        None => Err(error),
+    // Those that were not there when etcd was restored last come after the others: they have the data before.
+    trusted.sort_by(|(trust, restored, _), (other, last, _)| trust.cmp(other).then(last.cmp(restored)));
+    let trusted: Vec<_> = trusted.into_iter().map(|(trust, _, server)| (trust, server)).collect();
+    if trusted.is_empty() {
+        let reason = if reasons.is_empty() { "no control plane is finished".to_owned() } else { reasons.join("; ") };
+        return Err(StepError::NoApi { reason });
     }
+    let kubeconfig = first_kubeconfig(wanted, &trusted).await?;
+    Ok(Found { kubeconfig, ways: trusted.into_iter().map(|(_, server)| server).chain(later).collect() })
 }
 
-/// What its marker remembers of a restore.
-async fn last_restore(host: &dyn Host) -> Option<String> {
-    let marker = host.read(Path::new(marker::PATH)).await.ok().flatten()?;
-    serde_json::from_slice::<Marker>(marker.expose()).ok()?.restored
+/// The first of them that can be used.
+async fn first_kubeconfig(wanted: &Wanted, servers: &[(Trust, Server)]) -> Result<Kubeconfig, StepError> {
+    let mut error = StepError::NoApi { reason: "no control plane can be reached".to_owned() };
+    for (trust, server) in servers {
+        match trust::kubeconfig(server.host.as_ref(), *trust, wanted).await {
+            Ok(kubeconfig) => return Ok(kubeconfig),
+            Err(reason) => {
+                tracing::debug!(host = server.host.name(), reason = causes(&reason), "its credentials are passed over");
+                error = reason;
+            }
+        }
+    }
+    Err(error)
 }
 
 /// An API that was reached through one certain control plane.
@@ -123,45 +170,26 @@ pub(crate) struct Reached {
     pub(crate) server: String,
 }
 
-/// Connects through this very control plane, and reads the API once.
+/// Connects through this very control plane, which the user has named as the entrance to a cluster that nobody knows yet,
+/// and reads the API once.
 pub(crate) async fn connect_through(host: Arc<dyn Host>, port: u16) -> Result<Reached, StepError> {
-    let kubeconfig = read_kubeconfig(host.as_ref()).await?;
-    let ClusterEntry { server, .. } = cluster_entry(&kubeconfig)?;
-    let cluster = Cluster::connect(&kubeconfig, ways(vec![Server { host, port }])).await?;
+    let kubeconfig = trust::read_kubeconfig(host.as_ref()).await?;
+    let cluster = Cluster::connect(&kubeconfig, ways([Server { host, port }]));
     let facts = Box::pin(cluster.facts(API_PATIENCE)).await?;
-    Ok(Reached { cluster, facts: api_facts(facts, ca_certificate(&kubeconfig)?), server })
+    Ok(Reached { cluster, facts: api_facts(facts, &kubeconfig), server: kubeconfig.server().to_owned() })
 }
 
 /// The SHA-256 of the CA that control planes trust.
 pub(crate) async fn ca_sha256(wanted: &Wanted, hosts: &Hosts) -> Result<String, StepError> {
-    let servers: Vec<_> = servers(wanted, hosts).map(|(_, server)| server).collect();
-    let certificate = ca_certificate(&first_kubeconfig(&servers).await?)?;
-    Ok(certificates::sha256_of_pem(&certificate).unwrap_or_default())
+    Ok(authority(&find(wanted, hosts).await?.kubeconfig))
 }
 
-fn no_control_plane() -> StepError {
-    StepError::NoApi { reason: "no control plane can be reached".to_owned() }
-}
-
-async fn first_kubeconfig(servers: &[Server]) -> Result<Secret<Vec<u8>>, StepError> {
-    let mut error = no_control_plane();
-    for server in servers {
-        match read_kubeconfig(server.host.as_ref()).await {
-            Ok(kubeconfig) => return Ok(kubeconfig),
-            Err(reason) => error = reason,
-        }
-    }
-    Err(error)
-}
-
-async fn read_kubeconfig(host: &dyn Host) -> Result<Secret<Vec<u8>>, StepError> {
-    let path = Path::new(ADMIN_CONF);
-    let missing = || StepError::MissingFile { host: host.name().to_owned(), path: path.to_owned() };
-    host.read(path).await?.ok_or_else(missing)
+fn authority(kubeconfig: &Kubeconfig) -> String {
+    kubeconfig.authorities().next().map(certificates::sha256_of_der).unwrap_or_default()
 }
 
 /// The ways to these API servers.
-fn ways(servers: Vec<Server>) -> Vec<ApiServer> {
+fn ways(servers: impl IntoIterator<Item = Server>) -> Vec<ApiServer> {
     let way = |Server { host, port }: Server| ApiServer {
         name: host.name().to_owned(),
         open: Arc::new(move || {
@@ -177,44 +205,7 @@ fn ways(servers: Vec<Server>) -> Vec<ApiServer> {
     servers.into_iter().map(way).collect()
 }
 
-/// The part of a kubeconfig that says whom to trust.
-#[derive(Deserialize)]
-struct Kubeconfig {
-    clusters: Vec<NamedCluster>,
-}
-
-#[derive(Deserialize)]
-struct NamedCluster {
-    cluster: ClusterEntry,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct ClusterEntry {
-    #[serde(default)]
-    server: String,
-    certificate_authority_data: String,
-}
-
-/// The reason does not quote the file: it is a secret.
-fn unreadable(reason: &str) -> StepError {
-    StepError::Unreadable { what: ADMIN_CONF.to_owned(), reason: reason.to_owned() }
-}
-
-fn cluster_entry(kubeconfig: &Secret<Vec<u8>>) -> Result<ClusterEntry, StepError> {
-    let text = std::str::from_utf8(kubeconfig.expose()).map_err(|_| unreadable("it is not text"))?;
-    let parsed: Kubeconfig = serde_saphyr::from_str(text).map_err(|_| unreadable("it is not a kubeconfig"))?;
-    let entry = parsed.clusters.into_iter().next().ok_or_else(|| unreadable("it names no cluster"))?;
-    Ok(entry.cluster)
-}
-
-fn ca_certificate(kubeconfig: &Secret<Vec<u8>>) -> Result<String, StepError> {
-    let certificate = cluster_entry(kubeconfig)?.certificate_authority_data;
-    let pem = STANDARD.decode(certificate).map_err(|_| unreadable("its CA is not base64"))?;
-    String::from_utf8(pem).map_err(|_| unreadable("its CA is not PEM"))
-}
-
-fn api_facts(facts: ClusterFacts, ca_certificate: String) -> ApiFacts {
+fn api_facts(facts: ClusterFacts, kubeconfig: &Kubeconfig) -> ApiFacts {
     let addon = |addon: kubeone_kubernetes::AddonStatus| AddonState {
         hash: addon.hash,
         ready: addon.ready,
@@ -222,8 +213,8 @@ fn api_facts(facts: ClusterFacts, ca_certificate: String) -> ApiFacts {
     };
     ApiFacts {
         cluster_uid: facts.uid,
-        ca_sha256: certificates::sha256_of_pem(&ca_certificate).unwrap_or_default(),
-        ca_certificate,
+        ca_sha256: authority(kubeconfig),
+        ca_certificate: kubeconfig.ca_certificate(),
         version: facts.version,
         nodes: facts.nodes.into_iter().map(|(name, it)| (name, node_facts(it))).collect(),
         addons: facts.addons.into_iter().map(|(name, it)| (name, addon(it))).collect(),
@@ -257,3 +248,6 @@ pub(crate) fn node_facts(node: kubeone_kubernetes::Node) -> NodeFacts {
 fn deprecated_api(api: kubeone_kubernetes::DeprecatedApi) -> DeprecatedApi {
     DeprecatedApi { group_version: api.group_version, resource: api.resource, removed_release: api.removed_release }
 }
+
+#[cfg(test)]
+mod tests;

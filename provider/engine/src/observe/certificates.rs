@@ -1,6 +1,6 @@
 //! What is read of certificates: when they end, and whom they name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use base64::Engine as _;
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
-use x509_parser::pem::parse_x509_pem;
+use x509_parser::pem::{Pem, parse_x509_pem};
 
 /// The ends of certificates that can be read; the others are as good as absent.
 pub(super) fn ends(der_as_base64: &BTreeMap<String, String>) -> BTreeMap<String, String> {
@@ -21,13 +21,23 @@ pub(super) fn ends(der_as_base64: &BTreeMap<String, String>) -> BTreeMap<String,
 pub(super) fn sha256(base64: &str) -> Option<String> {
     let der = STANDARD.decode(base64).ok()?;
     parse_x509_certificate(&der).ok()?;
-    Some(hex::encode(Sha256::digest(&der)))
+    Some(sha256_of_der(&der))
 }
 
 /// The same, of the first certificate in a PEM file.
 pub(super) fn sha256_of_pem(pem: &str) -> Option<String> {
     let (_, pem) = parse_x509_pem(pem.as_bytes()).ok()?;
-    Some(hex::encode(Sha256::digest(&pem.contents)))
+    Some(sha256_of_der(&pem.contents))
+}
+
+/// The same, of all certificates in a PEM file.
+pub(super) fn sha256_of_all(pem: &str) -> BTreeSet<String> {
+    let certificates = Pem::iter_from_buffer(pem.as_bytes()).map_while(Result::ok);
+    certificates.filter(|it| it.label == "CERTIFICATE").map(|it| sha256_of_der(&it.contents)).collect()
+}
+
+pub(super) fn sha256_of_der(der: &[u8]) -> String {
+    hex::encode(Sha256::digest(der))
 }
 
 /// DNS names and IP addresses for which a server's certificate speaks.

@@ -63,7 +63,7 @@ pub(crate) async fn run(
         let init = os.script("kubeadm_init")?.var("CONFIG", config).var("IGNORED", ignored);
         host.run_unit(INIT_UNIT, &init).await?;
     }
-    let cluster = cx.cluster().await?;
+    let cluster = cx.new_cluster(name).await?;
     let uid = unless_cancelled(cx, cluster.await_api(API_DEADLINE)).await?;
     if made {
         configure_node::set_on_kubelet(cx, name, host_spec, &facts).await?;
@@ -91,7 +91,7 @@ async fn came_to_its_end(cx: &Cx<'_>, name: &str, facts: &HostFacts, copy: Optio
         return false;
     }
     // Not the shared connection: if this cluster is given up, that one must not remember its CA.
-    let Ok(cluster) = observe::connect(cx.wanted, cx.hosts).await else { return false };
+    let Ok(cluster) = observe::connect_to_begun(cx.wanted, cx.hosts, name).await else { return false };
     if let Some(copy) = copy
         && !has_made_its_node(&cluster, name, copy).await
     {

@@ -1,6 +1,7 @@
 //! Puts right what was changed on the host of a finished node, down to what kubeadm left there.
 
 use kubeone_hosts::{Host, Os};
+use kubeone_kubernetes::Kubeconfig;
 use kubeone_spec::{HostSpec, Role, Secret};
 
 use super::{UPGRADE_UNIT, await_earlier, configure_node, control_plane, finish_node, host_spec, os_of, record_files};
@@ -140,7 +141,12 @@ async fn kubelet_kubeconfig(
     let facts = observe_host(host).await?;
     let config = kubeadm::init_config(cx.spec, maker, spec, cx.spec.kubernetes_version, &facts)?;
     let make = os_of(&facts)?.script("make_kubelet_kubeconfig")?.var("NODE", node).var("CONFIG", config);
-    Ok(Secret::new(host.run(&make).await?.stdout))
+    let printed = Secret::new(host.run(&make).await?.stdout);
+    // One host made it and another one's kubelet works by it, so it is taken apart and written anew.
+    let what = || format!("the kubeconfig that {maker} made");
+    let read = Kubeconfig::parse(printed.expose().as_bytes())
+        .map_err(|source| StepError::Kubeconfig { what: what(), source })?;
+    Ok(read.to_yaml(&cx.spec.name, &format!("system:node:{node}"), read.server())?)
 }
 
 /// The kubelet registers its Node when it starts; what kubeadm and the settings say about it comes on top.

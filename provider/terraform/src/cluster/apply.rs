@@ -106,9 +106,11 @@ fn wanted(request: &ApplyRequest, spec: ClusterSpec) -> Result<Wanted, Diagnosti
         return Ok(Wanted::new(spec));
     }
     let prior = decode::<ClusterSpec>(&CLUSTER, &request.prior_state)?.settings;
-    let uid = Some(encode::read_status(&request.prior_state)?.id);
+    let known = encode::read_status(&request.prior_state)?;
+    let uid = Some(known.id);
     let is_imported = private::is_imported(&request.planned_private);
-    Ok(if is_imported { Wanted::after_import(&prior, uid, spec) } else { Wanted::after(&prior, uid, spec) })
+    let wanted = if is_imported { Wanted::after_import(&prior, uid, spec) } else { Wanted::after(&prior, uid, spec) };
+    Ok(wanted.with_ca(known.ca_certificate))
 }
 
 /// What the plan has told the user already. Before a cluster is made nothing was seen, so there was nothing to tell.

@@ -26,7 +26,8 @@ async fn look(
     imported: bool,
 ) -> Result<Option<(Wanted, Observed)>, Diagnostic> {
     let spec = decode::<ClusterSpec>(&CLUSTER, state)?.settings;
-    let wanted = Wanted { uid: Some(encode::read_status(state)?.id), imported, ..Wanted::new(spec) };
+    let known = encode::read_status(state)?;
+    let wanted = Wanted { uid: Some(known.id), imported, ..Wanted::new(spec) }.with_ca(known.ca_certificate);
     let Some(hosts) = connection.hosts(&wanted)? else { return Ok(None) };
     let Ok(observed) = timeout(wanted.spec.timeouts.read.0, observe(&wanted, &hosts)).await else {
         let reason = format!("Its hosts did not answer within {}.", wanted.spec.timeouts.read);

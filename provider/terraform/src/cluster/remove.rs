@@ -25,8 +25,8 @@ async fn tear_down(resource: &ClusterResource, request: &ApplyRequest) -> Result
     // `terraform apply -replace` gets here without a plan for the destruction.
     plan::refuse_if_protected(&spec)?;
     let operation = Operation::delete(&spec);
-    let uid = encode::read_status(&request.prior_state)?.id;
-    let wanted = Wanted { uid: Some(uid), ..Wanted::new(spec.clone()) };
+    let known = encode::read_status(&request.prior_state)?;
+    let wanted = Wanted { uid: Some(known.id), ..Wanted::new(spec.clone()) }.with_ca(known.ca_certificate);
     let hosts = resource.connection.require_hosts(&wanted)?;
     let cancel = request.context.cancel.child_token();
     let work = carry_out(&wanted, &hosts, &operation, &resource.progress, cancel.clone());

@@ -1,22 +1,26 @@
 //! Nodes that somebody else made get a marker, and nothing else.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use kubeone_kubernetes::Kubeconfig;
 
 use super::*;
 
-const CA: &str = include_str!("../../kubeadm/testdata/ca.crt");
+/// What kubeadm wrote on a host of a cluster that is no more.
+const ADMIN_CONF: &str = include_str!("../../kubeconfig/testdata/printed.yaml");
 
-/// A control plane of the cluster, for its CA.
+fn ca() -> String {
+    Kubeconfig::parse(ADMIN_CONF.as_bytes()).unwrap().ca_certificate()
+}
+
+/// A control plane of the cluster that was adopted before, for its CA.
 fn control_plane() -> FakeHost {
-    let ca = STANDARD.encode(CA);
-    let kubeconfig = format!("clusters: [{{ cluster: {{ certificate-authority-data: {ca}, server: https://x }} }}]");
-    FakeHost::new("cp-1").has_file(RemoteFile::private("/etc/kubernetes/admin.conf", kubeconfig))
+    FakeHost::new("cp-1")
+        .has_file(RemoteFile::private("/etc/kubernetes/admin.conf", ADMIN_CONF))
+        .has_file(RemoteFile::public(crate::marker::PATH, marker(Some(UID))))
 }
 
 /// What its own kubeadm left on the worker, with some of it replaced.
 fn node(changes: Value) -> String {
-    let der: String = CA.lines().filter(|line| !line.starts_with('-')).collect();
+    let der: String = ca().lines().filter(|line| !line.starts_with('-')).collect();
     let mut node = json!({
         "machine_id": "m", "kubelet_active": true, "kubernetes": { "kubelet_conf": true },
         "packages": { "kubelet": "1.35.4", "containerd": "1.7.24" },
