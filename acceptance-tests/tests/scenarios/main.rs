@@ -94,6 +94,7 @@ const BY_TURN: &[(&str, Story)] = &[
     ("cluster-status", cluster_status::run),
     ("restored", restored::run),
     ("restore-interrupted", restored::interrupted),
+    ("restored-back-and-forth", restored::back_and_forth),
     ("quorum-lost", quorum_lost::run),
     ("all-hosts-lost", all_hosts_lost::run),
     ("mistakes", mistakes::run),

@@ -85,6 +85,36 @@ pub(crate) fn interrupted(programs: &Programs) -> Result<()> {
     is_as_at_the_snapshot(&scenario, &NODES)
 }
 
+/// Back to a snapshot, on to the data of another control plane, and back to the same snapshot while the first control plane
+/// still remembers it from the first time: its marker must not make it skip what all others have stopped for.
+pub(crate) fn back_and_forth(programs: &Programs) -> Result<()> {
+    let mut scenario = Scenario::of_local_example("restored-back-and-forth", programs)?;
+    scenario.terraform.set_variable("control_planes", "3");
+    scenario.terraform.set_variable("workers", "1");
+    scenario.apply()?;
+    let snapshot = snapshot_between(&mut scenario)?;
+    let to_snapshot = format!("{TAKEN}\n  restore = {{ snapshot = \"{snapshot}\" }}");
+    settings(&scenario, &to_snapshot)?;
+    scenario.apply()?;
+    is_as_at_the_snapshot(&scenario, &NODES)?;
+
+    scenario.kubectl("create configmap after")?;
+    settings(&scenario, &format!("{TAKEN}\n  restore = {{ survivor = \"{}\" }}", NODES[1]))?;
+    let apply = scenario.apply_in_background()?;
+    let survivor = scenario.machine(NODES[1]);
+    let remembers = format!("grep --quiet 'the data of {}' /etc/kubeone/cluster.json", NODES[1]);
+    survivor.wait_until("the marker of the survivor", PATIENCE, &remembers)?;
+    apply.kill_provider()?;
+    ensure!(!apply.wait()?.succeeded, "the apply outlived its provider");
+
+    settings(&scenario, &to_snapshot)?;
+    scenario.apply()?;
+    is_as_at_the_snapshot(&scenario, &NODES)?;
+    scenario.plan()?.must_be_empty().context("the plan after the third restore")?;
+    scenario.destroy()?;
+    Ok(())
+}
+
 const PATIENCE: Duration = Duration::from_mins(3);
 const TAKEN: &str = "backup = { trigger = \"first\" }";
 
