@@ -7,7 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    Backup, Certificates, ClusterNetwork, Drain, HostSpec, KubeconfigInState, KubernetesVersion, Restore, Role, Upgrade,
+    Backup, Certificates, ClusterNetwork, Containerd, Drain, HostSpec, Images, KubeconfigInState, KubernetesVersion,
+    Packages, Restore, Role, Upgrade,
 };
 
 /// A Kubernetes cluster on hosts that exist already.
@@ -41,6 +42,15 @@ pub struct ClusterSpec {
     /// How nodes are brought to another version of Kubernetes.
     #[serde(default)]
     pub upgrade: Upgrade,
+    /// The container runtime of the nodes.
+    #[serde(default)]
+    pub containerd: Containerd,
+    /// Where packages come from, and who may sign them.
+    #[serde(default)]
+    pub packages: Packages,
+    /// The images that nodes need before anything runs on them.
+    #[serde(default)]
+    pub images: Images,
     /// Snapshots of etcd.
     #[serde(default)]
     pub backup: Backup,

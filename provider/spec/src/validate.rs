@@ -32,6 +32,8 @@ pub fn validate_cluster(spec: &ClusterSpec) -> Vec<Finding> {
     }
     hosts(spec, &mut findings);
     subnets(spec, &mut findings);
+    findings.extend(crate::packages::findings(&spec.packages));
+    findings.extend(crate::images::findings(&spec.images));
     findings.extend(crate::backup::findings(spec));
     findings.extend(crate::restore::findings(spec));
     findings.extend(certificates::findings(&spec.certificates));

@@ -169,7 +169,7 @@ fn steps_are_certain(wanted: &Decoded<ClusterSpec>, prior: Option<&ClusterSpec>)
         [Step::Field(map), Step::Key(name), ..] if is_host_map(map) => !is_member(name),
         [Step::Field(field), ..] => {
             !is_host_map(field)
-                && !["kubernetes_version", "cluster_network", "backup", "restore", "certificates"]
+                && !["kubernetes_version", "containerd", "cluster_network", "backup", "restore", "certificates"]
                     .contains(&field.as_str())
         }
         _ => false,

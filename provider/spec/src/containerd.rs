@@ -1,0 +1,98 @@
+//! The container runtime of the nodes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// containerd, which runs the containers of every node that this provider prepared. Adopted hosts keep theirs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Containerd {
+    /// Version of containerd on all nodes, such as `2.2.5`. Without it new nodes get the newest version that the package
+    /// repository offers and this Kubernetes supports, and nodes that have it get newer patch releases of it as soon as the
+    /// host's own package lists name one: the plan shows each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<ContainerdVersion>,
+}
+
+/// `major.minor.patch`, as packages write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ContainerdVersion {
+    pub major: u16,
+    pub minor: u16,
+    pub patch: u16,
+}
+
+impl ContainerdVersion {
+    /// Whether both belong to the same minor release, so that one is a patch release of the other.
+    pub fn is_same_minor(self, other: Self) -> bool {
+        (self.major, self.minor) == (other.major, other.minor)
+    }
+}
+
+impl FromStr for ContainerdVersion {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let error = || format!("`{text}` is not a version of containerd: write major.minor.patch, such as `2.2.5`");
+        let mut parts = text.split('.').map(|part| {
+            let is_plain = part.bytes().all(|b| b.is_ascii_digit()) && (part == "0" || !part.starts_with('0'));
+            is_plain.then(|| part.parse().ok()).flatten()
+        });
+        let mut next = || parts.next().flatten().ok_or_else(error);
+        let version = Self { major: next()?, minor: next()?, patch: next()? };
+        if parts.next().is_some() { Err(error()) } else { Ok(version) }
+    }
+}
+
+impl fmt::Display for ContainerdVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
+
+impl Serialize for ContainerdVersion {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ContainerdVersion {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for ContainerdVersion {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ContainerdVersion".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["2.2.5"] })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_parse_print_and_compare() {
+        let version = |text: &str| text.parse::<ContainerdVersion>().unwrap();
+        assert_eq!(version("2.2.5").to_string(), "2.2.5");
+        assert!(version("2.2.10") > version("2.2.9") && version("2.10.0") > version("2.9.9"));
+        assert!(version("2.2.5").is_same_minor(version("2.2.9")) && !version("2.2.5").is_same_minor(version("2.3.5")));
+        for bad in
+            ["", "2", "2.2", "2.2.", "2.2.5.1", "v2.2.5", "2.2.5-1", "2.2.5~rc.1", "2.02.5", "2.2.+5", "2.2.99999"]
+        {
+            assert!(bad.parse::<ContainerdVersion>().is_err(), "{bad}");
+        }
+    }
+}
