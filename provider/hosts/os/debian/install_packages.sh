@@ -1,13 +1,13 @@
 # Installs Kubernetes and containerd in exact versions, holds them, and lets containerd run with its present configuration.
-# Reads /etc/apt/sources.list.d/kubeone.sources. Nothing is downloaded when the right versions are there.
-# Variables: KUBERNETES_VERSION (such as 1.35.4), CONTAINERD_VERSION (beginning of a version, such as `2.`;
-#   empty where containerd is somebody else's and stays as it is),
-#   SIGNING_KEYS (lines of path and URL), LOCK_SECONDS (how long to wait while another program uses apt), FETCH_ONLY
+# Reads /etc/apt/sources.list.d/kubeone.sources. Nothing is downloaded when the right versions are there and undamaged.
+# Variables: KUBERNETES_VERSION (such as 1.35.4), CONTAINERD_VERSION (beginning of a version, such as `2.` or `2.2.5-`;
+#   empty where containerd is somebody else's and stays as it is), SIGNING_KEYS (lines of path, URL, and the fingerprints
+#   that the key may have, separated by commas), LOCK_SECONDS (how long to wait while another program uses apt), FETCH_ONLY
 #   (`true`: only kubeadm is installed, and the rest downloaded; what runs stays as it is. `false`: all of it),
 #   RESTART_KUBELET (`true`: one whose program was exchanged starts anew; `false`: its caller does that, in order).
-# Functions: apt.
+# Functions: apt, damage, signing_keys.
 # Leaves behind: packages, on hold; other entries for the same repositories set aside, as apt refuses two keys for one;
-#   the repositories' keys; containerd running. Safe to run twice.
+#   the repositories' keys; containerd running, in the version that is installed. Safe to run twice.
 
 sources=/etc/apt/sources.list.d/kubeone.sources
 
@@ -36,26 +36,35 @@ set_other_entries_aside() {
   done < <(sed --quiet 's/^URIs: //p' "$sources")
 }
 
-# Both at a time, over HTTPS; a key is replaced in one move.
-fetch_signing_keys() {
-  local path url downloads=()
-  mkdir -p /etc/apt/keyrings
-  while read -r path url; do
-    curl --fail --silent --show-error --location --retry 3 --max-time 60 --output "$path.new" "$url" &
-    downloads+=($!)
-  done <<<"$SIGNING_KEYS"
-  for download in "${downloads[@]}"; do
-    wait "$download"
-  done
-  while read -r path url; do
-    mv "$path.new" "$path"
-  done <<<"$SIGNING_KEYS"
-}
-
-# Only the lists of our repositories: a host has many others, and they are not needed.
+# Only the lists of our repositories: a host has many others, and they are not needed. apt takes no list without a valid
+# signature of our keys, and by itself follows no redirect from HTTPS to HTTP.
 update_our_lists() {
   apt update -o "Dir::Etc::SourceList=$sources" -o Dir::Etc::SourceParts=/dev/null -o APT::Get::List-Cleanup=false \
-    -o APT::Update::Error-Mode=any
+    -o APT::Update::Error-Mode=any -o Acquire::AllowInsecureRepositories=false -o Acquire::AllowWeakRepositories=false \
+    -o Acquire::AllowDowngradeToInsecureRepositories=false -o Acquire::https::Verify-Peer=true \
+    -o Acquire::https::Verify-Host=true
+}
+
+# is_offered PACKAGE VERSION: whether the lists have it in a version that begins like this. Else says what they have.
+is_offered() {
+  local version offered
+  offered=$(apt-cache madison "$1" | cut --delimiter='|' --fields=2 | tr --delete ' ' | sort --version-sort --unique)
+  while read -r version; do
+    if [[ $version == "$2"* ]]; then return 0; fi
+  done <<<"$offered"
+  offered=$(tail --lines=10 <<<"$offered" | paste --serial --delimiters=' ')
+  printf 'the package repository does not offer %s %s; the newest that it offers are: %s\n' "$1" "${2%-}" "${offered:-none}" >&2
+  return 1
+}
+
+# all_offered: whether what has to be installed can be had.
+all_offered() {
+  local package version
+  for package in "${packages[@]}"; do
+    version=${package#*=}
+    version=${version%\*}
+    installed "${package%%=*}" "$version" || is_offered "${package%%=*}" "$version"
+  done
 }
 
 download() {
@@ -84,17 +93,51 @@ all_installed() {
   done
 }
 
+# find_damage: which of those that stay in their version are to be installed once more, and from which version on.
+find_damage() {
+  local package candidates=(kubernetes-cni cri-tools)
+  for package in "${packages[@]}"; do
+    package=${package%\*}
+    if installed "${package%%=*}" "${package#*=}"; then candidates+=("${package%%=*}"); fi
+  done
+  mapfile -t damaged < <(damaged_packages "${candidates[@]}")
+}
+
+# reinstall PACKAGE...: in the version that is wanted, or that belongs to the others.
+reinstall() {
+  local package wanted=()
+  for package; do
+    case " ${packages[*]} " in
+      *" $package="*) wanted+=("$(printf '%s\n' "${packages[@]}" | grep --max-count=1 "^$package=")") ;;
+      *) wanted+=("$package") ;;
+    esac
+  done
+  apt install --reinstall --no-install-recommends --allow-downgrades --allow-change-held-packages "${wanted[@]}"
+}
+
+# runs_old_program SERVICE: whether it runs on with a program that was exchanged since.
+runs_old_program() {
+  local pid
+  pid=$(systemctl show "$1" --property MainPID --value)
+  ((pid > 0)) && [[ $(readlink "/proc/$pid/exe") == *' (deleted)' ]]
+}
+
 finish_interrupted_dpkg
 set_other_entries_aside
-if ! all_installed; then
-  apt check
-  if ! command -v curl >/dev/null; then
+damaged=()
+keys_changed=no
+if [[ $FETCH_ONLY == false ]]; then find_damage; fi
+if ((${#damaged[@]} > 0)) || ! all_installed; then
+  # apt sees to damaged packages only when it knows where to get them from.
+  if ((${#damaged[@]} == 0)); then apt check; fi
+  if ! command -v curl >/dev/null || ! command -v gpg >/dev/null; then
     apt update
-    apt install --no-install-recommends ca-certificates curl
+    apt install --no-install-recommends ca-certificates curl gpg
   fi
-  if ! is_downloaded; then
-    fetch_signing_keys
+  install_signing_keys
+  if [[ $keys_changed == yes ]] || ((${#damaged[@]} > 0)) || ! is_downloaded; then
     update_our_lists
+    all_offered
     # A new machine may not know the packages of its own distribution yet.
     download || { apt update && download; }
   fi
@@ -103,6 +146,14 @@ if ! all_installed; then
       "kubeadm=$KUBERNETES_VERSION-*"
   else
     apt install --no-download --no-install-recommends --allow-downgrades --allow-change-held-packages "${packages[@]}"
+    if ((${#damaged[@]} > 0)); then
+      reinstall "${damaged[@]}"
+      find_damage
+      if ((${#damaged[@]} > 0)); then
+        printf 'these packages are damaged, and installing them once more did not help: %s\n' "${damaged[*]}" >&2
+        exit 1
+      fi
+    fi
     # The archives are as large as what is in them.
     apt clean
   fi
@@ -113,16 +164,14 @@ if [[ $FETCH_ONLY == true ]]; then
   exit 0
 fi
 systemctl --quiet enable containerd kubelet
-# One whose program was exchanged runs on with the old one.
-kubelet=$(systemctl show kubelet --property MainPID --value)
-if [[ $RESTART_KUBELET == true ]] && ((kubelet > 0)) && [[ $(readlink "/proc/$kubelet/exe") == *' (deleted)' ]]; then
+if [[ $RESTART_KUBELET == true ]] && runs_old_program kubelet; then
   systemctl restart kubelet
 fi
 if ! systemctl --quiet is-active containerd; then
   systemctl start containerd
 elif [[ $CONTAINERD_VERSION ]]; then
   started=$(date --date "$(systemctl show containerd --property ExecMainStartTimestamp --value)" +%s)
-  if (($(stat --format %Y /etc/containerd/config.toml) >= started)); then
+  if runs_old_program containerd || (($(stat --format %Y /etc/containerd/config.toml) >= started)); then
     systemctl restart containerd
   fi
 fi

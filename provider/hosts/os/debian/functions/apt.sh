@@ -22,14 +22,16 @@ patiently() {
   rm -f "$errors"
 }
 
+# dpkg flushes what it unpacks, whatever the host's own configuration says: else a power cut leaves programs of zero bytes.
 apt() {
   patiently apt-get --quiet --quiet --assume-yes -o DPkg::Lock::Timeout=0 -o Dpkg::Use-Pty=false \
-    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-unsafe-io "$@"
+    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--refuse-unsafe-io "$@"
 }
 
-# An interrupted dpkg refuses all further work until it may finish.
+# An interrupted dpkg refuses all further work until it may finish. What cannot be configured is installed anew later, or
+# apt says what is wrong with it.
 finish_interrupted_dpkg() {
   if [[ -n $(dpkg --audit) ]]; then
-    patiently dpkg --configure --pending --force-confdef --force-confold
+    patiently dpkg --configure --pending --force-confdef --force-confold --refuse-unsafe-io || true
   fi
 }
