@@ -96,6 +96,63 @@ package_versions() {
   done < <(packages) | sort --unique --key=1,1 | object
 }
 
+# containerd_offered: versions of containerd in the package lists of our own repositories, as they were read last. Nothing is
+# downloaded, and apt's cache, which may have to be made anew, is not asked.
+containerd_offered() {
+  local uri list name value package=
+  while read -r uri; do
+    uri=${uri#*://}
+    uri=${uri%/}
+    for list in "/var/lib/apt/lists/${uri//\//_}"_*_Packages*; do
+      [[ -f $list ]] || continue
+      while read -r name value; do
+        case $name in
+          Package:) package=$value ;;
+          Version:)
+            # Not what comes before a release, such as 2.3.0~rc.1-1.
+            value=${value#*:}
+            if [[ $package == containerd.io && $value =~ ^[0-9]+\.[0-9]+\.[0-9]+- ]]; then printf '%s\n' "${value%%-*}"; fi
+            ;;
+        esac
+      done < <(/usr/lib/apt/apt-helper cat-file "$list" 2>/dev/null | grep --extended-regexp '^(Package|Version): ' || true)
+    done
+  done < <(sed --quiet 's/^URIs: //p' /etc/apt/sources.list.d/kubeone.sources 2>/dev/null || true) |
+    sort --version-sort --unique | tail --lines=100 | words
+}
+
+# is_program FILE: whether it begins like one. After a power cut it may be empty, or hold nothing but zeros.
+is_program() {
+  local magic=
+  IFS= read -r -d '' -n 4 magic <"$1" || true
+  [[ $magic == $'\x7fELF' || $magic == '#!'* ]]
+} 2>/dev/null
+
+# damaged: our packages that are half installed, and programs of installed ones that are none.
+damaged() {
+  local state package program programs
+  if ! command -v dpkg-query >/dev/null; then
+    words </dev/null
+    return
+  fi
+  while read -r state package; do
+    programs=()
+    case $state in
+      installed)
+        case $package in
+          containerd.io) programs=(/usr/bin/containerd /usr/bin/containerd-shim-runc-v2 /usr/bin/ctr /usr/bin/runc) ;;
+          kubelet | kubeadm | kubectl) programs=("/usr/bin/$package") ;;
+          kubernetes-cni) programs=(/opt/cni/bin/{bridge,host-local,loopback,portmap}) ;;
+        esac
+        ;;
+      half-* | unpacked) printf '%s\n' "$package" ;;
+    esac
+    for program in "${programs[@]}"; do
+      if ! is_program "$program"; then printf '%s\n' "$program"; fi
+    done
+  done < <(dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' \
+    containerd.io kubelet kubeadm kubectl kubernetes-cni cri-tools 2>/dev/null || true) | words
+}
+
 static_pods() {
   local file separator=
   printf '['
@@ -297,6 +354,8 @@ swap_active $(swap_active)
 free_disk_mib $(free_disk_mib)
 marker $(quote "$(cat /etc/kubeone/cluster.json 2>/dev/null || true)")
 packages $(package_versions)
+containerd_offered $(containerd_offered)
+damaged $(damaged)
 containerd_active $(active containerd)
 kubelet_active $(active kubelet)
 kubernetes $(kubernetes_files)
