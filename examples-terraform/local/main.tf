@@ -115,6 +115,9 @@ resource "kubeone_cluster" "this" {
     }
   }
 
+  # Where this machine cannot reach the package servers, stand-ins sign with a key of their own. A mirror would be named here.
+  packages = { signing_key_fingerprints = try(local.api.package_signing_keys, []) }
+
   # A cluster for trying things out. In production leave this line away: then nobody destroys it by mistake.
   deletion = { protection = false }
 

@@ -16,6 +16,7 @@ use recipe::Recipe;
 
 mod build;
 pub(super) mod content;
+pub(super) mod fingerprint;
 pub(super) mod image;
 pub(super) mod package;
 mod patch;

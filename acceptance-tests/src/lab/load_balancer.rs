@@ -8,23 +8,33 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 
+use super::artefact::fingerprint;
 use super::command::{command, output_of};
-use super::{Lab, files, network, processes};
+use super::{Lab, Upstream, files, network, processes};
 
-/// Where the API answers; this is what `lab load-balancer set` prints.
+/// Where the API answers; this is what `lab load-balancer set` prints. It is what a configuration knows of the lab before
+/// there are hosts, so it tells of the package servers, too.
 #[derive(Debug, Serialize)]
 pub struct Endpoint {
     pub host: Ipv4Addr,
     pub port: u16,
+    /// Fingerprints of the keys that stand-ins for the package servers sign with; none where the real ones are reachable.
+    pub package_signing_keys: Vec<String>,
+}
+
+impl Endpoint {
+    fn of(lab: &Lab, port: u16) -> Result<Self> {
+        let package_signing_keys = match lab.state()?.upstream {
+            Upstream::Reachable => Vec::new(),
+            Upstream::StandIns => vec![fingerprint::of_signing_key()?],
+        };
+        Ok(Self { host: lab.network()?.load_balancer(), port, package_signing_keys })
+    }
 }
 
 /// Starts the load balancer without back ends. One that runs stays as it is.
 pub fn create(lab: &Lab, port: u16) -> Result<Endpoint> {
-    if running(lab)?.is_empty() {
-        set(lab, port, &[])
-    } else {
-        Ok(Endpoint { host: lab.network()?.load_balancer(), port })
-    }
+    if running(lab)?.is_empty() { set(lab, port, &[]) } else { Endpoint::of(lab, port) }
 }
 
 /// Ends the load balancer, if it runs.
@@ -44,7 +54,7 @@ fn running(lab: &Lab) -> Result<BTreeSet<u32>> {
 /// Starts the load balancer, or gives the one that runs new back ends. Connections of the old one live on.
 pub fn set(lab: &Lab, port: u16, backends: &[SocketAddrV4]) -> Result<Endpoint> {
     let _lock = super::lock()?;
-    let endpoint = Endpoint { host: lab.network()?.load_balancer(), port };
+    let endpoint = Endpoint::of(lab, port)?;
     files::write(&configuration_file(lab), &configuration(&endpoint, backends))?;
     let pid_file = pid_file(lab);
     let mut haproxy = command("haproxy", ["-D", "-f"]);
@@ -121,7 +131,7 @@ mod tests {
 
     #[test]
     fn every_back_end_is_a_server_of_its_own() {
-        let endpoint = Endpoint { host: Ipv4Addr::new(10, 77, 0, 2), port: 6443 };
+        let endpoint = Endpoint { host: Ipv4Addr::new(10, 77, 0, 2), port: 6443, package_signing_keys: Vec::new() };
         let backends = ["10.77.0.11:6443".parse().unwrap(), "10.77.0.12:6443".parse().unwrap()];
         let text = configuration(&endpoint, &backends);
         assert!(text.contains("bind 10.77.0.2:6443\n"));

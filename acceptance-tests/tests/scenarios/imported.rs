@@ -132,7 +132,8 @@ fn write_cluster(scenario: &Scenario, version: &str, workers: usize) -> Result<(
     };
     let text = format!(
         "resource \"kubeone_cluster\" \"this\" {{\n  name = \"adopted\"\n  kubernetes_version = \"{version}\"\n  \
-         api_endpoint = {{ host = local.api.host, port = local.api.port }}\n  control_plane = {{\n{}  }}\n  \
+         api_endpoint = {{ host = local.api.host, port = local.api.port }}\n  \
+         packages = {{ signing_key_fingerprints = local.api.package_signing_keys }}\n  control_plane = {{\n{}  }}\n  \
          static_workers = {{\n{}  }}\n  cluster_network = {{ cni = \"none\" }}\n  deletion = {{ protection = false }}\n}}\n",
         map(&CONTROL_PLANES),
         map(&WORKERS[..workers]),

@@ -4,6 +4,7 @@
 mod adoption;
 mod certificates;
 mod cluster;
+mod containerd;
 mod hosts;
 mod leaving;
 mod order;
@@ -26,6 +27,7 @@ pub fn check(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> 
     let everybody = observed;
     let observed = &*without_leavers(wanted, everybody);
     let mut findings = cluster::findings(wanted, plan, observed);
+    findings.extend(containerd::findings(wanted, plan, observed));
     findings.extend(hosts::findings(wanted, plan, observed));
     findings.extend(adoption::findings(wanted, observed));
     findings.extend(certificates::findings(wanted, observed));

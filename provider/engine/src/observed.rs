@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kubeone_spec::Taint;
+use kubeone_spec::{ContainerdVersion, Taint};
 use serde::{Deserialize, Serialize};
 
 use crate::snapshots::HeldSnapshot;
@@ -92,6 +92,10 @@ pub struct HostFacts {
     pub ssh_host_key: String,
     pub marker: Option<Marker>,
     pub packages: PackageVersions,
+    /// Versions of containerd that the host's package lists offered when they were read last.
+    pub containerd_offered: Vec<ContainerdVersion>,
+    /// Our packages that are half installed, and programs of them that are none: what a power cut leaves behind.
+    pub damaged: Vec<String>,
     pub containerd_active: bool,
     pub kubelet_active: bool,
     pub kubernetes: KubernetesFiles,

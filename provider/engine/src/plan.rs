@@ -3,6 +3,7 @@
 mod action;
 mod adopt;
 mod configure;
+mod containerd;
 mod install;
 mod leave;
 mod prepare;

@@ -6,7 +6,7 @@ mod repositories;
 use std::collections::BTreeMap;
 
 use kubeone_spec::ClusterSpec;
-pub(crate) use repositories::signing_keys;
+pub(crate) use repositories::{KEYS, signing_keys};
 use sha2::{Digest, Sha256};
 
 use crate::catalog;
@@ -24,11 +24,6 @@ pub(crate) const MANAGED_FILES: [&str; 5] =
 
 /// Files that are there before us on a host with containerd, and that ours take the place of.
 pub(crate) const ORIGINALS: [&str; 1] = [containerd::CONFIG];
-
-/// The beginning of the version that containerd gets on this host; empty where it is somebody else's.
-pub(crate) fn containerd_version<'a>(release: &'a catalog::MinorRelease, facts: &HostFacts) -> &'a str {
-    if is_adopted(facts) { "" } else { &release.containerd }
-}
 
 /// Paths and SHA-256 of the files that must be on this host.
 pub(crate) fn expected_files(spec: &ClusterSpec, facts: &HostFacts) -> BTreeMap<String, String> {

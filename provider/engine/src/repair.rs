@@ -103,6 +103,14 @@ pub(crate) fn on_host(facts: &HostFacts, now: &str) -> Vec<Repair> {
     repairs
 }
 
+/// Whether a node stands aside for now: it was stopped for a restore, is to join again, or was reset.
+pub(crate) fn was_left(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
+    observed.facts(name).is_some_and(|facts| facts.restore.is_some())
+        || restore::is_abandoned(wanted, observed, name)
+        || was_reset(wanted, observed, name)
+        || wanted.spec.control_plane.contains_key(name) && lost_its_member(wanted, observed, name)
+}
+
 /// Whether a finished control plane has no Node any more. Its kubelet registers it anew; one whose member of etcd is gone
 /// as well joins again.
 pub(crate) fn lost_its_node(wanted: &Wanted, observed: &Observed, name: &str) -> bool {

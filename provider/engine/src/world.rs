@@ -35,6 +35,9 @@ const NOW: &str = "2026-03-01T12:00:00Z";
 const IN_A_YEAR: &str = "2027-03-01T12:00:00Z";
 const IN_TEN_YEARS: &str = "2036-03-01T12:00:00Z";
 
+/// The newest containerd in the package lists of new machines.
+const OFFERED: &str = "2.2.9";
+
 const UID: &str = "11111111-1111-1111-1111-111111111111";
 const CA: &str = "ca";
 
@@ -155,6 +158,7 @@ impl World {
             Action::UpgradeWorker { host, kubernetes_version } => {
                 self.upgrade_worker(host, *kubernetes_version, extent);
             }
+            Action::UpgradeContainerd { host, to, .. } => self.upgrade_containerd(host, *to, extent),
             Action::UpgradeKubeadmAddons { kubernetes_version, .. } => {
                 self.upgrade_kubeadm_addons(*kubernetes_version, extent);
             }
@@ -173,7 +177,12 @@ impl World {
         let facts = self.facts(host);
         facts.marker.get_or_insert(Marker { cluster, ..Marker::default() });
         if extent >= Extent::Middle {
-            "2.2.9".clone_into(&mut facts.packages.containerd);
+            // That of a node has a step of its own.
+            let is_node = facts.marker.as_ref().is_some_and(|marker| marker.uid.is_some());
+            if !(is_node && facts.packages.containerd.starts_with("2.")) {
+                facts.packages.containerd =
+                    spec.containerd.version.map_or_else(|| OFFERED.to_owned(), |pinned| pinned.to_string());
+            }
         }
         if extent >= Extent::Late {
             let version = spec.kubernetes_version.to_string();
@@ -185,6 +194,7 @@ impl World {
         if extent == Extent::Whole {
             facts.swap_active = false;
             facts.disabled_services.clear();
+            facts.damaged.clear();
             let files = prepare::expected_files(&spec, facts);
             Self::set_files(facts, files);
             if let ApiState::Answered(api) = &mut self.observed.api
@@ -377,6 +387,7 @@ fn fresh_machine(name: &str) -> HostFacts {
         cpus: 2,
         memory_mib: 4000,
         swap_active: true,
+        containerd_offered: vec![OFFERED.parse().unwrap()],
         ..HostFacts::default()
     };
     facts.os.id = "debian".to_owned();

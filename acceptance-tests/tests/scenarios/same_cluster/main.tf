@@ -39,6 +39,7 @@ resource "kubeone_cluster" "this" {
   kubernetes_version = "1.35.4"
   api_endpoint       = { host = local.api.host, port = local.api.port }
   timeouts           = { lock = var.patience }
+  packages           = { signing_key_fingerprints = local.api.package_signing_keys }
 
   control_plane = {
     for name in ["control-plane-1"] : name => {

@@ -27,6 +27,9 @@ struct Printed {
     /// DER as base64, by path.
     #[serde(default)]
     certificates: BTreeMap<String, String>,
+    /// As the package manager writes them.
+    #[serde(rename = "containerd_offered", default)]
+    offered: Vec<String>,
     #[serde(rename = "snapshots", default)]
     descriptions: Vec<Described>,
     #[serde(flatten)]
@@ -71,7 +74,18 @@ fn parse(printed: &str) -> Result<HostFacts, StepError> {
         Some(HeldSnapshot { snapshot, held: it.held, awaits_copy })
     };
     let snapshots = printed.descriptions.iter().filter_map(snapshot).collect();
-    let mut facts = HostFacts { marker, certificates, api_server_names, etcd_members, snapshots, ..printed.facts };
+    let mut containerd_offered: Vec<_> = printed.offered.iter().filter_map(|version| version.parse().ok()).collect();
+    containerd_offered.sort_unstable();
+    containerd_offered.dedup();
+    let mut facts = HostFacts {
+        marker,
+        certificates,
+        api_server_names,
+        etcd_members,
+        snapshots,
+        containerd_offered,
+        ..printed.facts
+    };
     if let Some(certificate) = printed.certificates.get(CA_CERTIFICATE).and_then(|text| certificates::sha256(text)) {
         facts.kubernetes.ca_sha256 = certificate;
     }
@@ -115,6 +129,16 @@ mod tests {
         "#]]
         .assert_debug_eq(&facts.marker);
         assert_eq!(host.log(), ["run os/linux/observe.sh"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_offered_is_in_order_and_nothing_else_than_versions() {
+        let printed = r#"{"marker":"","etcd_members":"","damaged":["/usr/bin/kubelet"],
+            "containerd_offered":["2.2.10","2.2.9","2.2.9","nonsense","","2.3","99999.1.1","2.2.9; reboot"]}"#;
+        let facts = observe_host(&FakeHost::new("cp-1").answers(SCRIPT, printed)).await.unwrap();
+        let offered: Vec<_> = facts.containerd_offered.iter().map(ToString::to_string).collect();
+        assert_eq!(offered, ["2.2.9", "2.2.10"]);
+        assert_eq!(facts.damaged, ["/usr/bin/kubelet"]);
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kubeone_spec::{KubernetesVersion, Role};
+use kubeone_spec::{ContainerdVersion, KubernetesVersion, Role};
 use serde::{Deserialize, Serialize};
 
 use crate::node_changes::NodeChange;
@@ -134,6 +134,12 @@ pub enum Action {
         host: String,
         kubernetes_version: KubernetesVersion,
     },
+    /// Another containerd on a node. Its containers run on meanwhile.
+    UpgradeContainerd {
+        host: String,
+        from: ContainerdVersion,
+        to: ContainerdVersion,
+    },
     /// What kubeadm itself installs into a cluster.
     UpgradeKubeadmAddons {
         host: String,
@@ -171,6 +177,7 @@ impl Action {
             | Self::FetchUpgrade { host, .. }
             | Self::UpgradeControlPlane { host, .. }
             | Self::UpgradeWorker { host, .. }
+            | Self::UpgradeContainerd { host, .. }
             | Self::UpgradeKubeadmAddons { host, .. }
             | Self::UncordonNode { host }
             | Self::ResetHost { host, .. } => Some(host),
@@ -289,6 +296,10 @@ impl fmt::Display for Action {
             }
             Self::UpgradeWorker { host, kubernetes_version } => {
                 write!(f, "{host}: upgrade worker to Kubernetes {kubernetes_version}")
+            }
+            Self::UpgradeContainerd { host, from, to } => {
+                let verb = if to < from { "downgrade" } else { "upgrade" };
+                write!(f, "{host}: {verb} containerd {from} → {to}")
             }
             Self::UpgradeKubeadmAddons { host, kubernetes_version } => {
                 write!(f, "{host}: upgrade kube-proxy and CoreDNS to those of Kubernetes {kubernetes_version}")

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use kubeone_spec::{ClusterSpec, Cni, Role};
 
+use super::containerd::add_containerd;
 use super::leave::Leave;
 use super::prepare::preparation;
 use super::upgrade::add_upgrade;
@@ -79,6 +80,9 @@ pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[W
     if init.is_none() {
         plan.add("repair nodes", repair::repair_lanes(wanted, observed));
         plan.add("renew certificates", vec![renew::renewals(wanted, observed)]);
+    }
+    if init.is_none() {
+        add_containerd(&mut plan, wanted, observed);
     }
     plan.add("configure nodes", configure::lanes(wanted, observed));
     let joins = |role| joins(wanted, observed, role, init);

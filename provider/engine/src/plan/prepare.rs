@@ -8,7 +8,7 @@ use crate::repair::CONTAINERD;
 use crate::standing::{Standing, has_node, standing};
 use crate::versions::{Progress, progress};
 use crate::wanted::Wanted;
-use crate::{catalog, prepare};
+use crate::{catalog, prepare, runtime};
 
 /// `None` where nothing has to be done, or nothing may.
 pub(super) fn preparation(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Option<Action> {
@@ -38,7 +38,8 @@ fn shortcomings(spec: &ClusterSpec, facts: &HostFacts) -> Vec<String> {
     if prepare::is_adopted(facts) {
         return Vec::new();
     }
-    let mut why = packages(spec.kubernetes_version, facts);
+    let mut why = packages(spec, facts);
+    why.extend(facts.damaged.iter().map(|what| format!("{what} is damaged")));
     if !why.iter().any(|why| why.starts_with(CONTAINERD)) && !facts.containerd_active {
         why.push(format!("{CONTAINERD} is stopped"));
     }
@@ -59,15 +60,20 @@ fn shortcomings(spec: &ClusterSpec, facts: &HostFacts) -> Vec<String> {
 }
 
 /// Packages that are not there in the version that belongs to this one of Kubernetes.
-fn packages(version: KubernetesVersion, facts: &HostFacts) -> Vec<String> {
+fn packages(spec: &ClusterSpec, facts: &HostFacts) -> Vec<String> {
+    let version = spec.kubernetes_version;
     let wanted = version.to_string();
     let packages = &facts.packages;
-    let containerd = catalog::release(version).map(|release| release.containerd.as_str());
+    let containerd = catalog::release(version).map(|release| runtime::installed_with_packages(spec, release, facts));
     let all = [
         ("kubelet", &packages.kubelet, packages.kubelet == wanted),
         ("kubeadm", &packages.kubeadm, packages.kubeadm == wanted),
         ("kubectl", &packages.kubectl, packages.kubectl == wanted),
-        (CONTAINERD, &packages.containerd, containerd.is_some_and(|begin| packages.containerd.starts_with(begin))),
+        (
+            CONTAINERD,
+            &packages.containerd,
+            containerd.is_some_and(|begin| format!("{}-", packages.containerd).starts_with(&begin)),
+        ),
     ];
     all.into_iter()
         .filter(|(.., right)| !right)

@@ -30,7 +30,8 @@ pub(super) fn add_upgrade(plan: &mut Plan, wanted: &Wanted, observed: &Observed)
     let upgrade = |host: &&str| Action::UpgradeControlPlane { host: (*host).to_owned(), kubernetes_version };
     plan.add("upgrade the control planes", vec![control_planes.iter().map(upgrade).collect()]);
 
-    let mut lanes = worker_lanes(spec, &workers);
+    let upgrade = |host: &&str| Action::UpgradeWorker { host: (*host).to_owned(), kubernetes_version };
+    let mut lanes = worker_lanes(spec, &workers, upgrade);
     // kubeadm waits with them until all control planes are new, as kube-proxy must not be newer than an API server.
     if (!control_planes.is_empty() || kubeadm_addons_are_old(wanted, observed))
         && let Some(host) = addons_host(wanted, observed)
@@ -73,12 +74,11 @@ fn behind<'a>(wanted: &'a Wanted, observed: &Observed, role: Role) -> impl Itera
 }
 
 /// As many lanes as workers may be away at the same time.
-fn worker_lanes(spec: &ClusterSpec, workers: &[&str]) -> Vec<Lane> {
+pub(super) fn worker_lanes<T>(spec: &ClusterSpec, workers: &[T], action: impl Fn(&T) -> Action) -> Vec<Lane> {
     let mut lanes = vec![Lane::new(); spec.upgrade.max_unavailable.of(spec.static_workers.len())];
     let count = lanes.len();
-    for (number, host) in workers.iter().enumerate() {
-        let kubernetes_version = spec.kubernetes_version;
-        lanes[number % count].push(Action::UpgradeWorker { host: (*host).to_owned(), kubernetes_version });
+    for (number, worker) in workers.iter().enumerate() {
+        lanes[number % count].push(action(worker));
     }
     lanes
 }

@@ -1,15 +1,40 @@
 //! Where packages come from.
 
-use kubeone_spec::KubernetesVersion;
+use kubeone_spec::{ClusterSpec, KubernetesVersion};
 
-use crate::OperatingSystem;
+use super::is_adopted;
+use crate::{HostFacts, OperatingSystem};
 
 pub(super) const SOURCES: &str = "/etc/apt/sources.list.d/kubeone.sources";
+
+/// The primary key of the repositories at pkgs.k8s.io: `isv:kubernetes OBS Project`, of the Open Build Service that makes
+/// the packages. kubernetes/kubernetes#128609 shows it as gpg prints it. It is prolonged under the same fingerprint; in its
+/// form of 2024 it ends on 2026-12-29.
+const KUBERNETES_FINGERPRINTS: [&str; 1] = ["DE15B14486CD377B9E876E1A234654DA9A296436"];
+/// The primary key of the repositories at download.docker.com for Debian and Ubuntu: `Docker Release (CE deb)`, without an
+/// end. Docker's own guides for these systems stated it until 2020; docker/docs#11990 shows the passage.
+const DOCKER_FINGERPRINTS: [&str; 1] = ["9DC858229FC7DD38854AE2D88D81803C0EBFCD88"];
 
 /// A key that signs a package repository.
 pub(crate) struct SigningKey {
     pub path: &'static str,
     pub url: String,
+    /// Of the primary keys that it may be. One that signs the other repository is none of them.
+    pub fingerprints: Vec<String>,
+}
+
+impl SigningKey {
+    fn new(path: &'static str, url: String, known: &[&str], spec: &ClusterSpec) -> Self {
+        let known = known.iter().map(|fingerprint| (*fingerprint).to_owned());
+        Self { path, url, fingerprints: known.chain(spec.packages.fingerprints()).collect() }
+    }
+}
+
+impl std::fmt::Display for SigningKey {
+    /// As `install_packages.sh` takes it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {}", self.path, self.url, self.fingerprints.join(","))
+    }
 }
 
 const KUBERNETES_KEY: &str = "/etc/apt/keyrings/kubeone-kubernetes.asc";
@@ -31,11 +56,19 @@ pub(super) fn sources(version: KubernetesVersion, os: &OperatingSystem) -> Optio
     ))
 }
 
-/// The keys that the sources name.
-pub(crate) fn signing_keys(version: KubernetesVersion, os: &OperatingSystem) -> Vec<SigningKey> {
-    let kubernetes = SigningKey { path: KUBERNETES_KEY, url: format!("{}Release.key", kubernetes_repository(version)) };
-    let docker = docker_repository(os).map(|url| SigningKey { path: DOCKER_KEY, url: format!("{url}/gpg") });
-    docker.map(|docker| vec![kubernetes, docker]).unwrap_or_default()
+/// Files with keys, whatever the sources are.
+pub(crate) const KEYS: [&str; 2] = [KUBERNETES_KEY, DOCKER_KEY];
+
+/// The keys that the sources of this version name.
+pub(crate) fn signing_keys(spec: &ClusterSpec, version: KubernetesVersion, facts: &HostFacts) -> Vec<SigningKey> {
+    let url = format!("{}Release.key", kubernetes_repository(version));
+    let mut keys = vec![SigningKey::new(KUBERNETES_KEY, url, &KUBERNETES_FINGERPRINTS, spec)];
+    if !is_adopted(facts)
+        && let Some(url) = docker_repository(&facts.os)
+    {
+        keys.push(SigningKey::new(DOCKER_KEY, format!("{url}/gpg"), &DOCKER_FINGERPRINTS, spec));
+    }
+    keys
 }
 
 fn kubernetes_repository(version: KubernetesVersion) -> String {

@@ -118,18 +118,38 @@ fn of_an_adopted_host() {
     "#]]
     .assert_eq(&text(&facts));
     assert_eq!(package_sources(&spec(), &facts).unwrap().1, files(&spec(), &facts)[repositories::SOURCES]);
-    let release = catalog::release(spec().kubernetes_version).unwrap();
-    assert_eq!(containerd_version(release, &facts), "");
 }
 
 #[test]
 fn keys_belong_to_the_sources() {
     let facts = facts("ubuntu", "debian", "noble");
-    let sources = &files(&spec(), &facts)[repositories::SOURCES];
-    let keys = signing_keys(spec().kubernetes_version, &facts.os);
-    assert_eq!(keys.len(), 2);
-    for key in keys {
-        assert!(sources.contains(&format!("Signed-By: {}", key.path)), "{}", key.path);
-        assert!(key.url.starts_with("https://"), "{}", key.url);
+    let adopted = Some(crate::Marker { adopted: true, ..crate::Marker::default() });
+    for (facts, count) in [(facts.clone(), 2), (HostFacts { marker: adopted, ..facts }, 1)] {
+        let sources = &files(&spec(), &facts)[repositories::SOURCES];
+        let keys = signing_keys(&spec(), spec().kubernetes_version, &facts);
+        assert_eq!(keys.len(), count);
+        assert_eq!(sources.matches("Signed-By: ").count(), count);
+        for key in keys {
+            assert!(sources.contains(&format!("Signed-By: {}\n", key.path)), "{}", key.path);
+            assert!(KEYS.contains(&key.path), "{} would stay behind", key.path);
+        }
+        assert!(
+            sources.lines().filter(|line| line.starts_with("URIs: ")).all(|line| line.starts_with("URIs: https://"))
+        );
     }
+}
+
+/// One repository's key is not good for the other; one that the settings name is good for both.
+#[test]
+fn each_key_is_one_of_those_that_are_known_for_it() {
+    let facts = facts("debian", "", "bookworm");
+    let mut spec = spec();
+    spec.packages.signing_key_fingerprints = vec!["0123 4567 89ab cdef 0123  4567 89ab cdef 0123 4567".to_owned()];
+    let keys: String =
+        signing_keys(&spec, spec.kubernetes_version, &facts).iter().map(|key| format!("{key}\n")).collect();
+    expect![[r#"
+        /etc/apt/keyrings/kubeone-kubernetes.asc https://pkgs.k8s.io/core:/stable:/v1.35/deb/Release.key DE15B14486CD377B9E876E1A234654DA9A296436,0123456789ABCDEF0123456789ABCDEF01234567
+        /etc/apt/keyrings/kubeone-docker.asc https://download.docker.com/linux/debian/gpg 9DC858229FC7DD38854AE2D88D81803C0EBFCD88,0123456789ABCDEF0123456789ABCDEF01234567
+    "#]]
+    .assert_eq(&keys);
 }

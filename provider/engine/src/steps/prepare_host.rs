@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kubeone_hosts::{Os, RemoteFile, Script};
 use kubeone_kubernetes::{Addon, Parameters};
-use kubeone_spec::{KubernetesVersion, Role, Span};
+use kubeone_spec::{ClusterSpec, KubernetesVersion, Role, Span};
 
 use super::{PACKAGES_UNIT, UPGRADE_UNIT, await_earlier, lock_seconds, os_of, unless_cancelled};
 use crate::cx::Cx;
@@ -12,7 +12,7 @@ use crate::error::StepError;
 use crate::observe::observe_host;
 use crate::observed::{HostFacts, Marker, UnitState};
 use crate::report::Outcome;
-use crate::{addons, catalog, prepare};
+use crate::{addons, catalog, image_lock, prepare, runtime};
 
 /// A look at the API on the way: whether it answers is the business of other steps.
 const API_PATIENCE: Duration = Duration::from_secs(10);
@@ -38,11 +38,24 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, version: Kubernetes
     host.write_all(&files).await?;
     host.run(&os.script("configure_kernel")?).await?;
 
-    let install = install_packages(&os, &facts, version, cx.spec.timeouts.create)?
-        .var("FETCH_ONLY", false)
-        .var("RESTART_KUBELET", true);
+    let install = install_packages(
+        cx.spec,
+        &os,
+        &facts,
+        version,
+        &own_containerd(cx.spec, &facts, version)?,
+        cx.spec.timeouts.create,
+    )?
+    .var("FETCH_ONLY", false)
+    .var("RESTART_KUBELET", true);
     host.run_unit(PACKAGES_UNIT, &install).await?;
-    host.run(&pull_images(cx, &os, role, version)?.var("AWAIT", false).var("CONFIG", "")).await?;
+    let pull = pull_images(cx, &os, role, version)?.var("CONFIG", "");
+    if image_lock::digests(cx.spec).is_empty() {
+        host.run(&pull.var("AWAIT", false)).await?;
+    } else {
+        // Whoever needed an image first would take whatever the registry has under its name.
+        host.run_unit(PACKAGES_UNIT, &pull.var("AWAIT", true)).await?;
+    }
     if marker.uid.is_some() && facts.kubelet_active {
         await_kubelet(cx, name, version).await?;
     }
@@ -59,21 +72,32 @@ async fn await_kubelet(cx: &Cx<'_>, name: &str, version: KubernetesVersion) -> R
     unless_cancelled(cx, cluster.await_node_version(name, version, KUBELET_DEADLINE)).await
 }
 
-/// The script that installs packages of this version, within a part of the operation's time.
+/// The beginning of the version of containerd that comes with packages of this version of Kubernetes.
+pub(super) fn own_containerd(
+    spec: &ClusterSpec,
+    facts: &HostFacts,
+    version: KubernetesVersion,
+) -> Result<String, StepError> {
+    let release = catalog::release(version)
+        .ok_or_else(|| StepError::Refused { reason: format!("Kubernetes {version} is not supported") })?;
+    Ok(runtime::installed_with_packages(spec, release, facts))
+}
+
+/// The script that installs packages of this version, within a part of the operation's time. `containerd` is the beginning
+/// of its version, and empty where it stays as it is.
 pub(super) fn install_packages(
+    spec: &ClusterSpec,
     os: &Os,
     facts: &HostFacts,
     version: KubernetesVersion,
+    containerd: &str,
     operation: Span,
 ) -> Result<Script, StepError> {
-    let release = catalog::release(version)
-        .ok_or_else(|| StepError::Refused { reason: format!("Kubernetes {version} is not supported") })?;
-    let keys = prepare::signing_keys(version, &facts.os);
     Ok(os
         .script("install_packages")?
         .var("KUBERNETES_VERSION", version)
-        .var("CONTAINERD_VERSION", prepare::containerd_version(release, facts))
-        .lines("SIGNING_KEYS", keys.iter().map(|key| format!("{} {}", key.path, key.url)))
+        .var("CONTAINERD_VERSION", containerd)
+        .lines("SIGNING_KEYS", prepare::signing_keys(spec, version, facts))
         .var("LOCK_SECONDS", lock_seconds(operation)))
 }
 
@@ -83,7 +107,8 @@ pub(super) fn pull_images(cx: &Cx<'_>, os: &Os, role: Role, version: KubernetesV
         .script("pull_images")?
         .var("KUBERNETES_VERSION", version)
         .var("ROLE", if role == Role::ControlPlane { "control_plane" } else { "worker" })
-        .lines("IMAGES", addon_images(cx)?))
+        .lines("IMAGES", addon_images(cx)?)
+        .lines("DIGESTS", image_lock::digests(cx.spec).iter().map(|(image, digest)| format!("{image} {digest}"))))
 }
 
 fn addon_images(cx: &Cx<'_>) -> Result<Vec<String>, StepError> {

@@ -44,14 +44,13 @@ pub(super) async fn reset(cx: &Cx<'_>, host: &dyn Host, facts: &HostFacts, marke
         .lines("PACKAGES", &packages)
         .var("LOCK_SECONDS", lock_seconds(cx.spec.timeouts.delete));
     host.run_unit(RESET_UNIT, &remove).await?;
-    let keys = prepare::signing_keys(cx.spec.kubernetes_version, &facts.os);
     let containerd_removed = packages.contains(&"containerd.io");
     // A containerd that stays gets back the configuration it had; on an adopted host it never had another one.
     let originals: &[&str] = if containerd_removed || marker.adopted { &[] } else { &prepare::ORIGINALS };
     let files =
         prepare::MANAGED_FILES.into_iter().filter(|path| containerd_removed || *path != prepare::containerd::CONFIG);
     let files = files.chain(kubelet::FILES);
-    let files = files.chain(keys.iter().map(|key| key.path)).chain([marker::PATH]);
+    let files = files.chain(prepare::KEYS).chain([marker::PATH]);
     let restore = os
         .script("remove_configuration")?
         .lines("FILES", files)

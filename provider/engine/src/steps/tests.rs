@@ -5,6 +5,7 @@ mod adopt;
 mod backup;
 mod checked_snapshot;
 mod configure;
+mod packages;
 mod repairs;
 mod restore;
 

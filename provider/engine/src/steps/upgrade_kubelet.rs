@@ -6,7 +6,8 @@ use kubeone_hosts::{Os, RemoteFile, Script};
 use kubeone_kubernetes::Cluster;
 use kubeone_spec::{KubernetesVersion, UpgradeDrain};
 
-use super::prepare_host::install_packages;
+use super::emptied::emptied;
+use super::prepare_host::{install_packages, own_containerd};
 use super::{API_DEADLINE, PACKAGES_UNIT, UPGRADE_UNIT, record_files, unless_cancelled};
 use crate::cx::Cx;
 use crate::error::StepError;
@@ -42,25 +43,7 @@ impl Upgrade<'_> {
             UpgradeDrain::Always => running != Some(self.version),
             UpgradeDrain::Minor => another_minor,
         };
-        let name = self.name;
-        let upgraded = async {
-            let mut warning = None;
-            if drains {
-                // While the kubelet still hears of pods that are to end at once: one whose API server was away asks
-                // again only after half a minute.
-                cluster.cordon(name).await?;
-                warning = unless_cancelled(cx, cluster.drain(name, &cx.spec.drain)).await?.warning();
-            }
-            self.upgrade(cx, cluster, another_minor).await?;
-            Ok::<_, StepError>(warning)
-        };
-        let upgraded = upgraded.await;
-        // However it ended, the node takes pods again, also when an earlier run cordoned it; unless its user did. What
-        // went wrong first is what is told.
-        let uncordoned = cluster.uncordon(name).await;
-        let warning = upgraded?;
-        uncordoned?;
-        Ok(warning.map_or(Outcome::Done, Outcome::Warning))
+        emptied(cx, cluster, self.name, drains, self.upgrade(cx, cluster, another_minor)).await
     }
 
     async fn upgrade(self, cx: &Cx<'_>, cluster: &Cluster, another_minor: bool) -> Result<(), StepError> {
@@ -77,9 +60,16 @@ impl Upgrade<'_> {
             return Err(StepError::Cancelled);
         }
         // The kubelet starts anew when kubeadm has done its part, and in order.
-        let install = install_packages(os, facts, version, cx.spec.timeouts.update)?
-            .var("FETCH_ONLY", false)
-            .var("RESTART_KUBELET", false);
+        let install = install_packages(
+            cx.spec,
+            os,
+            facts,
+            version,
+            &own_containerd(cx.spec, facts, version)?,
+            cx.spec.timeouts.update,
+        )?
+        .var("FETCH_ONLY", false)
+        .var("RESTART_KUBELET", false);
         host.run_unit(PACKAGES_UNIT, &install).await?;
         let kubelet = match self.static_pods {
             Some(_) => self.kubelet.var("RESTART_PODS", another_minor),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use kubeone_spec::{ClusterSpec, KubernetesVersion, Severity};
+use kubeone_spec::{ClusterSpec, KubernetesVersion, Severity, UpgradeDrain};
 
 use super::{Extent, INTERRUPTED, World, fresh_machine};
 use crate::check::{check, check_removal};
@@ -238,10 +238,11 @@ fn drift_is_repaired_where_it_is() {
         let names: Vec<_> = end.wanted.spec.hosts().map(|(name, ..)| name.to_owned()).collect();
         let name = &names[dice.below(names.len())];
         let facts = world.facts(name);
-        match dice.below(4) {
+        match dice.below(5) {
             0 => facts.files = facts.files.keys().map(|path| (path.clone(), "edited".to_owned())).collect(),
             1 => facts.swap_active = true,
             2 => facts.containerd_active = false,
+            3 => facts.damaged.push("/usr/bin/kubelet".to_owned()),
             _ => facts.packages.kubectl.clear(),
         }
         let plan = create(&world);
@@ -339,5 +340,62 @@ fn only_the_users_cordon_outlives_an_upgrade() {
         converge(&mut world, create);
         let cordoned: Vec<_> = world.api().nodes.iter().filter(|(_, node)| node.unschedulable).collect();
         assert_eq!(cordoned.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["w-1"], "{what}");
+    }
+}
+
+/// Clusters whose hosts offer another containerd than they run, or whose settings name one.
+fn before_containerd(dice: &mut Dice) -> World {
+    let mut world = finished(random_world(dice));
+    world.api().nodes.values_mut().for_each(|node| node.ready = true);
+    let mut spec = world.wanted.spec.clone();
+    spec.upgrade.max_unavailable = ["1", "50%"][dice.below(2)].parse().unwrap();
+    spec.upgrade.drain = [UpgradeDrain::Always, UpgradeDrain::Minor][dice.below(2)];
+    spec.containerd.version = [None, Some("2.2.11".parse().unwrap())][dice.below(2)];
+    world.change_to(spec);
+    for name in world.wanted.spec.hosts().map(|(name, ..)| name.to_owned()).collect::<Vec<_>>() {
+        let offered = ["2.2.9", "2.2.10", "2.3.0"][..=dice.below(3)].iter().map(|version| version.parse().unwrap());
+        world.facts(&name).containerd_offered = offered.collect();
+    }
+    world
+}
+
+/// Whatever stops it, and however often: each node ends with the newest patch that it was offered or with the one that is
+/// pinned, schedulable; at most one control plane is worked on at a time, and what one host offers moves no other.
+#[test]
+fn another_containerd_comes_to_every_node_that_is_to_have_it() {
+    for seed in 0..150 {
+        let mut dice = Dice(seed);
+        let mut world = before_containerd(&mut dice);
+        for _ in 0..dice.below(5) {
+            let plan = create(&world);
+            kill_somewhere(&mut world, &plan, &mut dice);
+        }
+        for stage in &create(&world).stages {
+            let is_control_plane = |action: &Action| matches!(action, Action::UpgradeContainerd { host, .. } if world.wanted.spec.control_plane.contains_key(host));
+            assert!(stage.lanes.iter().filter(|lane| lane.iter().any(is_control_plane)).count() <= 1, "{stage:?}");
+        }
+        converge(&mut world, create);
+        for (name, ..) in world.wanted.spec.hosts() {
+            let facts = world.observed.facts(name).unwrap();
+            let offers = |version: &str| facts.containerd_offered.contains(&version.parse().unwrap());
+            let newest = if offers("2.2.10") { "2.2.10" } else { "2.2.9" };
+            let expected = world.wanted.spec.containerd.version.map_or(newest.to_owned(), |pinned| pinned.to_string());
+            assert_eq!(facts.packages.containerd, expected, "{name}, seed {seed}");
+        }
+        assert!(world.api().nodes.values().all(|node| !node.unschedulable));
+    }
+}
+
+/// Each interruption of it ends where an undisturbed run does.
+#[test]
+fn another_containerd_survives_any_interruption() {
+    for seed in 0..6 {
+        let before = before_containerd(&mut Dice(seed));
+        let mut end = before.clone();
+        converge(&mut end, create);
+        for (what, mut world) in interruptions(&before, &create(&before)) {
+            converge(&mut world, create);
+            same_cluster(&world, &end, &what);
+        }
     }
 }

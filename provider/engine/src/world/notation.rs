@@ -78,6 +78,10 @@ impl Settings {
                     settings.more.insert("upgrade".to_owned(), json!({ "max_unavailable": value.trim() }));
                 }
                 "cni" => _ = settings.more.insert("cluster_network".to_owned(), json!({ "cni": value.trim() })),
+                "containerd" => _ = settings.more.insert("containerd".to_owned(), json!({ "version": value.trim() })),
+                "drain at upgrades" => {
+                    settings.more.entry("upgrade").or_insert_with(|| json!({}))["drain"] = value.trim().into();
+                }
                 "names of the API" => {
                     let names: Vec<String> = names();
                     let endpoint = json!({ "host": "10.0.0.1", "alternative_names": names });
@@ -285,6 +289,12 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
             facts.kubernetes = KubernetesFiles::default();
         }
         "swap on" => world.facts(name).swap_active = true,
+        "containerd" => value.clone_into(&mut world.facts(name).packages.containerd),
+        "lists offer containerd" => {
+            let versions = value.split_whitespace().map(|version| version.parse().unwrap());
+            world.facts(name).containerd_offered = versions.collect();
+        }
+        "damaged" => world.facts(name).damaged.push(value.to_owned()),
         "containerd stopped" => world.facts(name).containerd_active = false,
         "kubelet active" => world.facts(name).kubelet_active = true,
         "marked for the cluster" => {

@@ -1,6 +1,6 @@
 //! What upgrades do to the simulated world, and what they must never find there.
 
-use kubeone_spec::{KubernetesVersion, UpgradeDrain};
+use kubeone_spec::{ContainerdVersion, KubernetesVersion, UpgradeDrain};
 
 use super::{Extent, World};
 use crate::prepare;
@@ -80,6 +80,21 @@ impl World {
         if extent == Extent::Whole {
             self.uncordon(host);
             self.api().nodes.get_mut(host).unwrap().ready = true;
+        }
+    }
+
+    pub(super) fn upgrade_containerd(&mut self, host: &str, to: ContainerdVersion, extent: Extent) {
+        let drains = self.wanted.spec.upgrade.drain == UpgradeDrain::Always;
+        let is_there = self.facts(host).packages.containerd == to.to_string();
+        let node = self.api().nodes.get_mut(host).unwrap_or_else(|| panic!("{host} has no Node"));
+        if drains && !is_there && !node.unschedulable {
+            (node.unschedulable, node.cordoned_by_us) = (true, true);
+        }
+        if extent >= Extent::Middle {
+            self.facts(host).packages.containerd = to.to_string();
+        }
+        if extent == Extent::Whole {
+            self.uncordon(host);
         }
     }
 
