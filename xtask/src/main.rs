@@ -2,7 +2,9 @@
 
 mod bench;
 mod demo;
+mod deny;
 mod docs;
+mod images;
 mod mutants;
 mod packages;
 mod project;
@@ -37,6 +39,9 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// The digests of the images that nodes pull
+    #[command(subcommand)]
+    Images(images::Images),
     /// Measure
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -57,6 +62,7 @@ fn main() -> Result<()> {
         Command::Mutants(options) => mutants::run(&options),
         Command::Sweep(options) => sweep::run(&options),
         Command::Docs { check } => test::docs(if check { docs::Mode::Check } else { docs::Mode::Write }),
+        Command::Images(images) => images::run(&images),
         Command::Bench(bench) => bench::run(&bench),
         Command::Lab(lab) => run::inherit(project::lab()?.args(lab.args)),
     }

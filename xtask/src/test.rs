@@ -43,6 +43,7 @@ fn parts(options: &Options, journal: &mut Journal) -> Result<()> {
         journal.part("check the format", || run::inherit(project::cargo().args(["fmt", "--all", "--check"])))?;
         let lint = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
         journal.part("lint", || run::inherit(project::cargo().args(lint)))?;
+        journal.part("check what dependencies bring with them", crate::deny::check)?;
         let mut tests = project::cargo();
         tests.args(["test", "--workspace", "--quiet"]).env("KUBEONE_TERRAFORM", &terraform);
         if !options.fast {
