@@ -13,8 +13,11 @@ use find::{find_all, is_root};
 const SKIP: &str = "KUBEONE_SKIP_MISSING_TOOLS";
 
 /// Each program that tests call, and the Debian package that brings it.
-const PACKAGES: [(&str, &str); 9] = [
+const PACKAGES: [(&str, &str); 12] = [
     ("bash", "bash"),
+    ("curl", "curl"),
+    ("gpg", "gnupg"),
+    ("gpgconf", "gnupg"),
     ("shellcheck", "shellcheck"),
     ("ssh", "openssh-client"),
     ("ssh-add", "openssh-client"),

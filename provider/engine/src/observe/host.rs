@@ -17,6 +17,9 @@ use crate::snapshots::{Description, HeldSnapshot};
 /// On every node.
 const CA_CERTIFICATE: &str = "/etc/kubernetes/pki/ca.crt";
 
+/// More packages and programs than we install cannot be damaged.
+const DAMAGED_AT_MOST: usize = 20;
+
 /// What the script prints: the facts, and the answers of others as the text they are.
 #[derive(Deserialize)]
 struct Printed {
@@ -77,19 +80,28 @@ fn parse(printed: &str) -> Result<HostFacts, StepError> {
     let mut containerd_offered: Vec<_> = printed.offered.iter().filter_map(|version| version.parse().ok()).collect();
     containerd_offered.sort_unstable();
     containerd_offered.dedup();
+    let mut damaged = printed.facts.damaged.clone();
+    damaged.retain(|what| is_name_of_ours(what));
+    damaged.truncate(DAMAGED_AT_MOST);
     let mut facts = HostFacts {
         marker,
+        containerd_offered,
+        damaged,
         certificates,
         api_server_names,
         etcd_members,
         snapshots,
-        containerd_offered,
         ..printed.facts
     };
     if let Some(certificate) = printed.certificates.get(CA_CERTIFICATE).and_then(|text| certificates::sha256(text)) {
         facts.kubernetes.ca_sha256 = certificate;
     }
     Ok(facts)
+}
+
+/// Whether it can be a package or a program of ours. It becomes a part of what the plan shows.
+fn is_name_of_ours(text: &str) -> bool {
+    text.len() <= 100 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/.-".contains(&byte))
 }
 
 #[cfg(test)]
@@ -133,7 +145,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_offered_is_in_order_and_nothing_else_than_versions() {
-        let printed = r#"{"marker":"","etcd_members":"","damaged":["/usr/bin/kubelet"],
+        let printed = r#"{"marker":"","etcd_members":"","damaged":["/usr/bin/kubelet","/usr/bin/a b","\u001b[2Jx"],
             "containerd_offered":["2.2.10","2.2.9","2.2.9","nonsense","","2.3","99999.1.1","2.2.9; reboot"]}"#;
         let facts = observe_host(&FakeHost::new("cp-1").answers(SCRIPT, printed)).await.unwrap();
         let offered: Vec<_> = facts.containerd_offered.iter().map(ToString::to_string).collect();

@@ -145,11 +145,10 @@ fn each_key_is_one_of_those_that_are_known_for_it() {
     let facts = facts("debian", "", "bookworm");
     let mut spec = spec();
     spec.packages.signing_key_fingerprints = vec!["0123 4567 89ab cdef 0123  4567 89ab cdef 0123 4567".to_owned()];
-    let keys: String =
-        signing_keys(&spec, spec.kubernetes_version, &facts).iter().map(|key| format!("{key}\n")).collect();
+    let keys: Vec<_> = signing_keys(&spec, spec.kubernetes_version, &facts).iter().map(ToString::to_string).collect();
     expect![[r#"
         /etc/apt/keyrings/kubeone-kubernetes.asc https://pkgs.k8s.io/core:/stable:/v1.35/deb/Release.key DE15B14486CD377B9E876E1A234654DA9A296436,0123456789ABCDEF0123456789ABCDEF01234567
         /etc/apt/keyrings/kubeone-docker.asc https://download.docker.com/linux/debian/gpg 9DC858229FC7DD38854AE2D88D81803C0EBFCD88,0123456789ABCDEF0123456789ABCDEF01234567
     "#]]
-    .assert_eq(&keys);
+    .assert_eq(&(keys.join("\n") + "\n"));
 }

@@ -62,7 +62,7 @@ async fn the_node_is_emptied_for_it_where_the_settings_say_so() {
     api.expect("GET /api/v1/pods", 200, &json!({ "metadata": {}, "items": [] }));
     api.expect("GET /api/v1/nodes/w-1", 200, &node(1, true));
     api.expect_watch("/api/v1/nodes", &[node(1, true)], &[node(2, true)]);
-    api.expect("GET /api/v1/nodes/w-1", 200, &node(2, true)).expect_echo("PATCH /api/v1/nodes/w-1");
+    api.expect("GET /api/v1/nodes/w-1", 200, &node(2, true)).expect("PATCH /api/v1/nodes/w-1", 200, &node(2, false));
     let mut spec = spec();
     spec.upgrade.drain = kubeone_spec::UpgradeDrain::Always;
     let wanted = Wanted::new(spec);
