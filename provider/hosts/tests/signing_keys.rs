@@ -168,6 +168,23 @@ fn another_key_is_refused_with_what_was_found_and_what_is_known() {
     }
 }
 
+/// What gpg passes over, apt might not: only what gpg has taken and judged is in the file that apt reads.
+#[test]
+fn nothing_but_the_key_gets_to_apt() {
+    let Some(bench) = Bench::new() else { return };
+    let (good, evil) = (bench.key("Good", "20200101T000000", "never"), bench.key("Evil", "20200101T000000", "never"));
+    fs::write(bench.path("web/more"), bench.exported(&[&good]) + "and more\n").unwrap();
+    let ended = bench.install(&[("repo.asc", "more", &good)]);
+    assert!(ended.succeeded, "{}", ended.said);
+    let file = fs::read_to_string(bench.path("keyrings/repo.asc")).unwrap();
+    assert!(file.starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----") && !file.contains("and more"), "{file}");
+    // Half a key behind a good one is no reason to take the good one.
+    let half = bench.exported(&[&evil]);
+    fs::write(bench.path("web/half"), bench.exported(&[&good]) + &half[..250]).unwrap();
+    let ended = bench.install(&[("other.asc", "half", &good)]);
+    assert!(!ended.succeeded && ended.said.contains("holds no OpenPGP key that gpg can read"), "{}", ended.said);
+}
+
 /// The key of one repository cannot vouch for another one.
 #[test]
 fn each_repository_has_its_own_keys() {

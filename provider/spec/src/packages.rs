@@ -77,7 +77,7 @@ mod tests {
             &DIGITS[1..],
             &long,
             &DIGITS.replace('0', "g"),
-            &DIGITS.replace("0", "é"),
+            &DIGITS.replace('0', "é"),
         ];
         for text in bad.iter().copied().chain([format!("0x{}", &DIGITS[2..]).as_str(), &format!("{DIGITS}\n")]) {
             let found = findings(&packages(text));
