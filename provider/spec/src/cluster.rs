@@ -176,6 +176,9 @@ impl Default for Timeouts {
     }
 }
 
+/// In seconds. A clock cannot count to the end of what 64 bits hold, and whoever writes more has mistaken the unit.
+const LONGEST_SPAN: u64 = 10 * 365 * 24 * 3600;
+
 /// A length of time in Go's notation, as Terraform users write it: `90s`, `30m`, `1h30m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
@@ -198,6 +201,9 @@ impl std::str::FromStr for Span {
             };
             seconds = number.checked_mul(unit).and_then(|n| seconds.checked_add(n)).ok_or_else(error)?;
             rest = &rest[digits + 1..];
+        }
+        if seconds > LONGEST_SPAN {
+            return Err(format!("`{text}` is more than ten years (`87600h`)"));
         }
         if seconds == 0 { Err(error()) } else { Ok(Self(Duration::from_secs(seconds))) }
     }

@@ -79,13 +79,17 @@ const SIGNALS: [&str; 6] = [
     "pid.available",
 ];
 /// Kernel settings that each pod has for itself. The kubelet refuses to start with any other.
-const NAMESPACED: [&str; 5] = ["kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.", "net."];
+const NAMESPACED: [&str; 4] = ["kernel.shm", "kernel.msg", "fs.mqueue.", "net."];
+/// Of these there is but one.
+const NAMESPACED_ALONE: [&str; 1] = ["kernel.sem"];
+/// The kubelet reads its numbers as 32 bits with a sign.
+const MOST: u32 = i32::MAX.unsigned_abs();
 /// What the kubelet collects images by when nothing is said.
 const IMAGE_GC_THRESHOLDS: (u8, u8) = (80, 85);
 
 /// What is wrong with the settings at this path. The kubelet would not start with any of it.
 pub(crate) fn findings(kubelet: &KubeletSpec, path: &FieldPath) -> Vec<Finding> {
-    let mut findings = least(kubelet, path);
+    let mut findings = numbers(kubelet, path);
     for (field, reserved) in [("system_reserved", &kubelet.system_reserved), ("kube_reserved", &kubelet.kube_reserved)]
     {
         let path = path.clone().field(field);
@@ -100,7 +104,7 @@ pub(crate) fn findings(kubelet: &KubeletSpec, path: &FieldPath) -> Vec<Finding> 
     }
     findings.extend(shutdown(kubelet, path));
     for (number, sysctl) in kubelet.allowed_unsafe_sysctls.iter().enumerate() {
-        if !NAMESPACED.iter().any(|group| sysctl.starts_with(group)) {
+        if !is_namespaced(sysctl) {
             findings.push(Finding::error(
                 path.clone().field("allowed_unsafe_sysctls").index(number),
                 format!("`{sysctl}` is no kernel setting that pods have for themselves"),
@@ -111,19 +115,19 @@ pub(crate) fn findings(kubelet: &KubeletSpec, path: &FieldPath) -> Vec<Finding> 
     findings
 }
 
-fn least(kubelet: &KubeletSpec, path: &FieldPath) -> Vec<Finding> {
+fn numbers(kubelet: &KubeletSpec, path: &FieldPath) -> Vec<Finding> {
     let fields = [
         ("max_pods", kubelet.max_pods, 1),
         ("pod_pids_limit", kubelet.pod_pids_limit, 1),
         ("max_parallel_image_pulls", kubelet.max_parallel_image_pulls, 1),
         ("container_log_max_files", kubelet.container_log_max_files, 2),
     ];
-    let too_little = fields.into_iter().filter_map(|(field, value, least)| Some((field, value?, least)));
-    let too_little = too_little.filter(|(_, value, least)| value < least);
-    too_little
+    let stated = fields.into_iter().filter_map(|(field, value, least)| Some((field, value?, least)));
+    let out_of_range = stated.filter(|(_, value, least)| !(*least..=MOST).contains(value));
+    out_of_range
         .map(|(field, value, least)| {
             let summary = format!("`{field}` cannot be {value}");
-            Finding::error(path.clone().field(field), summary, format!("The least is {least}."))
+            Finding::error(path.clone().field(field), summary, format!("Write a number from {least} to {MOST}."))
         })
         .collect()
 }
@@ -185,6 +189,20 @@ fn shutdown(kubelet: &KubeletSpec, path: &FieldPath) -> Option<Finding> {
         "It is a part of `shutdown_grace_period`, and cannot be longer.",
     );
     Some(finding.derived_from(all))
+}
+
+/// A name of kernel settings, or the beginning of such names before a `*`, all of which each pod has for itself.
+fn is_namespaced(sysctl: &str) -> bool {
+    let (name, is_pattern) = sysctl.strip_suffix('*').map_or((sysctl, false), |begin| (begin, true));
+    let is_begun =
+        |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
+    let is_whole =
+        |text: &str| is_begun(text) && !text.is_empty() && !text.starts_with(['-', '_']) && !text.ends_with(['-', '_']);
+    let mut segments: Vec<&str> = name.split('.').collect();
+    let last = segments.pop().unwrap_or_default();
+    let is_name = segments.into_iter().all(is_whole) && if is_pattern { is_begun(last) } else { is_whole(last) };
+    let is_known = NAMESPACED.iter().any(|group| name.starts_with(group)) || NAMESPACED_ALONE.contains(&name);
+    is_name && is_known && sysctl.len() <= 253
 }
 
 /// A quantity in Kubernetes' notation, without signs and exponents.

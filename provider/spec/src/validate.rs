@@ -1,7 +1,10 @@
 //! What can be wrong with settings before any host is asked.
 
 mod access;
+#[cfg(test)]
+mod bounds;
 mod endpoint;
+mod network;
 mod node;
 
 use std::collections::BTreeMap;
@@ -14,6 +17,9 @@ use crate::{ClusterSpec, FieldPath, Finding, HostKeyPolicy, HostSpec, Kubernetes
 /// The oldest and the newest minor release that can be run.
 pub const OLDEST_MINOR: (u16, u16) = (1, 34);
 pub const NEWEST_MINOR: (u16, u16) = (1, 37);
+
+/// The kubelet writes the name into a label as well, and values of labels end there.
+const LONGEST_NODE_NAME: usize = 63;
 
 /// All that is wrong with a cluster's settings.
 pub fn validate_cluster(spec: &ClusterSpec) -> Vec<Finding> {
@@ -31,7 +37,7 @@ pub fn validate_cluster(spec: &ClusterSpec) -> Vec<Finding> {
         findings.extend(access::lifetime(FieldPath::root("kubeconfig").field("ttl"), spec.kubeconfig.ttl));
     }
     hosts(spec, &mut findings);
-    subnets(spec, &mut findings);
+    findings.extend(network::findings(spec));
     findings.extend(crate::packages::findings(&spec.packages));
     findings.extend(crate::images::findings(&spec.images));
     findings.extend(crate::backup::findings(spec));
@@ -58,6 +64,16 @@ pub fn validate_provider(spec: &ProviderSpec) -> Vec<Finding> {
         }
     }
     findings.extend(crate::backup::settings_findings(&spec.backup));
+    if spec.ssh.port == 0 {
+        findings.push(no_port(ssh.clone().field("port")));
+    }
+    if spec.ssh.connect_timeout_seconds == 0 {
+        findings.push(Finding::error(
+            ssh.clone().field("connect_timeout_seconds"),
+            "no host could be connected to within 0 s",
+            "Write the seconds that a host has to answer, such as `20`.",
+        ));
+    }
     if let Some(bastion) = &spec.ssh.bastion {
         let path = ssh.clone().field("bastion");
         if !is_host(&bastion.host) {
@@ -66,6 +82,9 @@ pub fn validate_provider(spec: &ProviderSpec) -> Vec<Finding> {
                 format!("`{}` is neither an IP address nor a DNS name", bastion.host),
                 "Write the address without scheme and port; the port has an attribute of its own.",
             ));
+        }
+        if bastion.port == Some(0) {
+            findings.push(no_port(path.clone().field("port")));
         }
         if spec.ssh.host_key_policy == HostKeyPolicy::Pinned && bastion.ssh_host_key.is_none() {
             findings.push(Finding::error(
@@ -154,12 +173,18 @@ fn hosts(spec: &ClusterSpec, findings: &mut Vec<Finding>) {
 }
 
 fn host_fields(name: &str, host: &HostSpec, path: &FieldPath, findings: &mut Vec<Finding>) {
-    if !name.split('.').all(is_dns_label_or_number) || name.len() > 253 {
+    if !name.split('.').all(is_dns_label_or_number) || name.len() > LONGEST_NODE_NAME {
         findings.push(Finding::error(
             path.clone(),
             format!("`{name}` is not a node name"),
-            "Use lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit.",
+            format!(
+                "Use at most {LONGEST_NODE_NAME} lower-case letters, digits, `-` and `.`, beginning and ending with a letter or \
+                 digit."
+            ),
         ));
+    }
+    if host.ssh_port == Some(0) {
+        findings.push(no_port(path.clone().field("ssh_port")));
     }
     if !is_host(&host.address) {
         findings.push(Finding::error(
@@ -190,65 +215,6 @@ fn host_fields(name: &str, host: &HostSpec, path: &FieldPath, findings: &mut Vec
     }
 }
 
-fn subnets(spec: &ClusterSpec, findings: &mut Vec<Finding>) {
-    let network = &spec.cluster_network;
-    let pods = FieldPath::root("cluster_network").field("pod_subnet");
-    let services = FieldPath::root("cluster_network").field("service_subnet");
-    if network.pod_subnet.overlaps(&network.service_subnet) {
-        findings.push(
-            Finding::error(
-                services.clone(),
-                format!("services ({}) and pods ({}) overlap", network.service_subnet, network.pod_subnet),
-                "Choose two subnets that share no address.",
-            )
-            .derived_from(pods.clone()),
-        );
-    }
-    for (subnet, path) in [(&network.pod_subnet, &pods), (&network.service_subnet, &services)] {
-        if subnet.0.addr().is_ipv6() {
-            findings.push(Finding::error(
-                path.clone(),
-                format!("{subnet} is an IPv6 subnet"),
-                "Clusters are IPv4 only so far. Write an IPv4 subnet, such as `10.244.0.0/16`.",
-            ));
-        }
-    }
-    if network.pod_subnet.0.prefix_len() > 24 && network.pod_subnet.0.addr().is_ipv4() {
-        findings.push(Finding::error(
-            pods.clone(),
-            format!("the pod subnet {} is too small", network.pod_subnet),
-            "Each node takes a /24 of it. Use a /16 for up to 256 nodes.",
-        ));
-    }
-    if !network.cluster_domain.split('.').all(is_dns_label_or_number) {
-        findings.push(Finding::error(
-            FieldPath::root("cluster_network").field("cluster_domain"),
-            format!("`{}` is not a DNS domain", network.cluster_domain),
-            "Write a domain such as `cluster.local`.",
-        ));
-    }
-    let maps = [("control_plane", &spec.control_plane), ("static_workers", &spec.static_workers)];
-    for (map, hosts) in maps {
-        for (name, host) in hosts {
-            let field = if host.private_address.is_some() { "private_address" } else { "address" };
-            let Ok(address) = host.node_address().parse::<IpAddr>() else { continue };
-            let clash = [(&network.pod_subnet, "pod", &pods), (&network.service_subnet, "service", &services)];
-            for (subnet, what, subnet_path) in clash {
-                if subnet.0.contains(&address) {
-                    findings.push(
-                        Finding::error(
-                            FieldPath::root(map).key(name).field(field),
-                            format!("the host's address {address} lies in the {what} subnet {subnet}"),
-                            format!("Choose a {what} subnet that contains no host."),
-                        )
-                        .derived_from(subnet_path.clone()),
-                    );
-                }
-            }
-        }
-    }
-}
-
 fn is_dns_label_or_number(text: &str) -> bool {
     let ends = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let bytes = text.as_bytes();
@@ -262,9 +228,18 @@ fn is_dns_label(text: &str) -> bool {
     is_dns_label_or_number(text) && text.starts_with(|c: char| c.is_ascii_lowercase())
 }
 
+/// An IP address or a DNS name. A name that ends in a number is a mistyped address to resolvers, and to us.
 fn is_host(text: &str) -> bool {
-    text.parse::<IpAddr>().is_ok()
-        || (text.len() <= 253 && text.to_ascii_lowercase().split('.').all(is_dns_label_or_number))
+    text.parse::<IpAddr>().is_ok() || is_dns_name(&text.to_ascii_lowercase())
+}
+
+fn is_dns_name(text: &str) -> bool {
+    let ends_in_number = text.rsplit('.').next().is_some_and(|label| label.bytes().all(|byte| byte.is_ascii_digit()));
+    text.len() <= 253 && text.split('.').all(is_dns_label_or_number) && !ends_in_number
+}
+
+fn no_port(path: FieldPath) -> Finding {
+    Finding::error(path, "0 is not a port", "Write a TCP port from 1 to 65535.")
 }
 
 #[cfg(test)]

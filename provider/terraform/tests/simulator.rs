@@ -22,13 +22,13 @@ async fn configured(profile: Profile) -> Core {
 }
 
 fn config() -> Json {
-    let host = |address: &str| json!({ "address": address, "ssh_port": CLOSED_PORT });
+    let host = |address: &str, private_address: &str| json!({ "address": address, "private_address": private_address, "ssh_port": CLOSED_PORT });
     json!({
         "name": "prod",
         "kubernetes_version": "1.35.4",
         "api_endpoint": { "host": "127.0.0.1" },
-        "control_plane": { "cp-1": host("127.0.0.1") },
-        "static_workers": { "w-1": host("127.0.0.2") },
+        "control_plane": { "cp-1": host("127.0.0.1", "10.0.0.1") },
+        "static_workers": { "w-1": host("127.0.0.2", "10.0.0.2") },
     })
 }
 

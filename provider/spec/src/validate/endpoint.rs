@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{is_dns_label_or_number, is_host};
+use super::{is_dns_name, is_host, no_port};
 use crate::{ApiEndpoint, FieldPath, Finding};
 
 pub(super) fn findings(endpoint: &ApiEndpoint) -> Vec<Finding> {
@@ -14,6 +14,9 @@ pub(super) fn findings(endpoint: &ApiEndpoint) -> Vec<Finding> {
             format!("`{}` is neither an IP address nor a DNS name", endpoint.host),
             "Write the address of the load balancer without scheme and port; the port has an attribute of its own.",
         ));
+    }
+    if endpoint.port == 0 {
+        findings.push(no_port(path.clone().field("port")));
     }
     let names = endpoint.alternative_names.iter().enumerate().filter(|(_, name)| !is_certificate_name(name));
     findings.extend(names.map(|(number, name)| {
@@ -29,12 +32,7 @@ pub(super) fn findings(endpoint: &ApiEndpoint) -> Vec<Finding> {
 /// As kubeadm sees it, which keeps a wrong one in the cluster and fails. Numbers with dots that are no IP address are refused,
 /// too: kubeadm may read another address in them.
 fn is_certificate_name(name: &str) -> bool {
-    let domain = name.strip_prefix("*.").unwrap_or(name);
-    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
-    name.parse::<IpAddr>().is_ok()
-        || (domain.len() <= 253
-            && domain.split('.').all(is_dns_label_or_number)
-            && !domain.rsplit('.').next().is_some_and(is_number))
+    name.parse::<IpAddr>().is_ok() || is_dns_name(name.strip_prefix("*.").unwrap_or(name))
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ const OF_THE_KUBELET: [&str; 3] = ["kubernetes.io/hostname", "kubernetes.io/os",
 const OF_KUBEADM: &str = "node-role.kubernetes.io/control-plane";
 /// Taints that Kubernetes' own controllers set and take away.
 const OF_CONTROLLERS: [&str; 2] = ["node.kubernetes.io/", "node.cloudprovider.kubernetes.io/"];
+/// The API server takes no more annotations than these bytes of keys and values.
+const ANNOTATIONS: usize = 256 << 10;
 /// Annotations of ours.
 const OURS: &str = "kubeone/";
 
@@ -31,6 +33,14 @@ pub(super) fn findings(host: &HostSpec, path: &FieldPath) -> Vec<Finding> {
         } else {
             findings.extend(key(annotation, &path));
         }
+    }
+    let size: usize = host.annotations.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if size > ANNOTATIONS {
+        findings.push(Finding::error(
+            path.clone().field("annotations"),
+            format!("the annotations have {size} bytes"),
+            format!("Kubernetes takes at most {ANNOTATIONS} bytes of keys and values."),
+        ));
     }
     findings.extend(taints(host, path));
     findings
