@@ -1,6 +1,7 @@
 //! What can go wrong with a host, in words for the one who runs Terraform.
 
 use std::fmt;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -43,8 +44,9 @@ pub enum HostError {
     #[error("[{host}] unit `{unit}` ended without a result: it was killed or the host was restarted")]
     UnitVanished { host: String, unit: String },
 
-    #[error("[{host}] `{script}` gave an answer that cannot be read: {problem}")]
-    Answer { host: String, script: String, problem: String },
+    /// The host is there, and what it says is of no use: too late, too long, or of another form.
+    #[error("[{host}] unusable answer of `{script}`: {problem}")]
+    Answer { host: String, script: String, problem: AnswerProblem },
 
     #[error("`{path}` cannot be the path of a file on a host")]
     Path { path: String },
@@ -54,6 +56,20 @@ pub enum HostError {
 
     #[error("[{host}] the fake host was not prepared for `{call}`")]
     Unprepared { host: String, call: String },
+}
+
+/// Why an answer cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum AnswerProblem {
+    #[error("it printed more than {limit} bytes on {stream}")]
+    TooLong { stream: &'static str, limit: usize },
+    #[error("more than {limit} bytes were printed on {stream} before it started")]
+    TooMuchNoise { stream: &'static str, limit: usize },
+    #[error("it was not done within {} s", .0.as_secs())]
+    Late(Duration),
+    /// Why it could not be understood.
+    #[error("{0}")]
+    Unreadable(String),
 }
 
 /// A script that ran and failed.
@@ -92,10 +108,26 @@ impl fmt::Display for ScriptFailure {
 impl std::error::Error for ScriptFailure {}
 
 impl HostError {
+    /// An answer that was not understood. `problem` may quote it, and is cut where it does so at length.
+    pub fn unreadable(host: &str, script: &str, problem: impl fmt::Display) -> Self {
+        let problem = AnswerProblem::Unreadable(excerpt(&problem.to_string(), LONGEST_QUOTE));
+        Self::Answer { host: host.to_owned(), script: script.to_owned(), problem }
+    }
+
+    /// No answer came in time.
+    pub(crate) fn late(host: &str, script: &str, deadline: Duration) -> Self {
+        Self::Answer { host: host.to_owned(), script: script.to_owned(), problem: AnswerProblem::Late(deadline) }
+    }
+
     /// Whether nothing is known about the host because it could not be reached, as opposed to a host that answered
     /// and failed.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Connect { .. } | Self::ConnectionLost { .. })
+    }
+
+    /// Whether the host answered, and with something that none of our scripts prints.
+    pub fn is_strange_answer(&self) -> bool {
+        matches!(self, Self::Answer { problem, .. } if !matches!(problem, AnswerProblem::Late(_)))
     }
 
     /// What the user can do about it.
@@ -124,12 +156,34 @@ impl HostError {
             }
             Self::Channel { .. } => Some("does MaxSessions in the host's sshd_config allow 5 sessions?".to_owned()),
             Self::Tunnel { .. } => Some("does the host's sshd_config set AllowTcpForwarding to `no`?".to_owned()),
-            Self::Answer { .. } | Self::Path { .. } | Self::NulInVariable { .. } => {
+            Self::Answer { problem: AnswerProblem::Late(_), .. } => Some(
+                "is the host short of memory, or its disk stuck? What runs there as a unit goes on; the next apply looks at \
+                 the host again"
+                    .to_owned(),
+            ),
+            Self::Answer { .. } => Some(
+                "nothing of this answer was used. Is this the machine you mean, and are its bash, sudo and coreutils those \
+                 of its system?"
+                    .to_owned(),
+            ),
+            Self::Path { .. } | Self::NulInVariable { .. } => {
                 Some("this is a bug in the provider, please report it".to_owned())
             }
             Self::Script(_) | Self::Unprepared { .. } => None,
         }
     }
+}
+
+/// Of what a host says by mistake, a message shows the beginning.
+const LONGEST_QUOTE: usize = 500;
+
+/// The beginning of a text, and how much of it is left out.
+pub(crate) fn excerpt(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(most);
+    format!("{}… ({} more bytes)", &text[..end], text.len() - end)
 }
 
 fn rejected(tried: &[String]) -> String {

@@ -6,8 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use kubeone_spec::Secret;
+use tokio::time::timeout;
 
-use crate::{Host, HostError, Output, RemoteFile, Script, ScriptFailure, Stream};
+use crate::{AnswerProblem, Host, HostError, Output, RemoteFile, Script, ScriptFailure, Stream};
 
 /// What a test sees of a call.
 #[derive(Clone, Debug)]
@@ -83,7 +84,7 @@ impl FakeHost {
         self.prepare(script, Err(lost))
     }
 
-    /// No run of `script` ends.
+    /// No run of `script` ends by itself: its deadline passes.
     #[must_use]
     pub fn hangs(self, script: &str) -> Self {
         self.lock().hanging.push(script.to_owned());
@@ -215,9 +216,15 @@ impl Host for FakeHost {
     async fn run(&self, script: &Script) -> Result<Output, HostError> {
         let hangs = self.lock().hanging.iter().any(|name| name == script.name());
         if hangs {
-            std::future::pending::<()>().await;
+            let _ = timeout(script.deadline(), std::future::pending::<()>()).await;
+            return Err(HostError::late(&self.name, script.name(), script.deadline()));
         }
-        self.next_answer(script.name(), &Call::Run(script.clone()))
+        let output = self.next_answer(script.name(), &Call::Run(script.clone()))?;
+        if output.stdout.len() > script.most_printed() {
+            let problem = AnswerProblem::TooLong { stream: "stdout", limit: script.most_printed() };
+            return Err(HostError::Answer { host: self.name.clone(), script: script.name().to_owned(), problem });
+        }
+        Ok(output)
     }
 
     async fn run_unit(&self, unit: &str, script: &Script) -> Result<Output, HostError> {

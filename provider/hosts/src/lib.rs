@@ -13,7 +13,7 @@ mod unit;
 use std::path::Path;
 
 use async_trait::async_trait;
-pub use error::{HostError, ScriptFailure};
+pub use error::{AnswerProblem, HostError, ScriptFailure};
 pub use fake::{Call, FakeHost};
 pub use file::RemoteFile;
 use kubeone_spec::Secret;
@@ -43,7 +43,8 @@ pub trait Host: Send + Sync {
         Ok(())
     }
 
-    /// Runs a script as root. A script that exits with another code than 0 is an error.
+    /// Runs a script as root. A script that exits with another code than 0 is an error, and so is an answer that passes
+    /// the limits of the script, see [`Script::within`] and [`Script::prints_at_most`].
     async fn run(&self, script: &Script) -> Result<Output, HostError>;
 
     /// Opens a TCP connection from the host to `address:port`.
@@ -51,7 +52,7 @@ pub trait Host: Send + Sync {
 
     /// Runs a long script as a transient systemd unit, which goes on when the connection or this program ends, and waits
     /// for it, over as many connections as that takes. A unit of that name that runs already is awaited first; if it runs
-    /// the same script, its result is the result. The output's `stdout` is all that the script printed.
+    /// the same script, its result is the result. The output's `stdout` is the end of what the script printed.
     async fn run_unit(&self, unit: &str, script: &Script) -> Result<Output, HostError> {
         unit::run(self, unit, script).await
     }
@@ -71,7 +72,7 @@ pub trait Host: Send + Sync {
         file::parse_written(self.name(), files, &output)
     }
 
-    /// Reads files in one round trip; `None` for those that do not exist.
+    /// Reads files of at most 1 MiB in one round trip; `None` for those that do not exist.
     async fn read_all(&self, paths: &[&Path]) -> Result<Vec<Option<Secret<Vec<u8>>>>, HostError> {
         if paths.is_empty() {
             return Ok(Vec::new());
@@ -83,7 +84,7 @@ pub trait Host: Send + Sync {
     /// Reads a part of a file that may be larger than memory; less than `length` bytes where the file ends.
     async fn read_part(&self, path: &Path, offset: u64, length: u64) -> Result<Secret<Vec<u8>>, HostError> {
         let output = self.run(&file::read_part_script(path, offset, length)?).await?;
-        file::parse_part(self.name(), &output)
+        file::parse_part(self.name(), length, &output)
     }
 
     /// Writes one file, as [`Host::write_all`] does.

@@ -1,11 +1,15 @@
 //! A shell script with its variables, and the text that bash reads on the host.
 
+mod capture;
+mod limits;
 mod outcome;
 mod quote;
 
 use std::fmt;
 
+pub(crate) use capture::{Capture, Overflow};
 use kubeone_spec::Secret;
+use limits::Limits;
 pub use outcome::Output;
 pub(crate) use outcome::{Exit, failure, judge, redact};
 use quote::quoted;
@@ -26,6 +30,7 @@ pub struct Script {
     body: String,
     variables: Vec<(&'static str, ScriptValue)>,
     input: Option<Secret<Vec<u8>>>,
+    limits: Limits,
 }
 
 /// The value of a variable. A secret prints as `***` and is taken out of everything the script prints.
@@ -56,7 +61,14 @@ impl ScriptValue {
 impl Script {
     /// A script under the name that errors show, such as `os/debian/prepare.sh`.
     pub fn new(name: impl Into<String>, body: impl Into<String>) -> Self {
-        Self { name: name.into(), functions: String::new(), body: body.into(), variables: Vec::new(), input: None }
+        Self {
+            name: name.into(),
+            functions: String::new(),
+            body: body.into(),
+            variables: Vec::new(),
+            input: None,
+            limits: Limits::default(),
+        }
     }
 
     #[must_use]

@@ -7,7 +7,7 @@
 ask() {
   local name=$1 answer
   shift
-  answer=$(curl --silent --max-time 2 "$@" | base64 --wrap=0) || true
+  answer=$(curl --silent --max-time 2 "$@" | head -c 32768 | base64 --wrap=0) || true
   printf '%s %s\n' "$name" "$answer"
 }
 

@@ -1,10 +1,14 @@
 //! What came of a script: its output without secrets, or an error that says where it failed.
 
-use super::{STARTED, Script};
+use super::{Capture, Script};
+use crate::error::excerpt;
 use crate::{HostError, ScriptFailure};
 
 /// Only the end of the output tells why a script failed; the rest is progress.
 const LINES_IN_ERROR: usize = 20;
+
+/// And of a longer line the beginning.
+const LONGEST_LINE: usize = 2000;
 
 /// Pieces of a secret shorter than this (such as single words of it) are too common to be masked on their own.
 const SHORTEST_MASKED_LINE: usize = 8;
@@ -17,19 +21,17 @@ pub struct Output {
 }
 
 /// How a process on the host ended.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Exit {
     pub(crate) code: Option<u32>,
     pub(crate) signal: Option<String>,
-    pub(crate) stdout: Vec<u8>,
-    pub(crate) stderr: Vec<u8>,
+    pub(crate) stdout: Capture,
+    pub(crate) stderr: Capture,
 }
 
 /// Turns the end of the process that ran `script` into its result.
 pub(crate) fn judge(host: &str, user: &str, script: &Script, exit: Exit) -> Result<Output, HostError> {
-    let stdout = own_output(exit.stdout);
-    let stderr = own_output(exit.stderr);
-    match (stdout, stderr, exit.code) {
+    match (exit.stdout.into_text(), exit.stderr.into_text(), exit.code) {
         (Ok(stdout), Ok(stderr), Some(0)) => {
             Ok(Output { stdout: redact(stdout, script), stderr: redact(stderr, script) })
         }
@@ -38,7 +40,7 @@ pub(crate) fn judge(host: &str, user: &str, script: &Script, exit: Exit) -> Resu
             host: host.to_owned(),
             user: user.to_owned(),
             exit_code: code,
-            message: noise.trim().to_owned(),
+            message: last_lines(&noise).join("\n"),
         }),
     }
 }
@@ -53,24 +55,20 @@ pub(crate) fn failure(
 ) -> HostError {
     let (line, printed) = take_trap_lines(script.name(), exit_code, printed);
     let printed = redact(printed, script);
-    let lines: Vec<&str> = printed.lines().filter(|line| !line.trim().is_empty()).collect();
     HostError::Script(Box::new(ScriptFailure {
         host: host.to_owned(),
         script: script.name().to_owned(),
         line,
         exit_code,
         signal,
-        last_lines: lines[lines.len().saturating_sub(LINES_IN_ERROR)..].iter().map(ToString::to_string).collect(),
+        last_lines: last_lines(&printed),
     }))
 }
 
-/// What was printed after the script started, or, when it never did, all of it.
-fn own_output(bytes: Vec<u8>) -> Result<String, String> {
-    let text = String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-    match text.find(STARTED) {
-        Some(position) => Ok(text[position + STARTED.len()..].trim_start_matches('\n').to_owned()),
-        None => Err(text),
-    }
+/// The end of what was printed, without empty lines.
+fn last_lines(printed: &str) -> Vec<String> {
+    let lines: Vec<&str> = printed.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(LINES_IN_ERROR)..].iter().map(|line| excerpt(line, LONGEST_LINE)).collect()
 }
 
 /// Takes out the lines of the error trap and reads the line number from the last one with the script's exit code.

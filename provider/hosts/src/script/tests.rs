@@ -16,7 +16,14 @@ fn run(script: &Script) -> Result<Output, HostError> {
     bash.stdin.take().unwrap().write_all(script.render().unwrap().expose()).unwrap();
     let done = bash.wait_with_output().unwrap();
     let code = done.status.code().map(i32::cast_unsigned);
-    judge("cp-1", "root", script, Exit { code, signal: None, stdout: done.stdout, stderr: done.stderr })
+    judge("cp-1", "root", script, exit(script, code, &done.stdout, &done.stderr))
+}
+
+fn exit(script: &Script, code: Option<u32>, printed: &[u8], said: &[u8]) -> Exit {
+    let (mut stdout, mut stderr) = script.captures();
+    stdout.push(printed).unwrap();
+    stderr.push(said).unwrap();
+    Exit { code, signal: None, stdout, stderr }
 }
 
 fn failure(script: &Script) -> crate::ScriptFailure {
@@ -120,16 +127,18 @@ fn a_script_cut_on_its_way_runs_nothing() {
 
 #[test]
 fn a_script_that_never_started_is_told_apart() {
-    let exit = Exit { code: Some(1), stderr: b"sudo: a password is required\n".to_vec(), ..Exit::default() };
-    let error = judge("cp-1", "debian", &Script::new("x.sh", "true"), exit).unwrap_err();
+    let script = Script::new("x.sh", "true");
+    let exit = exit(&script, Some(1), b"", b"sudo: a password is required\n");
+    let error = judge("cp-1", "debian", &script, exit).unwrap_err();
     assert_eq!(error.to_string(), "[cp-1] user `debian` cannot run scripts as root: sudo: a password is required");
 }
 
 #[test]
 fn noise_of_the_login_is_not_output() {
-    let stdout = format!("welcome\n{STARTED}\nreal\n").into_bytes();
-    let exit = Exit { code: Some(0), stdout, stderr: format!("{STARTED}\n").into_bytes(), ..Exit::default() };
-    assert_eq!(judge("h", "root", &Script::new("x.sh", ""), exit).unwrap().stdout, "real\n");
+    let script = Script::new("x.sh", "");
+    let stdout = format!("welcome\n{STARTED}\nreal\n");
+    let exit = exit(&script, Some(0), stdout.as_bytes(), format!("{STARTED}\n").as_bytes());
+    assert_eq!(judge("h", "root", &script, exit).unwrap().stdout, "real\n");
 }
 
 #[test]

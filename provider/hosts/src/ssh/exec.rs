@@ -5,16 +5,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use russh::client::Msg;
-use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::connection::Connection;
-use crate::script::Exit;
+use crate::script::{Exit, Overflow};
+use crate::{AnswerProblem, Script};
 
 /// sshd frees a session a moment after its channel was closed; this long it is asked again.
 const SESSION_FREE_WITHIN: Duration = Duration::from_secs(10);
 const ASK_EVERY: Duration = Duration::from_millis(20);
+
+/// A server that answers at all opens a session at once.
+pub(super) const OPEN_WITHIN: Duration = Duration::from_secs(30);
+
+/// A server closes a session soon after it was asked to, or never.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 /// SSH_EXTENDED_DATA_STDERR of RFC 4254.
 const STDERR: u32 = 1;
@@ -27,15 +34,50 @@ pub(super) enum ExecError {
     Lost,
     /// The connection lives, but the server opens no session.
     Refused(Box<russh::Error>),
+    /// The host did not keep to the limits of the script.
+    Unusable(AnswerProblem),
 }
 
-/// Runs `command` with `input` on its stdin.
-pub(super) async fn execute(connection: &Connection, command: &str, input: Vec<u8>) -> Result<Exit, ExecError> {
+/// Runs `command` with `input` on its stdin: the text of `script`, whose limits hold for all that the host answers.
+pub(super) async fn execute(
+    connection: &Connection,
+    command: &str,
+    script: &Script,
+    input: Vec<u8>,
+) -> Result<Exit, ExecError> {
     let permit = connection.sessions.clone().acquire_owned().await.map_err(|_| ExecError::Closed)?;
-    let channel = open_session(connection).await?;
+    let opened = timeout(OPEN_WITHIN, open_session(connection)).await;
+    let channel = opened.map_err(|_| ExecError::Unusable(AnswerProblem::Late(OPEN_WITHIN)))??;
     let (mut output, write) = channel.split();
     let session = Session { write, retirement: Some(connection.retirement()), _permit: permit };
-    let write = &session.write;
+    let exchange = exchange(&session.write, &mut output, command, script, input);
+    let result = timeout(script.deadline(), exchange).await;
+    let result = result.unwrap_or_else(|_| Err(ExecError::Unusable(AnswerProblem::Late(script.deadline()))));
+    match result {
+        Ok(exit) if exit.code.is_some() || exit.signal.is_some() => {
+            session.finished();
+            Ok(exit)
+        }
+        Ok(_) => Err(ExecError::Lost),
+        Err(error) => {
+            match &error {
+                // Others may still work over this connection.
+                ExecError::Unusable(AnswerProblem::Late(_)) => _ = timeout(CLOSE_WITHIN, session.write.close()).await,
+                ExecError::Unusable(_) => silence(connection, &session.write, &mut output).await,
+                _ => {}
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn exchange(
+    write: &ChannelWriteHalf<Msg>,
+    output: &mut ChannelReadHalf,
+    command: &str,
+    script: &Script,
+    input: Vec<u8>,
+) -> Result<Exit, ExecError> {
     write.exec(true, command).await.map_err(|_| ExecError::Closed)?;
     let feed = async {
         // A command may end without reading all of its input; how it ended is told by the other half.
@@ -43,32 +85,51 @@ pub(super) async fn execute(connection: &Connection, command: &str, input: Vec<u
             let _ = write.eof().await;
         }
     };
-    let exit = tokio::select! {
+    tokio::select! {
         biased;
-        exit = collect(&mut output) => exit,
+        exit = collect(output, script) => exit,
         // Never ends the select: after the input the output is awaited.
-        () = async { feed.await; std::future::pending().await } => return Err(ExecError::Lost),
-    };
-    if exit.code.is_none() && exit.signal.is_none() {
-        return Err(ExecError::Lost);
+        () = async { feed.await; std::future::pending().await } => Err(ExecError::Lost),
     }
-    session.finished();
-    Ok(exit)
 }
 
-async fn collect(output: &mut ChannelReadHalf) -> Exit {
-    let mut exit = Exit::default();
+async fn collect(output: &mut ChannelReadHalf, script: &Script) -> Result<Exit, ExecError> {
+    let too_long = |stream| {
+        move |Overflow { limit, started }| {
+            ExecError::Unusable(if started {
+                AnswerProblem::TooLong { stream, limit }
+            } else {
+                AnswerProblem::TooMuchNoise { stream, limit }
+            })
+        }
+    };
+    let (stdout, stderr) = script.captures();
+    let mut exit = Exit { code: None, signal: None, stdout, stderr };
     while let Some(message) = output.wait().await {
         match message {
-            ChannelMsg::Data { data } => exit.stdout.extend_from_slice(&data),
-            ChannelMsg::ExtendedData { data, ext: STDERR } => exit.stderr.extend_from_slice(&data),
+            ChannelMsg::Data { data } => exit.stdout.push(&data).map_err(too_long("stdout"))?,
+            ChannelMsg::ExtendedData { data, ext: STDERR } => exit.stderr.push(&data).map_err(too_long("stderr"))?,
             ChannelMsg::ExitStatus { exit_status } => exit.code = Some(exit_status),
             ChannelMsg::ExitSignal { signal_name, .. } => exit.signal = Some(format!("{signal_name:?}")),
             ChannelMsg::Failure | ChannelMsg::Close => break,
             _ => {}
         }
     }
-    exit
+    Ok(exit)
+}
+
+/// Closes a session that prints too much. With a server that goes on all the same, the connection ends.
+async fn silence(connection: &Connection, write: &ChannelWriteHalf<Msg>, output: &mut ChannelReadHalf) {
+    let closed = async {
+        if write.close().await.is_ok() {
+            while output.wait().await.is_some_and(|message| !matches!(message, ChannelMsg::Close)) {}
+        }
+    };
+    if timeout(CLOSE_WITHIN, closed).await.is_err() {
+        let end = connection.handle.disconnect(Disconnect::ByApplication, "too much output", "en");
+        // The connection is retired already: should this fail, it ends when it is replaced.
+        let _ = timeout(CLOSE_WITHIN, end).await;
+    }
 }
 
 async fn open_session(connection: &Connection) -> Result<Channel<Msg>, ExecError> {

@@ -1,25 +1,37 @@
-# Starts a unit and waits for its end, or only waits for the one that is there.
-# Variables: UNIT, ACTION (run or attach); with run also RUN_ID, RESUME (whether this run was begun over a connection
-# that was lost), NAME and DIGEST (of the script), WRAPPER. Stdin with run: the script.
-# Prints `none`, or a line with run id, exit code (or `killed`) and name, and then the unit's log.
+# Starts a unit and waits for its end, or only waits for the one that is there. It waits for PATIENCE seconds; then the
+# caller asks again.
+# Variables: UNIT, ACTION (run or attach), RUN_ID (of this run; empty with attach), PATIENCE, SEEN (run id of another run's
+# unit that this caller waits for since an earlier call; may be empty), MOST_OF_LOG (bytes of the log's end that are
+# printed); with run also RESUME (whether the unit was begun by an earlier call, or may have been over a connection that was
+# lost), NAME and DIGEST (of the script), WRAPPER. Stdin with run: the script.
+# Prints `none`; `runs` when the unit of this run has not ended in time; `waits ` and a run id, which may be empty, when
+# another one has not; or a line with run id, exit code (or `killed`) and name, and then the end of the unit's log.
 # Leaves behind: /run/kubeone/$UNIT until the result is forgotten. Safe to run twice: a running unit is never disturbed.
 
 umask 077
 directory=/run/kubeone/$UNIT
 mkdir -p /run/kubeone
 # Whether a unit runs now, and which. Shared locks, so that those who look do not take each other for the unit.
-seen_running=
+seen_running=$SEEN
 if [[ -e $directory/run-id ]]; then
   exec 9>>"$directory/running"
   if ! flock -sn 9; then seen_running=$(<"$directory/run-id"); fi
   exec 9>&-
 fi
-# One caller at a time starts a unit and waits for it. One whose connection is gone waits here too, until the unit ends.
+# One caller at a time starts a unit and waits for it. One whose connection is gone waits here too, for a while.
 exec 8>"/run/kubeone/$UNIT.lock"
-flock 8
+not_yet() {
+  if [[ -n $RUN_ID && -e $directory/run-id && $(<"$directory/run-id") == "$RUN_ID" ]]; then
+    echo runs
+  else
+    printf 'waits %s\n' "$seen_running"
+  fi
+  exit 0
+}
+flock -w "$PATIENCE" 8 || not_yet
 await_end() {
   exec 9>>"$directory/running"
-  flock -s 9
+  flock -s -w "$PATIENCE" 9 || not_yet
   exec 9>&-
 }
 if [[ -e $directory/run-id ]]; then await_end; fi
@@ -28,7 +40,7 @@ print_result() {
   local exit_code=killed
   if [[ -e $directory/exit ]]; then exit_code=$(<"$directory/exit"); fi
   printf '%s %s %s\n' "$(<"$directory/run-id")" "$exit_code" "$(<"$directory/name")"
-  if [[ -e $directory/log ]]; then cat "$directory/log"; fi
+  if [[ -e $directory/log ]]; then tail -c "$MOST_OF_LOG" "$directory/log"; fi
 }
 
 if [[ $ACTION == attach ]]; then

@@ -4,6 +4,7 @@
 
 mod files;
 mod host_keys;
+mod limits;
 mod lock;
 mod login;
 mod scripts;
