@@ -125,5 +125,8 @@ fn manifest(folder: &'static Folder) -> Result<Manifest, OsError> {
 }
 
 #[cfg(test)]
+#[path = "os/observed.rs"]
+mod observed;
+#[cfg(test)]
 #[path = "os/tests.rs"]
 mod tests;

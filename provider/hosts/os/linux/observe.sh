@@ -1,19 +1,14 @@
 # Prints what is on this host, as one JSON object. Reads only; needs nothing beyond coreutils, systemd and (for etcd) curl.
 # On a node that started a moment ago it waits, for up to 20 s, until what starts with it is up.
+# Functions: json.
 # Variables: FILES (paths of managed files, one per line; the answer holds the SHA-256 of those that exist).
 # Leaves nothing behind. Safe to run twice.
 
 # shellcheck disable=SC2317  # functions are called from the object at the end
 
-# quote TEXT: TEXT as a JSON string.
-quote() {
-  local text=$1
-  text=${text//\\/\\\\}
-  text=${text//\"/\\\"}
-  text=${text//$'\n'/\\n}
-  text=${text//$'\t'/\\t}
-  text=${text//$'\r'/\\r}
-  printf '"%s"' "$text"
+# text FILE: what is in a file, or the beginning of what no file of its kind is long enough for; nothing where there is none.
+text() {
+  if [[ -f $1 && -r $1 ]]; then head -c 131072 -- "$1" | tr -d '\0'; fi
 }
 
 # exists PATH: `true` or `false`.
@@ -21,26 +16,25 @@ exists() {
   if [[ -e $1 ]]; then printf true; else printf false; fi
 }
 
-# object: the lines `key value` on stdin as a JSON object; values are JSON already.
-object() {
-  local key value separator=
-  printf '{'
-  while read -r key value; do
-    printf '%s"%s":%s' "$separator" "$key" "$value"
-    separator=,
-  done
-  printf '}'
+# operating_system: from /etc/os-release. The file is in the shell's language, and is read as the data that it is.
+operating_system() {
+  local line value
+  local -A release=()
+  while IFS= read -r line || [[ -n $line ]]; do
+    line=${line#"${line%%[![:space:]]*}"}
+    line=${line%"${line##*[![:space:]]}"}
+    [[ $line =~ ^([A-Z_]+)=(.*)$ ]] || continue
+    value=${BASH_REMATCH[2]}
+    if [[ $value == \"*\" || $value == \'*\' ]] && ((${#value} > 1)); then
+      value=${value:1:-1}
+    fi
+    release[${BASH_REMATCH[1]}]=$value
+  # A backslash stands before what would mean something to a shell.
+  done < <(text /etc/os-release | sed -E 's/\\([\"`$])/\1/g')
+  value=${release[UBUNTU_CODENAME]:-${release[VERSION_CODENAME]-}}
+  printf '{"id":%s,"id_like":%s,"version_id":%s,"version_codename":%s}' "$(quote "${release[ID]-}")" \
+    "$(quote "${release[ID_LIKE]-}")" "$(quote "${release[VERSION_ID]-}")" "$(quote "$value")"
 }
-
-operating_system() (
-  ID='' ID_LIKE='' VERSION_ID='' VERSION_CODENAME='' UBUNTU_CODENAME=''
-  if [[ -r /etc/os-release ]]; then
-    # shellcheck disable=SC1091
-    source /etc/os-release
-  fi
-  printf '{"id":%s,"id_like":%s,"version_id":%s,"version_codename":%s}' "$(quote "$ID")" "$(quote "$ID_LIKE")" \
-    "$(quote "$VERSION_ID")" "$(quote "${UBUNTU_CODENAME:-$VERSION_CODENAME}")"
-)
 
 architecture() {
   case $(uname -m) in
@@ -92,8 +86,10 @@ package_versions() {
   while read -r name version; do
     version=${version#*:}
     version=${version%%[-~+]*}
-    printf '%s %s\n' "${name%.io}" "$(quote "$version")"
-  done < <(packages) | sort --unique --key=1,1 | object
+    printf '%s %s\n' "${name%.io}" "$version"
+  done < <(packages) | sort --unique --key=1,1 | while read -r name version; do
+    member "$name" "$(quote "$version")"
+  done | object
 }
 
 # containerd_offered: versions of containerd in the package lists of our own repositories, as they were read last. Nothing is
@@ -117,7 +113,7 @@ containerd_offered() {
       done < <(/usr/lib/apt/apt-helper cat-file "$list" 2>/dev/null | grep --extended-regexp '^(Package|Version): ' || true)
     done
   done < <(sed --quiet 's/^URIs: //p' /etc/apt/sources.list.d/kubeone.sources 2>/dev/null || true) |
-    sort --version-sort --unique | tail --lines=100 | words
+    sort --version-sort --unique | tail --lines=100 | lines
 }
 
 # is_program FILE: whether it begins like one. After a power cut it may be empty, or hold nothing but zeros.
@@ -131,7 +127,7 @@ is_program() {
 damaged() {
   local state package program programs
   if ! command -v dpkg-query >/dev/null; then
-    words </dev/null
+    lines </dev/null
     return
   fi
   while read -r state package; do
@@ -150,19 +146,16 @@ damaged() {
       if ! is_program "$program"; then printf '%s\n' "$program"; fi
     done
   done < <(dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' \
-    containerd.io kubelet kubeadm kubectl kubernetes-cni cri-tools 2>/dev/null || true) | words
+    containerd.io kubelet kubeadm kubectl kubernetes-cni cri-tools 2>/dev/null || true) | lines
 }
 
 static_pods() {
-  local file separator=
-  printf '['
+  local file
   for file in /etc/kubernetes/manifests/*.yaml; do
     [[ -e $file ]] || continue
     file=${file##*/}
-    printf '%s%s' "$separator" "$(quote "${file%.yaml}")"
-    separator=,
-  done
-  printf ']'
+    printf '%s\0' "${file%.yaml}"
+  done | strings
 }
 
 # images: the images of the static pods, by the names of their manifests.
@@ -170,14 +163,14 @@ images() {
   local file image
   for file in /etc/kubernetes/manifests/*.yaml; do
     [[ -e $file ]] || continue
-    image=$(sed -n 's/^ *image: //p' "$file" | head -n 1)
+    image=$(text "$file" | sed -n 's/^ *image: //p')
     file=${file##*/}
-    printf '%s %s\n' "${file%.yaml}" "$(quote "$image")"
+    member "${file%.yaml}" "$(quote "${image%%$'\n'*}")"
   done | object
 }
 
 api_server() {
-  quote "$(sed -n 's/^ *server: //p' /etc/kubernetes/kubelet.conf 2>/dev/null || true)"
+  quote "$(text /etc/kubernetes/kubelet.conf | sed -n 's/^ *server: //p')"
 }
 
 kubernetes_files() {
@@ -189,30 +182,24 @@ kubernetes_files() {
 }
 
 file_hashes() {
-  local paths hash path
-  mapfile -t paths <<<"$FILES"
-  while read -r hash path; do
-    printf '%s "%s"\n' "$path" "$hash"
-  done < <(sha256sum "${paths[@]}" 2>/dev/null || true) | object
+  local path hash
+  while IFS= read -r path; do
+    [[ -f $path ]] || continue
+    hash=$(sha256sum <"$path") || continue
+    member "$path" "\"${hash%% *}\""
+  done <<<"$FILES" | object
 }
 
-# words: the lines on stdin as a JSON list.
-words() {
-  local line separator=
-  printf '['
-  while read -r line; do
-    printf '%s%s' "$separator" "$(quote "$line")"
-    separator=,
-  done
-  printf ']'
-}
-
-# changed_files: those of kubeadm's files that are not as record_files.sh found them, or gone.
+# changed_files: those of kubeadm's files that are not as record_files.sh found them, or gone. A name with a backslash or a
+# newline has both escaped, and a backslash before it.
 changed_files() {
-  local record=/etc/kubeone/recorded/files.sha256
-  if [[ -e $record ]]; then
-    { sha256sum --check --quiet "$record" 2>/dev/null || true; } | sed 's/: FAILED.*$//'
-  fi | words
+  local line
+  text /etc/kubeone/recorded/files.sha256 | { sha256sum --check --quiet 2>/dev/null || true; } |
+    while IFS= read -r line; do
+      line=${line%: FAILED*}
+      if [[ $line == \\* ]]; then printf -v line '%b' "${line:1}"; fi
+      printf '%s\0' "$line"
+    done | strings
 }
 
 # unrecorded: whether there is a node here and no record of kubeadm's files: what lets kubeadm write them has not ended.
@@ -227,7 +214,7 @@ disabled_services() {
     case $(systemctl is-enabled "$service.service" 2>/dev/null || true) in
       disabled | masked*) printf '%s\n' "$service" ;;
     esac
-  done | words
+  done | lines
 }
 
 # certificate PATH: the first certificate in a PEM file, or of the client in a kubeconfig, as base64 without line breaks.
@@ -248,8 +235,8 @@ certificates() {
   local file
   for file in /etc/kubernetes/pki/*.crt /etc/kubernetes/pki/etcd/*.crt /etc/kubernetes/*.conf \
     /var/lib/kubelet/pki/kubelet-client-current.pem /var/lib/kubelet/pki/kubelet.crt; do
-    [[ -r $file ]] || continue
-    printf '%s %s\n' "$file" "$(quote "$(certificate <"$file")")"
+    [[ -f $file && -r $file ]] || continue
+    member "$file" "$(quote "$(certificate < <(text "$file"))")"
   done | object
 }
 
@@ -265,7 +252,7 @@ unit_states() {
     elif [[ -e $folder/exit && $(<"$folder/exit") == 0 ]]; then
       state=succeeded
     fi
-    printf '%s "%s"\n' "${folder##*/}" "$state"
+    member "${folder##*/}" "\"$state\""
   done | object
 }
 
@@ -279,7 +266,7 @@ etcd_members() {
   if [[ -r $pki/healthcheck-client.key ]]; then
     curl --silent --fail --max-time 1 --cacert "$pki/ca.crt" --cert "$pki/healthcheck-client.crt" \
       --key "$pki/healthcheck-client.key" --data '{"linearizable":false}' \
-      https://localhost:2379/v3/cluster/member/list || true
+      https://localhost:2379/v3/cluster/member/list | head -c 1048576 || true
   fi
 }
 
@@ -318,14 +305,11 @@ await_start() {
 
 # snapshots: descriptions of etcd's snapshots, and whether the snapshot itself is on this host.
 snapshots() {
-  local file separator=
-  printf '['
+  local file
   for file in /var/backups/kubeone/*.json; do
     [[ -e $file ]] || continue
-    printf '%s{"held":%s,"description":%s}' "$separator" "$(exists "${file%.json}.db")" "$(quote "$(<"$file")")"
-    separator=,
-  done
-  printf ']'
+    printf '{"held":%s,"description":%s}\n' "$(exists "${file%.json}.db")" "$(quote "$(text "$file")")"
+  done | printf '[%s]' "$(joined)"
 }
 
 # restore: the restore of etcd for which this control plane was stopped; null when there is none.
@@ -335,39 +319,39 @@ restore() {
     printf null
     return
   fi
-  what=$(<"$work/what")
-  if [[ -e $work/replaced && ! -e /var/lib/etcd/kubeone-new && $(<"$work/replaced") == "$what" ]]; then replaced=true; fi
+  what=$(text "$work/what")
+  if [[ -e $work/replaced && ! -e /var/lib/etcd/kubeone-new && $(text "$work/replaced") == "$what" ]]; then replaced=true; fi
   printf '{"what":%s,"replaced":%s}' "$(quote "$what")" "$replaced"
 }
 
 await_start
 object <<END
-hostname $(quote "$(uname -n)")
-machine_id $(quote "$(cat /etc/machine-id 2>/dev/null || true)")
-os $(operating_system)
-architecture $(architecture)
-kernel $(quote "$(uname -r)")
-cgroup $(cgroup_version)
-cpus $(nproc)
-memory_mib $(memory_mib)
-swap_active $(swap_active)
-free_disk_mib $(free_disk_mib)
-marker $(quote "$(cat /etc/kubeone/cluster.json 2>/dev/null || true)")
-packages $(package_versions)
-containerd_offered $(containerd_offered)
-damaged $(damaged)
-containerd_active $(active containerd)
-kubelet_active $(active kubelet)
-kubernetes $(kubernetes_files)
-files $(file_hashes)
-units $(unit_states)
-certificates $(certificates)
-renewal_begun $(cat /etc/kubeone/renewal 2>/dev/null | words)
-changed_files $(changed_files)
-unrecorded $(unrecorded)
-disabled_services $(disabled_services)
-etcd_members $(quote "$(etcd_members)")
-kubelet_settings $(quote "$(cat /etc/kubeone/kubelet.conf.d/settings.conf 2>/dev/null || true)")
-snapshots $(snapshots)
-restore $(restore)
+"hostname":$(quote "$(uname -n)")
+"machine_id":$(quote "$(text /etc/machine-id)")
+"os":$(operating_system)
+"architecture":$(architecture)
+"kernel":$(quote "$(uname -r)")
+"cgroup":$(cgroup_version)
+"cpus":$(nproc)
+"memory_mib":$(memory_mib)
+"swap_active":$(swap_active)
+"free_disk_mib":$(free_disk_mib)
+"marker":$(quote "$(text /etc/kubeone/cluster.json)")
+"packages":$(package_versions)
+"containerd_offered":$(containerd_offered)
+"damaged":$(damaged)
+"containerd_active":$(active containerd)
+"kubelet_active":$(active kubelet)
+"kubernetes":$(kubernetes_files)
+"files":$(file_hashes)
+"units":$(unit_states)
+"certificates":$(certificates)
+"renewal_begun":$(text /etc/kubeone/renewal | lines)
+"changed_files":$(changed_files)
+"unrecorded":$(unrecorded)
+"disabled_services":$(disabled_services)
+"etcd_members":$(quote "$(etcd_members)")
+"kubelet_settings":$(quote "$(text /etc/kubeone/kubelet.conf.d/settings.conf)")
+"snapshots":$(snapshots)
+"restore":$(restore)
 END
