@@ -14,6 +14,7 @@ mod server;
 pub mod simulator;
 mod types;
 mod value;
+mod visible;
 mod wire;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
@@ -23,6 +24,7 @@ pub use schema::{Attribute, IdentityAttribute, IdentitySchema, Schema};
 pub use server::{Options, serve};
 pub use types::{Type, TypeError};
 pub use value::{CodecError, CodecReason, DecodeError, Number, Refinements, TypedValue, UnknownValueError, Value};
+pub use visible::{visible, visible_json, visible_line};
 
 /// Makes the traits of this crate implementable: `#[tfplugin::async_trait]`.
 pub use async_trait::async_trait;

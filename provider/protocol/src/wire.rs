@@ -1,22 +1,25 @@
 //! Between our types and the messages of the protocol.
 
 use crate::proto::tfplugin6 as proto;
+use crate::visible::for_message;
 use crate::{
-    AttributePath, ClientCapabilities, CodecError, Deferred, Diagnostic, Diagnostics, Severity, Step, Type, Value,
+    AttributePath, ClientCapabilities, CodecError, Deferred, Diagnostic, Diagnostics, FunctionError, Severity, Step,
+    Type, Value,
 };
 
 impl From<AttributePath> for proto::AttributePath {
     fn from(path: AttributePath) -> Self {
         use proto::attribute_path::step::Selector;
         let steps = path.steps().iter().map(|step| match step {
-            Step::Attribute(name) => Selector::AttributeName(name.clone()),
-            Step::Key(key) => Selector::ElementKeyString(key.clone()),
+            Step::Attribute(name) => Selector::AttributeName(for_message(name.clone())),
+            Step::Key(key) => Selector::ElementKeyString(for_message(key.clone())),
             Step::Index(index) => Selector::ElementKeyInt(*index),
         });
         Self { steps: steps.map(|selector| proto::attribute_path::Step { selector: Some(selector) }).collect() }
     }
 }
 
+/// The way of every message to Terraform, which prints it as it is.
 impl From<Diagnostic> for proto::Diagnostic {
     fn from(diagnostic: Diagnostic) -> Self {
         use proto::diagnostic::Severity as Wire;
@@ -26,11 +29,26 @@ impl From<Diagnostic> for proto::Diagnostic {
         };
         Self {
             severity: severity.into(),
-            summary: diagnostic.summary,
-            detail: diagnostic.detail,
+            summary: for_message(diagnostic.summary),
+            detail: for_message(diagnostic.detail),
             attribute: diagnostic.path.map(Into::into),
         }
     }
+}
+
+/// The error of a function has a form of its own.
+impl From<FunctionError> for proto::FunctionError {
+    fn from(error: FunctionError) -> Self {
+        Self {
+            text: for_message(error.text),
+            function_argument: error.argument.and_then(|position| i64::try_from(position).ok()),
+        }
+    }
+}
+
+/// And so has what an action says while it runs.
+pub(crate) fn progress_to_wire(message: String) -> proto::invoke_action_event::Progress {
+    proto::invoke_action_event::Progress { message: for_message(message) }
 }
 
 pub(crate) fn diagnostics_to_wire(diagnostics: Diagnostics) -> Vec<proto::Diagnostic> {
@@ -72,5 +90,26 @@ impl proto::DynamicValue {
             ([], json) => Value::from_json_slice(json, ty),
             (msgpack, _) => Value::from_msgpack(msgpack, ty),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RED: &str = "\u{1b}[31mred\u{9b}0m\u{202e}";
+    const SHOWN: &str = r"\u{1b}[31mred\u{9b}0m\u{202e}";
+
+    /// Whatever a message is made of, a host may have had a hand in it.
+    #[test]
+    fn no_message_can_move_the_cursor() {
+        let path = AttributePath::new(RED).key(RED).index(1);
+        let wire: proto::Diagnostic = Diagnostic::error(RED, format!("{RED}\nline")).at(path).into();
+        assert_eq!((wire.summary.as_str(), wire.detail), (SHOWN, format!("{SHOWN}\nline")));
+        let clean = AttributePath::new(SHOWN).key(SHOWN).index(1);
+        assert_eq!(wire.attribute, Some(clean.into()));
+        let wire: proto::FunctionError = FunctionError::new(RED).into();
+        assert_eq!(wire.text, SHOWN);
+        assert_eq!(progress_to_wire(RED.to_owned()).message, SHOWN);
     }
 }

@@ -61,44 +61,48 @@ fn typed_value() -> impl Strategy<Value = (Type, Value)> {
     any_type().prop_flat_map(|ty| value_of(&ty).prop_map(move |value| (ty.clone(), value)))
 }
 
-proptest! {
-    #[test]
-    fn values_survive_the_wire((ty, value) in typed_value()) {
-        let bytes = value.to_msgpack(&ty).unwrap();
-        prop_assert_eq!(Value::from_msgpack(&bytes, &ty).unwrap(), value);
-    }
+mod properties {
+    use super::*;
 
-    #[test]
-    fn types_survive_json(ty in any_type()) {
-        prop_assert_eq!(Type::from_json(&ty.to_json()).unwrap(), ty);
-    }
-
-    #[test]
-    fn random_bytes_are_harmless(bytes in vec(any::<u8>(), 0..4096), ty in any_type()) {
-        if let Ok(value) = Value::from_msgpack(&bytes, &ty) {
-            prop_assert!(value.to_msgpack(&ty).is_ok());
+    proptest! {
+        #[test]
+        fn any_value_survives_the_wire((ty, value) in typed_value()) {
+            let bytes = value.to_msgpack(&ty).unwrap();
+            prop_assert_eq!(Value::from_msgpack(&bytes, &ty).unwrap(), value);
         }
-        Value::from_json_slice(&bytes, &ty).ok();
-        Type::from_slice(&bytes).ok();
-    }
 
-    /// Closer to the truth than random bytes: one byte of a good message is wrong.
-    #[test]
-    fn damaged_messages_are_harmless((ty, value) in typed_value(), position in any::<prop::sample::Index>(), byte: u8) {
-        let mut bytes = value.to_msgpack(&ty).unwrap();
-        let position = position.index(bytes.len());
-        bytes[position] = byte;
-        Value::from_msgpack(&bytes, &ty).ok();
-    }
+        #[test]
+        fn any_type_survives_json(ty in any_type()) {
+            prop_assert_eq!(Type::from_json(&ty.to_json()).unwrap(), ty);
+        }
 
-    #[test]
-    fn numbers_keep_their_text(text in "-?(0|[1-9][0-9]{0,60})(\\.[0-9]{0,60}[1-9])?") {
-        let number = Number::parse(&text).unwrap();
-        let expected = if text == "-0" { "0" } else { &text };
-        // Floats print their shortest text; only what a float holds exactly becomes one.
-        prop_assert_eq!(Number::parse(&number.to_string()).unwrap(), number.clone());
-        if number.as_f64().to_string() != expected {
-            prop_assert_eq!(number.to_string(), expected);
+        #[test]
+        fn any_bytes_are_harmless(bytes in vec(any::<u8>(), 0..4096), ty in any_type()) {
+            if let Ok(value) = Value::from_msgpack(&bytes, &ty) {
+                prop_assert!(value.to_msgpack(&ty).is_ok());
+            }
+            Value::from_json_slice(&bytes, &ty).ok();
+            Type::from_slice(&bytes).ok();
+        }
+
+        /// Closer to the truth than random bytes: one byte of a good message is wrong.
+        #[test]
+        fn any_damaged_message_is_harmless((ty, value) in typed_value(), position in any::<prop::sample::Index>(), byte: u8) {
+            let mut bytes = value.to_msgpack(&ty).unwrap();
+            let position = position.index(bytes.len());
+            bytes[position] = byte;
+            Value::from_msgpack(&bytes, &ty).ok();
+        }
+
+        #[test]
+        fn any_number_keeps_its_text(text in "-?(0|[1-9][0-9]{0,60})(\\.[0-9]{0,60}[1-9])?") {
+            let number = Number::parse(&text).unwrap();
+            let expected = if text == "-0" { "0" } else { &text };
+            // Floats print their shortest text; only what a float holds exactly becomes one.
+            prop_assert_eq!(Number::parse(&number.to_string()).unwrap(), number.clone());
+            if number.as_f64().to_string() != expected {
+                prop_assert_eq!(number.to_string(), expected);
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::start::Mode;
+use crate::visible_line;
 
 /// Logs nothing unless asked to with `TF_LOG` or `TF_LOG_PROVIDER`. Keeps a subscriber that the program installed itself.
 ///
@@ -85,11 +86,12 @@ impl Visit for Fields {
         let mut text = String::new();
         // Writing to a string fails only when the value's own code does.
         write!(text, "{value:?}").ok();
-        self.0.insert(field.name().to_owned(), text.into());
+        self.record_str(field, &text);
     }
 
+    /// Terraform prints the values as they are: a newline in one would begin a line of its own.
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.0.insert(field.name().to_owned(), visible_line(value).into());
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
@@ -126,6 +128,30 @@ mod tests {
         let line = line(Level::WARN, "tfplugin::server", time, fields);
         expect_test::expect![[r#"{"host":"cp-1","@level":"warn","@message":"hello","@module":"tfplugin.server","@timestamp":"2023-11-14T22:13:20.001234Z"}"#]]
             .assert_eq(&line.to_string());
+    }
+
+    /// Hears what the layer would write.
+    struct Heard(std::sync::Mutex<Vec<String>>);
+
+    impl<S: Subscriber> Layer<S> for &'static Heard {
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            let mut fields = Fields(Map::new());
+            event.record(&mut fields);
+            let line = line(*event.metadata().level(), "test", UNIX_EPOCH, fields.0);
+            self.0.lock().unwrap().push(line["@message"].to_string() + &line["error"].to_string());
+        }
+    }
+
+    #[test]
+    fn a_value_cannot_begin_a_line_or_move_the_cursor() {
+        let heard: &'static Heard = Box::leak(Box::new(Heard(std::sync::Mutex::default())));
+        let banner = "welcome\n[ERROR] all is lost \u{1b}[2J\u{9b}2J";
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(heard), || {
+            tracing::warn!(error = %banner, "{banner}");
+            tracing::warn!(error = banner, "{banner}");
+        });
+        let shown = serde_json::to_string(r"welcome\u{a}[ERROR] all is lost \u{1b}[2J\u{9b}2J").unwrap();
+        assert_eq!(*heard.0.lock().unwrap(), [format!("{shown}{shown}"), format!("{shown}{shown}")]);
     }
 
     #[test]

@@ -69,6 +69,18 @@ impl Value {
         Self::Map(attributes.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }
 
+    /// With [`crate::visible`] text, for what others said and Terraform will print. Names of attributes and keys of maps stay.
+    #[must_use]
+    pub fn visible(self) -> Self {
+        match self {
+            Self::String(text) => Self::String(crate::visible(&text).into_owned()),
+            Self::List(elements) => Self::List(elements.into_iter().map(Self::visible).collect()),
+            Self::Map(members) => Self::Map(members.into_iter().map(|(name, value)| (name, value.visible())).collect()),
+            Self::Dynamic(typed) => Self::Dynamic(Box::new(TypedValue { ty: typed.ty, value: typed.value.visible() })),
+            other @ (Self::Null | Self::Unknown(_) | Self::Bool(_) | Self::Number(_)) => other,
+        }
+    }
+
     pub fn list(elements: impl IntoIterator<Item = impl Into<Value>>) -> Self {
         Self::List(elements.into_iter().map(Into::into).collect())
     }

@@ -9,7 +9,7 @@ use tonic::Status;
 use super::{Service, decode, deferral};
 use crate::proto::tfplugin6 as proto;
 use crate::server::catalog::find;
-use crate::wire::diagnostics_to_wire;
+use crate::wire::{diagnostics_to_wire, progress_to_wire};
 use crate::{Diagnostics, InvokeActionRequest, PlanActionRequest, Progress, ValidateRequest};
 
 pub(super) type EventStream = BoxStream<'static, Result<proto::InvokeActionEvent, Status>>;
@@ -56,9 +56,8 @@ impl Service {
             let completed = proto::invoke_action_event::Completed { diagnostics: diagnostics_to_wire(diagnostics) };
             event(proto::invoke_action_event::Type::Completed(completed))
         });
-        let progress = UnboundedReceiverStream::new(messages).map(|message| {
-            event(proto::invoke_action_event::Type::Progress(proto::invoke_action_event::Progress { message }))
-        });
+        let progress = UnboundedReceiverStream::new(messages)
+            .map(|message| event(proto::invoke_action_event::Type::Progress(progress_to_wire(message))));
         progress.chain(completed).boxed()
     }
 

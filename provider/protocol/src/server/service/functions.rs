@@ -10,13 +10,7 @@ impl Service {
         let result = catch(self.try_call_function(request)).await;
         match result.map_err(|diagnostics| FunctionError::new(text(&diagnostics))).and_then(|result| result) {
             Ok(value) => proto::CallFunctionResponse { result: Some(value), error: None },
-            Err(error) => proto::CallFunctionResponse {
-                result: None,
-                error: Some(proto::FunctionError {
-                    text: error.text,
-                    function_argument: error.argument.and_then(|position| i64::try_from(position).ok()),
-                }),
-            },
+            Err(error) => proto::CallFunctionResponse { result: None, error: Some(error.into()) },
         }
     }
 
