@@ -1,6 +1,6 @@
 //! etcd's members, read and removed through the JSON gateway of a member on a host.
 
-use kubeone_hosts::{Host, Os};
+use kubeone_hosts::{Host, HostError, Os};
 use kubeone_spec::HostSpec;
 use serde::Deserialize;
 
@@ -27,12 +27,11 @@ struct GatewayMember {
     is_learner: bool,
 }
 
-/// Reads the gateway's member list.
-pub(crate) fn parse_members(answer: &str) -> Result<Vec<EtcdMember>, StepError> {
-    let unreadable = |reason: String| StepError::Unreadable { what: "the member list of etcd".to_owned(), reason };
-    let list: MemberList = serde_json::from_str(answer).map_err(|error| unreadable(error.to_string()))?;
+/// Reads the gateway's member list, or says what is wrong with it.
+pub(crate) fn parse_members(answer: &str) -> Result<Vec<EtcdMember>, String> {
+    let list: MemberList = serde_json::from_str(answer).map_err(|error| error.to_string())?;
     let member = |member: GatewayMember| {
-        let id: u64 = member.id.parse().map_err(|_| unreadable(format!("`{}` is not a member's id", member.id)))?;
+        let id: u64 = member.id.parse().map_err(|_| format!("`{}` is not a member's id", member.id))?;
         Ok(EtcdMember {
             id: format!("{id:x}"),
             name: member.name,
@@ -45,7 +44,9 @@ pub(crate) fn parse_members(answer: &str) -> Result<Vec<EtcdMember>, StepError> 
 
 /// All members, as the quorum knows them; it fails when there is none.
 pub(crate) async fn members(host: &dyn Host) -> Result<Vec<EtcdMember>, StepError> {
-    parse_members(&host.run(&Os::common().script("etcd_members")?).await?.stdout)
+    let script = Os::common().script("etcd_members")?;
+    let answer = host.run(&script).await?.stdout;
+    Ok(parse_members(&answer).map_err(|problem| HostError::unreadable(host.name(), script.name(), problem))?)
 }
 
 /// Removes a member, through the one on `host`.

@@ -34,6 +34,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A host that says nothing at all is not waited for.
 const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 
+/// An answer is six lines.
+const MOST_PRINTED: usize = 16 << 10;
+
+/// Of what another apply says of itself so many characters are taken.
+const LONGEST_WORDS: usize = 200;
+
+/// Longer than any apply.
+const LONGEST_HOLD: u64 = 7 * 24 * 60 * 60;
+
 /// Who works on a cluster. No two of them are equal.
 #[derive(Clone, Debug)]
 pub struct Holder {
@@ -150,6 +159,8 @@ impl Lock {
             let line = |text: &str| text.replace(char::is_control, " ");
             Ok(Os::common()
                 .script("lock")?
+                .within(LONGEST_SILENCE)
+                .prints_at_most(MOST_PRINTED)
                 .var("ACTION", action)
                 .var("HOLDER", line(&holder.id))
                 .var("PROCESS", line(&holder.process))
@@ -291,8 +302,9 @@ fn parse(host: &str, printed: &str) -> Answer {
         Some("taken") => Answer::Taken,
         Some("held") => {
             let mut line = || lines.next().unwrap_or_default();
-            let (id, process, who) = (line().to_owned(), line().to_owned(), line().to_owned());
-            let mut seconds = || Duration::from_secs(line().parse().unwrap_or_default());
+            let mut words = || line().chars().filter(|it| !it.is_control()).take(LONGEST_WORDS).collect::<String>();
+            let (id, process, who) = (words(), words(), words());
+            let mut seconds = || Duration::from_secs(line().parse().unwrap_or(0).min(LONGEST_HOLD));
             Answer::Held(Held { host: host.to_owned(), held: seconds(), silent: seconds(), id, process, who })
         }
         _ => Answer::LeftAlone,

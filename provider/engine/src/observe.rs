@@ -3,6 +3,7 @@
 mod api;
 mod certificates;
 mod host;
+mod limits;
 mod trust;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use futures::future::{join, join_all};
 pub(crate) use host::observe_host;
 use jiff::Timestamp;
 use kubeone_hosts::Host;
-use tokio::time::timeout;
+pub(crate) use limits::is_snapshot;
 pub(crate) use trust::ADMIN_CONF;
 
 use crate::cx::Hosts;
@@ -48,12 +49,9 @@ async fn look_at(host: &dyn Host) -> HostState {
     if let Err(error) = host.connect().await {
         return unseen(&error.into());
     }
-    match timeout(HOST_PATIENCE, observe_host(host)).await {
-        Ok(Ok(facts)) => HostState::Reached(Box::new(facts)),
-        Ok(Err(error)) => unseen(&error),
-        Err(_) => HostState::Refuses {
-            reason: format!("it lets us in, and a script gave no answer within {} s", HOST_PATIENCE.as_secs()),
-        },
+    match observe_host(host).await {
+        Ok(facts) => HostState::Reached(Box::new(facts)),
+        Err(error) => unseen(&error),
     }
 }
 
@@ -89,6 +87,7 @@ mod tests {
 
     use async_trait::async_trait;
     use kubeone_hosts::{FakeHost, HostError, Output, Script, Stream};
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -137,7 +136,22 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_script_that_hangs_is_not_waited_for() {
         let state = look_at(&FakeHost::new("cp-1").hangs(SCRIPT)).await;
-        assert!(matches!(state, HostState::Refuses { .. }), "{state:?}");
+        let HostState::Refuses { reason } = state else { panic!("{state:?}") };
+        assert!(
+            reason.contains("[cp-1] unusable answer of `os/linux/observe.sh`: it was not done within 30 s"),
+            "{reason}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_host_that_talks_without_end_is_named() {
+        let printed = format!(r#"{{"marker":"{}","etcd_members":""}}"#, "x".repeat(5 << 20));
+        let state = look_at(&FakeHost::new("cp-1").answers(SCRIPT, printed)).await;
+        let HostState::Refuses { reason } = state else { panic!("{state:?}") };
+        assert!(
+            reason.contains("[cp-1] unusable answer of `os/linux/observe.sh`: it printed more than 4194304"),
+            "{reason}"
+        );
     }
 
     /// Whoever destroys a cluster may leave silent machines behind, and no others.

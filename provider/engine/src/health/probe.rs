@@ -18,6 +18,9 @@ use crate::kubeadm::api_server_port;
 /// The script asks four times and gives each answer 2 s. The rest is for the connection.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The answers are a few lines.
+const MOST: usize = 256 << 10;
+
 /// One control plane as its components describe it. What did not answer is not ready, not healthy and without a version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ControlPlane {
@@ -46,7 +49,8 @@ pub(super) async fn control_planes(spec: &ClusterSpec, hosts: &Hosts) -> BTreeMa
 }
 
 async fn ask(host: &dyn Host, port: u16) -> Result<ControlPlane, StepError> {
-    let script = Os::common().script("control_plane_status")?.var("API_PORT", port);
+    let script =
+        Os::common().script("control_plane_status")?.var("API_PORT", port).within(PATIENCE).prints_at_most(MOST);
     Ok(parse(&host.run(&script).await?.stdout))
 }
 

@@ -230,3 +230,30 @@ async fn a_host_that_was_silent_for_a_moment_keeps_its_lock() {
     lock.release().await;
     assert_eq!(control.log(), ["cp-1: take take take release"]);
 }
+
+const ESCAPE: char = '\u{1b}';
+
+/// The answer is another host's word for what it holds.
+#[test]
+fn what_a_holder_says_of_itself_is_bounded() {
+    let printed = format!("held\n{0}\n{0}\nann{ESCAPE}[31m\n18446744073709551615\n-1\nmore\n", "x".repeat(5000));
+    let Answer::Held(held) = parse("cp-1", &printed) else { panic!("it is held") };
+    assert_eq!((held.id.len(), held.process.len(), held.who.as_str()), (200, 200, "ann[31m"));
+    assert_eq!((held.held.as_secs(), held.silent.as_secs()), (LONGEST_HOLD, 0));
+}
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_answer_about_a_lock_is_bounded(word in "held|taken|foreign|.{0,9}", lines in prop::collection::vec(".{0,300}", 0..9)) {
+            if let Answer::Held(held) = parse("cp-1", &format!("{word}\n{}", lines.join("\n"))) {
+                prop_assert!(held.who.chars().count() <= 200 && !held.who.contains(char::is_control));
+                prop_assert!(held.held <= Duration::from_secs(LONGEST_HOLD) && held.silent <= Duration::from_secs(LONGEST_HOLD));
+            }
+        }
+    }
+}

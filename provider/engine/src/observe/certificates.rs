@@ -11,6 +11,8 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 use x509_parser::pem::{Pem, parse_x509_pem};
 
+use super::limits;
+
 /// The ends of certificates that can be read; the others are as good as absent.
 pub(super) fn ends(der_as_base64: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let end = |(path, text): (&String, &String)| Some((path.clone(), end(text)?));
@@ -54,7 +56,7 @@ pub(super) fn names(base64: &str) -> Vec<String> {
         let der = STANDARD.decode(base64).ok()?;
         let (_, certificate) = parse_x509_certificate(&der).ok()?;
         let names = &certificate.subject_alternative_name().ok()??.value.general_names;
-        Some(names.iter().filter_map(name).collect())
+        Some(names.iter().filter_map(name).filter(|name| limits::is_server_name(name)).collect())
     };
     read().unwrap_or_default()
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use kubeone_hosts::{Host, Os};
+use kubeone_hosts::{Host, HostError, Os};
 use serde::Deserialize;
 
-use super::certificates;
+use super::{HOST_PATIENCE, certificates, limits};
 use crate::error::StepError;
 use crate::etcd;
 use crate::kubelet;
@@ -48,23 +48,22 @@ struct Described {
 
 pub(crate) async fn observe_host(host: &dyn Host) -> Result<HostFacts, StepError> {
     // Which system the host has is one of the things to find out.
-    let script =
-        Os::common().script("observe")?.lines("FILES", prepare::MANAGED_FILES.into_iter().chain(kubelet::FILES));
-    let mut facts = parse(&host.run(&script).await?.stdout)?;
+    let files = prepare::MANAGED_FILES.into_iter().chain(kubelet::FILES);
+    let script = Os::common().script("observe")?.lines("FILES", files).within(HOST_PATIENCE);
+    let printed = host.run(&script).await?.stdout;
+    let mut facts = parse(&printed).map_err(|problem| HostError::unreadable(host.name(), script.name(), problem))?;
     facts.ssh_host_key = host.host_key().unwrap_or_default();
+    limits::host_key(&facts.ssh_host_key).map_err(|problem| HostError::unreadable(host.name(), "ssh", problem))?;
     facts.os.scripts = Os::lookup(&facts.os.id, &facts.os.id_like).ok().map(|os| os.id().to_owned());
     Ok(facts)
 }
 
-fn parse(printed: &str) -> Result<HostFacts, StepError> {
-    let unreadable = |what: &str| {
-        let what = what.to_owned();
-        move |error: serde_json::Error| StepError::Unreadable { what, reason: error.to_string() }
-    };
-    let printed: Printed = serde_json::from_str(printed).map_err(unreadable("what the host says of itself"))?;
+/// The facts, or what is wrong with what was printed.
+fn parse(printed: &str) -> Result<HostFacts, String> {
+    let printed: Printed = serde_json::from_str(printed).map_err(|error| error.to_string())?;
     let marker: Option<Marker> = match printed.marker.as_str() {
         "" => None,
-        text => Some(serde_json::from_str(text).map_err(unreadable(crate::marker::PATH))?),
+        text => Some(serde_json::from_str(text).map_err(|error| format!("{}: {error}", crate::marker::PATH))?),
     };
     // Without an answer of etcd the rest is still worth having.
     let etcd_members = etcd::parse_members(&printed.etcd_members).unwrap_or_default();
@@ -74,7 +73,7 @@ fn parse(printed: &str) -> Result<HostFacts, StepError> {
     // A file of somebody else describes nothing.
     let snapshot = |it: &Described| {
         let Description { snapshot, awaits_copy } = serde_json::from_str(&it.description).ok()?;
-        Some(HeldSnapshot { snapshot, held: it.held, awaits_copy })
+        Some(HeldSnapshot { snapshot, held: it.held, awaits_copy }).filter(limits::is_snapshot)
     };
     let snapshots = printed.descriptions.iter().filter_map(snapshot).collect();
     let mut containerd_offered: Vec<_> = printed.offered.iter().filter_map(|version| version.parse().ok()).collect();
@@ -96,6 +95,7 @@ fn parse(printed: &str) -> Result<HostFacts, StepError> {
     if let Some(certificate) = printed.certificates.get(CA_CERTIFICATE).and_then(|text| certificates::sha256(text)) {
         facts.kubernetes.ca_sha256 = certificate;
     }
+    limits::check(&facts)?;
     Ok(facts)
 }
 
@@ -110,6 +110,7 @@ mod tests {
     use kubeone_hosts::FakeHost;
 
     use super::*;
+    use crate::observe::causes;
 
     const SCRIPT: &str = "os/linux/observe.sh";
 
@@ -157,6 +158,179 @@ mod tests {
     async fn a_marker_that_cannot_be_read_is_not_taken_for_none() {
         let host = FakeHost::new("cp-1").answers(SCRIPT, r#"{"marker":"gibberish","etcd_members":""}"#);
         let error = observe_host(&host).await.unwrap_err();
-        assert!(error.to_string().contains("/etc/kubeone/cluster.json"), "{error}");
+        let error = causes(&error);
+        assert!(error.contains("[cp-1] unusable answer") && error.contains("/etc/kubeone/cluster.json"), "{error}");
+    }
+    /// An answer in which one fact is as extreme as the case says.
+    async fn answer_with(fact: &str) -> Result<HostFacts, String> {
+        let printed = format!(r#"{{"marker":"","etcd_members":"","hostname":"cp-1",{fact}}}"#);
+        observe_host(&FakeHost::new("cp-1").answers(SCRIPT, printed)).await.map_err(|error| causes(&error))
+    }
+
+    #[tokio::test]
+    async fn facts_out_of_bounds_are_named_and_nothing_of_the_answer_is_used() {
+        let long = "x".repeat(70_000);
+        let many = |entry: &str| {
+            format!("{{{}}}", (0..600).map(|it| format!("\"{it}\":{entry}")).collect::<Vec<_>>().join(","))
+        };
+        let cases = [
+            (format!(r#""machine_id":"{long}""#), "machine_id has 70000 bytes, at most 64 are accepted"),
+            (r#""kernel":"6.1\u001b[31m""#.to_owned(), r"kernel has the character `\u{1b}`"),
+            (r#""architecture":"amd64\u202e""#.to_owned(), r"architecture has the character `\u{202e}`"),
+            (r#""os":{"id":"debian 12"}"#.to_owned(), "os.id has the character ` `"),
+            (r#""os":{"version_codename":"x\ny"}"#.to_owned(), r"os.version_codename has the character `\n`"),
+            (r#""cpus":4000000000"#.to_owned(), "cpus is 4000000000, at most 65536 is accepted"),
+            (r#""memory_mib":18446744073709551615"#.to_owned(), "memory_mib is 18446744073709551615, at most"),
+            (format!(r#""packages":{{"kubelet":"{long}"}}"#), "packages.kubelet has 70000 bytes"),
+            (format!(r#""files":{}"#, many(r#""ab""#)), "files has 600 entries, at most 64 are accepted"),
+            (format!(r#""files":{{"/etc/x":"{long}"}}"#), "files has 70000 bytes"),
+            (format!(r#""units":{}"#, many(r#""running""#)), "units has 600 entries"),
+            (format!(r#""changed_files":["{long}"]"#), "changed_files has 70000 bytes"),
+            (format!(r#""kubelet_settings":"{long}""#), "kubelet_settings has 70000 bytes, at most 65536 are accepted"),
+            (format!(r#""restore":{{"what":"{long}"}}"#), "restore has 70000 bytes"),
+            (format!(r#""kubernetes":{{"images":{}}}"#, many(r#""i:1""#)), "kubernetes.images has 600 entries"),
+            (format!(r#""kubernetes":{{"images":{{"etcd":"{long}"}}}}"#), "kubernetes.images has 70000 bytes"),
+            (r#""kubernetes":{"api_server":"https://a b"}"#.to_owned(), "kubernetes.api_server has the character ` `"),
+            (format!(r#""cpus":"{long}""#), "invalid type: string"),
+            ("\"cpus\":-1".to_owned(), "invalid value"),
+        ];
+        for (fact, problem) in cases {
+            let error = answer_with(&fact).await.unwrap_err();
+            let expected = format!("[cp-1] unusable answer of `os/linux/observe.sh`: {problem}");
+            assert!(error.contains(&expected), "{expected}\n{error}");
+            assert!(error.len() < 800, "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_host_cannot_fill_the_state() {
+        // Each alone would be accepted.
+        let paths: Vec<String> = (0..300).map(|it| format!(r#""{it}{}""#, "x".repeat(4000))).collect();
+        let error = answer_with(&format!(r#""kubernetes":{{"static_pods":[{}]}}"#, paths.join(","))).await.unwrap_err();
+        assert!(error.contains("all facts together has "), "{error}");
+        let marker = format!(r#"{{"cluster":"{}","provider_version":"1"}}"#, "x".repeat(254));
+        let printed = serde_json::json!({ "marker": marker, "etcd_members": "" }).to_string();
+        let error = observe_host(&FakeHost::new("cp-1").answers(SCRIPT, printed)).await.unwrap_err();
+        assert!(causes(&error).contains("marker.cluster has 254 bytes, at most 253 are accepted"), "{error:?}");
+    }
+
+    /// Names of files and what users write themselves are whatever they are.
+    #[tokio::test]
+    async fn unusual_names_of_files_are_facts_like_others() {
+        let facts = answer_with(
+            r#""kubernetes":{"static_pods":["my pod","a\"b","\u001b"]},"units":{"kubeone init":"failed"},"changed_files":["/x y"]"#,
+        )
+        .await
+        .unwrap();
+        assert_eq!(facts.kubernetes.static_pods, ["my pod", "a\"b", "\u{1b}"]);
+        assert_eq!(facts.units.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_description_with_another_name_than_a_snapshots_is_somebody_elses() {
+        let described = |name: &str, size: u64| {
+            let description = serde_json::json!({
+                "name": name, "cluster": "prod", "cluster_uid": "u", "host": "cp-1", "cause": { "trigger": "1" },
+                "taken_at": "2026-01-01T00:00:00Z", "revision": 1, "size": size, "sha256": "ab",
+                "kubernetes_version": "1.35.4", "etcd_version": "3.6.6-0",
+            });
+            serde_json::json!({ "held": true, "description": description.to_string() })
+        };
+        let list = [
+            described("prod-1", 1),
+            described("../../etc/passwd", 1),
+            described("a/b", 1),
+            described(".hidden", 1),
+            described("", 1),
+            described("prod-2\u{1b}", 1),
+            described(&"x".repeat(300), 1),
+            described("prod-3", u64::MAX),
+        ];
+        let facts = answer_with(&format!(r#""snapshots":{}"#, serde_json::json!(list))).await.unwrap();
+        let names: Vec<_> = facts.snapshots.iter().map(|held| held.snapshot.name.as_str()).collect();
+        assert_eq!(names, ["prod-1"]);
+    }
+
+    mod properties {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        /// Any JSON, with the names of facts in it.
+        fn json() -> impl Strategy<Value = serde_json::Value> {
+            let leaf = prop_oneof![
+                Just(serde_json::Value::Null),
+                any::<bool>().prop_map(Into::into),
+                any::<i64>().prop_map(Into::into),
+                any::<u64>().prop_map(Into::into),
+                ".{0,40}".prop_map(Into::into),
+                Just(r#"{"cluster":"prod","provider_version":"0.1.0"}"#.into()),
+                Just(r#"{"members":[{"ID":"16","name":"cp-1"}]}"#.into()),
+            ];
+            let names = [
+                "hostname",
+                "os",
+                "id",
+                "cpus",
+                "marker",
+                "packages",
+                "kubelet",
+                "kubernetes",
+                "static_pods",
+                "images",
+                "files",
+                "units",
+                "certificates",
+                "etcd_members",
+                "snapshots",
+                "held",
+                "description",
+                "restore",
+                "what",
+                "changed_files",
+            ];
+            leaf.prop_recursive(4, 64, 8, move |inner| {
+                let name =
+                    prop_oneof![4 => prop::sample::select(names.to_vec()).prop_map(str::to_owned), 1 => ".{0,8}"];
+                prop_oneof![
+                    prop::collection::vec(inner.clone(), 0..8).prop_map(Into::into),
+                    prop::collection::btree_map(name, inner, 0..8)
+                        .prop_map(|it| serde_json::Value::Object(it.into_iter().collect())),
+                ]
+            })
+        }
+
+        fn check(printed: &str) -> Result<(), TestCaseError> {
+            match parse(printed) {
+                Ok(facts) => {
+                    let state = serde_json::to_string(&facts).unwrap();
+                    prop_assert!(state.len() <= 512 << 10);
+                    prop_assert_eq!(serde_json::from_str::<HostFacts>(&state).unwrap(), facts);
+                }
+                Err(problem) => prop_assert!(!problem.is_empty()),
+            }
+            Ok(())
+        }
+
+        proptest! {
+            #[test]
+            fn any_answer_becomes_facts_or_is_refused(answer in json()) {
+                check(&answer.to_string())?;
+            }
+
+            #[test]
+            fn any_fact_is_in_bounds_or_refused(marker in json(), members in json(), facts in json()) {
+                let mut answer = serde_json::json!({ "marker": marker.to_string(), "etcd_members": members.to_string() });
+                if let serde_json::Value::Object(facts) = facts {
+                    answer.as_object_mut().unwrap().extend(facts);
+                }
+                check(&answer.to_string())?;
+            }
+
+            #[test]
+            fn any_text_is_no_panic(text in ".{0,200}") {
+                check(&text)?;
+            }
+        }
     }
 }

@@ -74,6 +74,9 @@ pub(super) async fn await_quorum_without(cx: &Cx<'_>, name: &str, host: &dyn Hos
     Err(StepError::Refused { reason })
 }
 
+/// Each has a line.
+const MOST_OF_VOTERS: usize = 64 << 10;
+
 /// Members of etcd that vote.
 struct Voters {
     well: usize,
@@ -91,7 +94,8 @@ impl Voters {
 
 /// Those that the member on this host knows.
 async fn voters(host: &dyn Host, patience: u64) -> Result<Voters, StepError> {
-    let printed = host.run(&Os::common().script("etcd_voters")?.var("PATIENCE", patience)).await?.stdout;
+    let script = Os::common().script("etcd_voters")?.var("PATIENCE", patience).prints_at_most(MOST_OF_VOTERS);
+    let printed = host.run(&script).await?.stdout;
     let ill = printed.lines().filter_map(|line| line.strip_prefix("ill ")).map(str::to_owned).collect();
     Ok(Voters { well: printed.lines().filter(|line| line.starts_with("well ")).count(), ill })
 }

@@ -97,6 +97,8 @@ async fn look<'a>(cx: &'a Cx<'_>, name: &str, uid: &str) -> Result<Seen<'a>, Ste
     let Some(host) = cx.leaving(name) else { return Ok(Seen::Nothing) };
     let facts = match timeout(HOST_PATIENCE, observe_host(host)).await {
         Ok(Ok(facts)) => facts,
+        // Somebody is there. What is left on the machine is not known, so nobody says that it is clean.
+        Ok(Err(StepError::Host(error))) if error.is_strange_answer() => return Err(error.into()),
         Ok(Err(StepError::Host(error))) => {
             tracing::info!(host = name, %error, "the machine that leaves cannot be reached");
             return Ok(Seen::Nothing);

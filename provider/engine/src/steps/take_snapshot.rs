@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::etcd;
-use crate::observe::{causes, observe_host};
+use crate::observe::{causes, is_snapshot, observe_host};
 use crate::observed::Marker;
 use crate::report::Outcome;
 use crate::snapshots::{Description, HeldSnapshot, Snapshot, SnapshotCause, SnapshotContent, retention};
@@ -31,7 +31,8 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, cause: &SnapshotCause) -> Resul
     }
     has_all_data(host).await?;
     let take = Os::common().script("take_snapshot")?.var("CLUSTER", &cx.spec.name);
-    let taken = parse(&host.run_unit(SNAPSHOT_UNIT, &take).await?.stdout)?;
+    let unreadable = |problem: String| HostError::unreadable(name, take.name(), problem);
+    let taken = parse(&host.run_unit(SNAPSHOT_UNIT, &take).await?.stdout).map_err(unreadable)?;
     let snapshot = Snapshot {
         name: taken.name,
         cluster: cx.spec.name.clone(),
@@ -40,6 +41,10 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, cause: &SnapshotCause) -> Resul
         cause: cause.clone(),
         content: taken.content,
     };
+    // Its name becomes that of a file on all control planes.
+    if !is_snapshot(&HeldSnapshot { snapshot: snapshot.clone(), held: true, awaits_copy: false }) {
+        return Err(unreadable(format!("`{}` is not described as a snapshot is", snapshot.name)).into());
+    }
     let awaits_copy = cx.spec.backup.copy_to.is_some();
     host.write(&description(&snapshot, awaits_copy)?).await?;
     let description = description(&snapshot, false)?;
@@ -81,12 +86,9 @@ struct Taken {
     content: SnapshotContent,
 }
 
-fn parse(printed: &str) -> Result<Taken, StepError> {
-    let unreadable =
-        |reason: String| StepError::Unreadable { what: "the answer about the snapshot".to_owned(), reason };
-    let line =
-        printed.lines().rfind(|line| line.starts_with('{')).ok_or_else(|| unreadable("it is empty".to_owned()))?;
-    serde_json::from_str(line).map_err(|error| unreadable(error.to_string()))
+fn parse(printed: &str) -> Result<Taken, String> {
+    let line = printed.lines().rfind(|line| line.starts_with('{')).ok_or("it does not describe the snapshot")?;
+    serde_json::from_str(line).map_err(|error| error.to_string())
 }
 
 /// The file beside a snapshot. Only where the snapshot itself is, it can await its copy.
