@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod deny;
 mod docs;
+mod fuzz;
 mod images;
 mod mutants;
 mod packages;
@@ -39,6 +40,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Run the property tests for long
+    Fuzz(fuzz::Options),
     /// The digests of the images that nodes pull
     #[command(subcommand)]
     Images(images::Images),
@@ -62,6 +65,7 @@ fn main() -> Result<()> {
         Command::Mutants(options) => mutants::run(&options),
         Command::Sweep(options) => sweep::run(&options),
         Command::Docs { check } => test::docs(if check { docs::Mode::Check } else { docs::Mode::Write }),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Images(images) => images::run(&images),
         Command::Bench(bench) => bench::run(&bench),
         Command::Lab(lab) => run::inherit(project::lab()?.args(lab.args)),
