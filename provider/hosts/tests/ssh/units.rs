@@ -132,3 +132,46 @@ async fn a_killed_unit_is_told_apart() {
     assert!(matches!(error, HostError::UnitVanished { .. }), "{error:?}");
     assert_eq!(sh(&host, "ls -A /run/kubeone").await, "kubeone-test.lock\n");
 }
+
+/// One round of waiting, as the script goes through it; the unit's own script is empty and waits for the test's word.
+fn round(run_id: &str, seen: &str, resume: bool) -> Script {
+    let wait = "until [[ -e /run/go ]]; do sleep 0.02; done\nbash script";
+    Script::new("unit/run.sh", include_str!("../../src/unit/run.sh"))
+        .var("UNIT", UNIT)
+        .var("ACTION", if run_id.is_empty() { "attach" } else { "run" })
+        .var("RUN_ID", run_id)
+        .var("SEEN", seen)
+        .var("RESUME", resume)
+        .var("PATIENCE", 1)
+        .var("MOST_OF_LOG", 1000)
+        .var("NAME", "a.sh")
+        .var("DIGEST", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+        .var("WRAPPER", include_str!("../../src/unit/wrapper.sh").replace("bash script", wait))
+}
+
+#[tokio::test]
+async fn a_round_ends_before_the_unit_does_and_the_next_one_goes_on() {
+    let Some(server) = Server::start() else { return };
+    let host = server.host();
+    let say = async |script: Script| host.run(&script).await.unwrap().stdout;
+    assert_eq!(say(round("aa", "", false)).await, "runs\n");
+    assert_eq!(say(round("aa", "", true)).await, "runs\n");
+    assert_eq!(say(round("bb", "", false)).await, "waits aa\n");
+    assert_eq!(say(round("", "", false)).await, "waits aa\n");
+    sh(&host, "touch /run/go").await;
+    assert_eq!(say(round("aa", "", true)).await, "aa 0 a.sh\n");
+    // It did the other's work while that waited, if that was told of it in an earlier round.
+    assert_eq!(say(round("bb", "aa", false)).await, "aa 0 a.sh\n");
+    assert_eq!(say(round("", "", false)).await, "aa 0 a.sh\n");
+    assert_eq!(say(round("bb", "", false)).await, "bb 0 a.sh\n");
+    assert_eq!(sh(&host, "cat /run/systemd-run.log | wc -l").await.trim(), "2");
+}
+
+#[tokio::test]
+async fn of_a_long_log_the_end_comes_back() {
+    let Some(server) = Server::start() else { return };
+    let script = Script::new("os/debian/long.sh", "seq 1 1000000");
+    let printed = server.host().run_unit(UNIT, &script).await.unwrap().stdout;
+    assert!(printed.ends_with("999999\n1000000\n"));
+    assert!(printed.len() <= 1 << 20, "{}", printed.len());
+}
