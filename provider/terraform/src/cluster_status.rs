@@ -4,13 +4,14 @@ use async_trait::async_trait;
 use kubeone_engine::look_after;
 use kubeone_spec::{ClusterHealth, ClusterStatusSpec, validate_cluster_status};
 use tfplugin::{
-    DataSource, Deferred, Diagnostic, Diagnostics, ReadDataRequest, ReadDataResponse, Schema, ValidateRequest, Value,
+    DataSource, Deferred, Diagnostic, Diagnostics, ReadDataRequest, ReadDataResponse, Schema, ValidateRequest,
 };
 use tokio::time::timeout;
 
 use crate::connection::Connection;
 use crate::decode::decode;
-use crate::diagnostics::{chain, from_findings};
+use crate::diagnostics::from_findings;
+use crate::encode::encode;
 use crate::model::CLUSTER_STATUS;
 
 pub(crate) struct ClusterStatusDataSource {
@@ -53,9 +54,7 @@ async fn read(connection: &Connection, request: ReadDataRequest) -> Result<ReadD
     }
     let health = look(connection, &query.settings, &request).await?;
     let mut state = request.config;
-    let values =
-        Value::encode(&health).map_err(|error| Diagnostic::bug("the status cannot be written", chain(&error)))?;
-    for (name, value) in values.as_map().into_iter().flatten() {
+    for (name, value) in encode(&health)?.as_map().into_iter().flatten() {
         state.set(&name.as_str().into(), value.clone());
     }
     Ok(state.into())

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use kubeone_engine::{ApiFacts, HostFacts, NodeFacts, Observed};
+use kubeone_engine::{ApiFacts, HostFacts, NodeFacts, Observed, Plan};
 use kubeone_spec::{ApiEndpoint, ClusterSpec, ClusterStatus, NodeStatus, Role};
-use tfplugin::{Diagnostic, Type, Value};
+use serde::Serialize;
+use tfplugin::{Diagnostic, Type, Value, visible_line};
 
 use crate::diagnostics::chain;
 
@@ -71,8 +72,15 @@ fn fill(planned: &mut Value, seen: &Value) {
     }
 }
 
-fn encode(status: &ClusterStatus) -> Result<Value, Diagnostic> {
-    Value::encode(status).map_err(|error| Diagnostic::bug("the status cannot be written", chain(&error)))
+/// What was observed, as a value. Hosts and the API had a say in it, and Terraform prints text of several lines as it is.
+pub(crate) fn encode(seen: &impl Serialize) -> Result<Value, Diagnostic> {
+    let value = Value::encode(seen);
+    value.map(Value::visible).map_err(|error| Diagnostic::bug("the status cannot be written", chain(&error)))
+}
+
+/// The steps of a plan, a line each.
+pub(crate) fn steps(plan: &Plan) -> Value {
+    Value::list(plan.lines().iter().map(|line| visible_line(line).into_owned()))
 }
 
 fn nodes(
@@ -110,5 +118,34 @@ fn node(role: Role, node: &NodeFacts, host: Option<&HostFacts>, prior: Option<&N
 fn keep_unless_seen(kept: &mut String, seen: &str) {
     if !seen.is_empty() {
         seen.clone_into(kept);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kubeone_engine::{Action, Stage};
+
+    use super::*;
+
+    const HOSTILE: &str = "debian\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}";
+    const SHOWN: &str = r"debian\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}";
+
+    #[test]
+    fn what_hosts_say_reaches_the_state_as_visible_text() {
+        let node = NodeStatus { operating_system: HOSTILE.to_owned(), ..NodeStatus::default() };
+        let status = ClusterStatus { nodes: BTreeMap::from([("cp-1".to_owned(), node)]), ..ClusterStatus::default() };
+        let mut state = Value::object([("nodes", Value::Null)]);
+        write(&mut state, &status).unwrap();
+        let seen = state.attribute("nodes").attribute("cp-1").attribute("operating_system").clone();
+        assert_eq!(seen, Value::from(SHOWN));
+    }
+
+    #[test]
+    fn a_step_is_one_line() {
+        let addon = Action::ApplyAddon { addon: "canal".to_owned(), drift: vec![format!("{HOSTILE}\nall is well")] };
+        let plan = Plan { stages: vec![Stage { title: "addons".to_owned(), lanes: vec![vec![addon]] }] };
+        let steps = steps(&plan);
+        let [Value::String(step)] = steps.as_list().unwrap() else { panic!("{steps:?}") };
+        assert!(step.contains(&format!(r"{SHOWN}\u{{a}}all is well")), "{step}");
     }
 }

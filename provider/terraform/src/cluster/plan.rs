@@ -61,7 +61,7 @@ fn create(
             return Err(refused);
         }
         diagnostics.extend(from_findings(local.missing_copy(&settings.spec, &plan)));
-        planned.set(&"planned_steps".into(), Value::list(plan.lines()));
+        planned.set(&"planned_steps".into(), encode::steps(&plan));
     }
     in_state::plan(&mut planned, wanted, None);
     Ok(PlanResponse { planned_state: planned, diagnostics, ..PlanResponse::default() })
@@ -134,7 +134,7 @@ fn show_steps(wanted: &ClusterSpec, plan: &Plan, planned: &mut Value) {
     if plan.is_empty() {
         return;
     }
-    planned.set(&"planned_steps".into(), Value::list(plan.lines()));
+    planned.set(&"planned_steps".into(), encode::steps(plan));
     // Nothing that the state says of a node depends on its labels, or on the settings of its kubelet.
     let changing = plan.actions().filter(|action| !matches!(action, Action::ConfigureNode { .. }));
     for host in changing.filter_map(Action::host).filter(|host| wanted.host(host).is_some()) {

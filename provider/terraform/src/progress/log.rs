@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
+use tfplugin::visible_json;
 
 use super::record::Line;
 
@@ -41,8 +42,9 @@ impl Log {
 
     /// One write for each line, so that nobody who follows the file reads half of one.
     pub(super) fn write(&self, line: &Line) -> io::Result<()> {
-        let mut text = serde_json::to_vec(line)?;
-        text.push(b'\n');
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&text)
+        // Programs read the very text; on a terminal it does nothing.
+        let mut text = visible_json(&serde_json::to_string(line)?).into_owned();
+        text.push('\n');
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(text.as_bytes())
     }
 }

@@ -4,11 +4,14 @@
 mod timeline;
 mod view;
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
-use minijinja::{Environment, UndefinedBehavior, value::Serde};
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior, Value, escape_formatter};
+use tfplugin::visible;
 use view::View;
 
 use super::course::Course;
@@ -27,7 +30,13 @@ pub(super) fn write(course: &Course, now: Timestamp, path: &Path) -> io::Result<
 fn render(course: &Course, now: Timestamp) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    // Everything is escaped, because the name ends in `html`.
+    // Whatever hosts and the API said is shown and not obeyed: neither by whoever prints the page on a terminal, …
+    environment.set_formatter(|out, state, value| match value.as_str().map(visible) {
+        Some(Cow::Owned(text)) if value.is_safe() => escape_formatter(out, state, &Value::from_safe_string(text)),
+        Some(Cow::Owned(text)) => escape_formatter(out, state, &text.into()),
+        Some(Cow::Borrowed(_)) | None => escape_formatter(out, state, value),
+    });
+    // … nor by a browser: everything is escaped, because the name ends in `html`.
     environment.render_named_str("report.html", include_str!("report/report.html"), Serde(View::of(course, now)))
 }
 

@@ -6,6 +6,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
+use tfplugin::visible_line;
+
 use super::course::{Course, span};
 use super::record::{ActionOutcome, Line, Record, RunOutcome};
 
@@ -113,7 +115,9 @@ impl Terminal {
     fn say(&mut self, text: &str) {
         self.spoke = Instant::now();
         // A terminal that went away is nobody who could be told.
-        let _ = self.out.write_all(format!("  {} │ {text}\n", self.cluster).as_bytes());
+        let line = format!("  {} │ {text}", self.cluster);
+        // What hosts and the API said is part of it, and none of them may write to the terminal.
+        let _ = self.out.write_all(format!("{}\n", visible_line(&line)).as_bytes());
         let _ = self.out.flush();
     }
 }
@@ -174,5 +178,24 @@ mod tests {
             prod │ cluster: apply addon canal: done in 6.2 s  [4/6]
             prod │ failed after 34 s  [4/6]
         "]].assert_eq(&said);
+    }
+    #[test]
+    fn nobody_else_writes_to_the_terminal() {
+        let mut lines = samples::failed(1, 1);
+        let hostile = "\u{1b}[2J\u{1b}]8;;https://evil.example\u{7}\rall is well\n\u{9b}1A\u{202e}\u{8}";
+        for line in &mut lines {
+            if let Record::ActionEnded(end) = &mut line.record {
+                end.outcome = ActionOutcome::Warning;
+                end.note = Some(hostile.to_owned());
+            }
+        }
+        let screen = Screen::default();
+        let mut terminal = Terminal::on(screen.clone(), &Course::begin(&lines[0]).unwrap());
+        lines.iter().for_each(|line| terminal.tell(line));
+        let said = String::from_utf8(screen.0.lock().unwrap().clone()).unwrap();
+        let shown = r"with a warning: \u{1b}[2J\u{1b}]8;;https://evil.example\u{7}\u{d}all is well\u{a}\u{9b}1A\u{202e}\u{8}  [";
+        assert!(said.contains(shown), "{said}");
+        assert!(!said.contains(|it: char| it.is_control() && it != '\n'));
+        assert!(said.lines().all(|line| line.starts_with("  prod │ ")), "{said}");
     }
 }

@@ -115,6 +115,20 @@ fn programs_can_follow_the_log() {
     );
 }
 
+/// Programs get the very text back; whoever prints the file on a terminal sees escapes.
+#[test]
+fn the_log_can_be_printed_on_a_terminal() {
+    let folder = TempDir::new().unwrap();
+    let hostile = "\u{1b}[2J\u{9b}2J\u{7f}\u{202e}\n{\"event\":\"run_ended\"}";
+    let mut said = Diagnostics::new();
+    said.error(hostile, "");
+    half_a_run(folder.path()).end(false, &mut said);
+    let text = std::fs::read_to_string(file(folder.path(), "jsonl")).unwrap();
+    assert!(!text.contains(|it: char| it.is_control() && it != '\n' || it == '\u{202e}'), "{text}");
+    let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!(last["messages"][0], hostile);
+}
+
 #[test]
 fn a_change_that_nobody_waited_for_was_interrupted() {
     let folder = TempDir::new().unwrap();

@@ -40,6 +40,33 @@ fn a_failure_is_told_with_its_output_and_what_remains() {
     assert!(!page.contains("<span>w-1: join worker</span>"), "what is done does not remain");
 }
 
+#[test]
+fn what_hosts_say_is_shown_and_not_obeyed() {
+    let mut lines = samples::failed(1, 1);
+    let hostile = "</pre></script><script>alert(1)</script>\u{1b}[31m\u{9b}2J\u{202e} {{ css|safe }} \"'";
+    for line in &mut lines {
+        if let Record::ActionEnded(end) = &mut line.record
+            && let Some(failure) = &mut end.failure
+        {
+            failure.output = vec![hostile.to_owned()];
+            failure.causes = vec![hostile.to_owned()];
+        }
+        if let Record::RunBegan(run) = &mut line.record {
+            run.hosts.push(run.hosts[0].clone());
+            run.hosts[2].name = hostile.to_owned();
+        }
+    }
+    let page = page(&lines);
+    assert_eq!(page.matches("<script>").count(), 1, "the page's own");
+    assert!(page.contains("&lt;script&gt;alert(1)"), "{page}");
+    assert!(page.contains(r"\u{1b}[31m\u{9b}2J\u{202e}"), "it can be read");
+    assert!(!page.contains(|it: char| it.is_control() && it != '\n' || it == '\u{202e}'));
+    assert!(
+        page.contains("<style>\n") && page.contains(include_str!("report.css")),
+        "the page's own style is not escaped"
+    );
+}
+
 /// Where all hosts fail alike, the first of them say it, and the rest does not push the timeline out of sight.
 #[test]
 fn of_many_failures_the_first_are_open() {
