@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use futures::future::join_all;
 use kubeone_hosts::{Host, HostError, Os};
@@ -74,6 +75,9 @@ pub(super) async fn await_quorum_without(cx: &Cx<'_>, name: &str, host: &dyn Hos
     Err(StepError::Refused { reason })
 }
 
+/// The script gives the member 3 s.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(30);
+
 /// Each has a line.
 const MOST_OF_VOTERS: usize = 64 << 10;
 
@@ -102,7 +106,7 @@ async fn voters(host: &dyn Host, patience: u64) -> Result<Voters, StepError> {
 
 /// Whether the member on this host is well. A host that does not answer has none that is.
 pub(super) async fn is_well(host: &dyn Host) -> Result<bool, StepError> {
-    match host.run(&Os::common().script("etcd_health")?).await {
+    match host.run(&Os::common().script("etcd_health")?.within(HEALTH_PATIENCE)).await {
         Ok(_) => Ok(true),
         Err(HostError::Script(_)) => Ok(false),
         Err(error) if error.is_unreachable() => Ok(false),
