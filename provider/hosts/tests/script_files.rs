@@ -8,8 +8,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Variables that bash or the runner sets.
-const ALWAYS_SET: &[&str] =
-    &["BASHPID", "BASH_SOURCE", "EUID", "HOME", "IFS", "LC_ALL", "LINENO", "PATH", "PIPESTATUS", "RANDOM", "SECONDS"];
+const ALWAYS_SET: &[&str] = &[
+    "BASHPID",
+    "BASH_REMATCH",
+    "BASH_SOURCE",
+    "EUID",
+    "HOME",
+    "IFS",
+    "LC_ALL",
+    "LINENO",
+    "PATH",
+    "PIPESTATUS",
+    "RANDOM",
+    "SECONDS",
+];
 
 #[test]
 fn scripts_keep_the_contract() {
