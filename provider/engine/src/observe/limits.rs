@@ -46,6 +46,8 @@ pub(super) fn check(facts: &HostFacts) -> Check {
         ssh_host_key: _,
         marker,
         packages,
+        containerd_offered,
+        damaged,
         containerd_active: _,
         kubelet_active: _,
         kubernetes,
@@ -72,6 +74,8 @@ pub(super) fn check(facts: &HostFacts) -> Check {
     number("free_disk_mib", *free_disk_mib, 1 << 40)?;
     marker.as_ref().map_or(Ok(()), self::marker)?;
     package_versions(packages)?;
+    at_most("containerd_offered", containerd_offered.len(), "entries", FILES)?;
+    list("damaged", damaged, FEW, |what, name| word(what, name, NAME))?;
     kubernetes_files(kubernetes)?;
     map("files", files, FEW, |what, hash| word(what, hash, WORD))?;
     map("units", units, FEW, |_, _| Ok(()))?;
