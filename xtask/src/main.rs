@@ -42,6 +42,8 @@ enum Command {
     },
     /// Run the property tests for long
     Fuzz(fuzz::Options),
+    /// Check what dependencies bring with them: licenses, sources, banned crates, known vulnerabilities
+    Deny,
     /// The digests of the images that nodes pull
     #[command(subcommand)]
     Images(images::Images),
@@ -66,6 +68,7 @@ fn main() -> Result<()> {
         Command::Sweep(options) => sweep::run(&options),
         Command::Docs { check } => test::docs(if check { docs::Mode::Check } else { docs::Mode::Write }),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Deny => deny::check(),
         Command::Images(images) => images::run(&images),
         Command::Bench(bench) => bench::run(&bench),
         Command::Lab(lab) => run::inherit(project::lab()?.args(lab.args)),

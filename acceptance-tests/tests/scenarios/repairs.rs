@@ -93,6 +93,7 @@ pub(crate) fn packages(programs: &Programs) -> Result<()> {
     let mut scenario = Scenario::of_local_example("packages-repaired", programs)?;
     scenario.prepare_kubernetes(&["1.35.4", "1.35.5"])?;
     scenario.terraform.set_variable("workers", "2");
+    refused_through_an_unknown_key(&mut scenario)?;
     scenario.apply()?;
     let apt = "export DEBIAN_FRONTEND=noninteractive; apt-get --quiet --quiet --yes --allow-change-held-packages";
     scenario
@@ -116,7 +117,33 @@ pub(crate) fn packages(programs: &Programs) -> Result<()> {
     let versions = "get nodes --output jsonpath={.items[*].status.nodeInfo.kubeletVersion}";
     let versions = scenario.kubectl(versions)?;
     ensure!(versions == "v1.35.4 v1.35.4 v1.35.4", "the kubelets are {versions}");
-    kubernetes::pods_reach_each_other(&scenario, 3)
+    kubernetes::pods_reach_each_other(&scenario, 3)?;
+
+    // What a power cut leaves of a program.
+    scenario.machine(WORKER).run(": >/usr/bin/kubectl")?;
+    let steps = planned_steps(&mut scenario)?;
+    let damage = "worker-1: prepare worker for Kubernetes 1.35.4 (/usr/bin/kubectl is damaged)";
+    ensure!(steps.contains(damage), "the plan does not say `{damage}`: {steps}");
+    apply(&mut scenario, "a program of zero bytes")?;
+    scenario.machine(WORKER).run("kubectl version --client && ! dpkg --verify kubectl | grep .").map(drop)
+}
+
+/// Where stand-ins sign the packages, the provider knows their key only from the settings.
+fn refused_through_an_unknown_key(scenario: &mut Scenario) -> Result<()> {
+    scenario.terraform.apply(&["-target=terraform_data.load_balancer_targets"])?.must_succeed()?;
+    let balancer = std::fs::read_to_string(scenario.terraform.folder().join(".lab/load-balancer.json"))?;
+    let balancer: serde_json::Value = serde_json::from_str(&balancer)?;
+    let Some(key) = balancer["package_signing_keys"][0].as_str() else { return Ok(()) };
+    let without = "resource \"kubeone_cluster\" \"this\" {\n  packages = {}\n}\n";
+    scenario.terraform.write("key_override.tf", without)?;
+    let run = scenario.apply_fails_with("is not a known one")?;
+    run.must_fail_with(&format!("found {key}"))?;
+    scenario.state()?.must_not_have(CLUSTER)?;
+    for host in [CONTROL_PLANE, WORKER] {
+        let installed = scenario.machine(host).succeeds("dpkg --status kubelet || ls /etc/apt/keyrings/kubeone-*")?;
+        ensure!(!installed, "packages came to {host} through a key that is not known");
+    }
+    scenario.terraform.write("key_override.tf", "")
 }
 
 /// The only control plane is down in several ways; then its certificates have ended, all of them.

@@ -128,8 +128,8 @@ damaged=()
 keys_changed=no
 if [[ $FETCH_ONLY == false ]]; then find_damage; fi
 if ((${#damaged[@]} > 0)) || ! all_installed; then
-  # apt sees to damaged packages only when it knows where to get them from.
-  if ((${#damaged[@]} == 0)); then apt check; fi
+  # apt complains of half a package as long as it does not know where to get the rest from.
+  if [[ -z $(dpkg --audit) ]]; then apt check; fi
   if ! command -v curl >/dev/null || ! command -v gpg >/dev/null; then
     apt update
     apt install --no-install-recommends ca-certificates curl gpg
