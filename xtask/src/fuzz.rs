@@ -106,11 +106,11 @@ fn is_property(target: &str, name: &str) -> bool {
 fn programs() -> Result<Vec<Program>> {
     let mut build = project::cargo();
     build.args(["test", "--workspace", "--no-run", "--message-format=json-render-diagnostics"]);
-    let built = build.stderr(Stdio::inherit()).output().context("could not start cargo")?;
-    if !built.status.success() {
+    let output = build.stderr(Stdio::inherit()).output().context("could not start cargo")?;
+    if !output.status.success() {
         bail!("the tests do not build");
     }
-    let text = String::from_utf8_lossy(&built.stdout);
+    let text = String::from_utf8_lossy(&output.stdout);
     let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let tests = messages.filter(|message| message["profile"]["test"] == true);
     let program = |message: Value| {
