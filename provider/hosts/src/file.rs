@@ -46,7 +46,9 @@ impl RemoteFile {
 
 /// The script that writes `files`, with their content on its stdin.
 pub(crate) fn write_script(files: &[RemoteFile]) -> Result<Script, HostError> {
-    let mut input = Vec::new();
+    // Room for all of it, with its head: a text that grows leaves its secrets where it lay before.
+    let head = |file: &RemoteFile| file.path.as_os_str().len() + 128;
+    let mut input = Vec::with_capacity(files.iter().map(|file| head(file) + file.content.expose().len()).sum());
     for file in files {
         let (path, sha256, size) = (remote_path(&file.path)?, file.sha256(), file.content.expose().len());
         input.extend_from_slice(format!("{path}\n{:o} {sha256} {size}\n", file.mode).as_bytes());

@@ -14,6 +14,8 @@ pub use outcome::Output;
 pub(crate) use outcome::{Exit, failure, judge, redact};
 use quote::quoted;
 
+use zeroize::Zeroizing;
+
 use crate::HostError;
 
 /// Everything before this line, on stdout and stderr, was printed by login and sudo and is not the script's.
@@ -92,7 +94,7 @@ impl Script {
 
     /// Definitions of functions that the body uses. An error in one of them is reported at the line that called it.
     #[must_use]
-    pub(crate) fn functions(mut self, definitions: &str) -> Self {
+    pub fn functions(mut self, definitions: &str) -> Self {
         self.functions.push_str(definitions.trim_end());
         self.functions.push('\n');
         self
@@ -136,7 +138,7 @@ impl Script {
     ///
     /// The body stands in braces, so bash reads it to its end before it runs a line of it: a connection that is cut
     /// while the script is still on its way runs nothing. It ends in `exit`, so bash never takes what follows as commands.
-    pub(crate) fn render(&self) -> Result<Secret<Vec<u8>>, HostError> {
+    pub fn render(&self) -> Result<Secret<Vec<u8>>, HostError> {
         let mut head = vec![
             "export LC_ALL=C HOME=/root".to_owned(),
             "export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
@@ -153,7 +155,8 @@ impl Script {
         if !self.functions.is_empty() {
             head.push(self.functions.trim_end().to_owned());
         }
-        let head = head.join("\n");
+        let lines = Zeroizing::new(head);
+        let head = Zeroizing::new(lines.join("\n"));
         // The end of `head`, the trap and the opening brace.
         let lines_before_body = head.matches('\n').count() + 3;
         let name = &self.name;
@@ -162,10 +165,14 @@ impl Script {
         );
         let stdin = if self.input.is_some() { "" } else { " </dev/null" };
         let body = self.body.trim_end();
-        let mut text = format!("{head}\n{trap}\n{{\n{body}\nexit 0\n}}{stdin}\n").into_bytes();
-        if let Some(input) = &self.input {
-            text.extend_from_slice(input.expose());
+        let parts = [head.as_str(), "\n", &trap, "\n{\n", body, "\nexit 0\n}", stdin, "\n"];
+        let input = self.input.as_ref().map_or(&[][..], |input| input.expose());
+        // All of it at once: a text that grows leaves its secrets where it lay before.
+        let mut text = Vec::with_capacity(parts.iter().map(|part| part.len()).sum::<usize>() + input.len());
+        for part in parts {
+            text.extend_from_slice(part.as_bytes());
         }
+        text.extend_from_slice(input);
         Ok(Secret::new(text))
     }
 }

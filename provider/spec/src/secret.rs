@@ -1,68 +1,77 @@
-//! A value that must not be seen: it prints as `***` and is not serialised by itself.
+//! A value that must not be seen: it prints as `***`, is not serialised by itself, and leaves no trace in memory.
 
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::{Zeroize, Zeroizing};
 
-/// Wraps a value so that `Debug` and `Display` cannot leak it; reading it takes the word `expose`.
+/// Wraps a value so that `Debug` and `Display` cannot leak it; reading it takes the word `expose`. When it is dropped, its
+/// memory is overwritten.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret<T>(T);
+pub struct Secret<T: Zeroize>(Zeroizing<T>);
 
-impl<T> Secret<T> {
+impl<T: Zeroize> Secret<T> {
     pub fn new(value: T) -> Self {
-        Self(value)
+        Self(Zeroizing::new(value))
     }
 
     pub fn expose(&self) -> &T {
         &self.0
     }
 
-    pub fn into_inner(self) -> T {
-        self.0
+    /// The value itself, from now on in the care of the caller.
+    pub fn into_inner(mut self) -> T
+    where
+        T: Default,
+    {
+        std::mem::take(&mut *self.0)
     }
 }
 
-impl<T> fmt::Debug for Secret<T> {
+impl<T: Zeroize> fmt::Debug for Secret<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
 }
 
-impl<T> fmt::Display for Secret<T> {
+impl<T: Zeroize> fmt::Display for Secret<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
 }
 
-impl<T> From<T> for Secret<T> {
+impl<T: Zeroize> From<T> for Secret<T> {
     fn from(value: T) -> Self {
-        Self(value)
+        Self::new(value)
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Secret<T> {
+impl<'de, T: Zeroize + Deserialize<'de>> Deserialize<'de> for Secret<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        T::deserialize(deserializer).map(Self)
+        T::deserialize(deserializer).map(Self::new)
     }
 }
 
 /// Writes a secret as it is: for values that Terraform marks as sensitive, field by field, so that nothing gets out by
 /// being part of something that is written.
-pub(crate) fn expose<T: Serialize, S: Serializer>(secret: &Secret<T>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn expose<T: Zeroize + Serialize, S: Serializer>(
+    secret: &Secret<T>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     secret.expose().serialize(serializer)
 }
 
 /// The same for a secret that may be absent.
 #[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
-pub(crate) fn expose_option<T: Serialize, S: Serializer>(
+pub(crate) fn expose_option<T: Zeroize + Serialize, S: Serializer>(
     secret: &Option<Secret<T>>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     secret.as_ref().map(Secret::expose).serialize(serializer)
 }
 
-impl<T: JsonSchema> JsonSchema for Secret<T> {
+impl<T: Zeroize + JsonSchema> JsonSchema for Secret<T> {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         T::schema_name()
     }
@@ -82,8 +91,28 @@ mod tests {
 
     #[test]
     fn a_secret_does_not_print() {
-        let key = Secret::new("hunter2");
+        let key = Secret::new("hunter2".to_owned());
         assert_eq!(format!("{key} {key:?}"), "*** ***");
-        assert_eq!(*key.expose(), "hunter2");
+        assert_eq!(key.expose(), "hunter2");
+        assert_eq!(key.into_inner(), "hunter2");
+    }
+
+    /// Remembers that it was overwritten.
+    #[derive(Default)]
+    struct Watched(std::rc::Rc<std::cell::Cell<u32>>);
+
+    impl Zeroize for Watched {
+        fn zeroize(&mut self) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    #[test]
+    fn a_secret_is_overwritten_when_it_is_dropped() {
+        let overwritten = std::rc::Rc::default();
+        drop(Secret::new(Watched(std::rc::Rc::clone(&overwritten))));
+        assert_eq!(overwritten.get(), 1);
+        let taken = Secret::new(Watched(std::rc::Rc::clone(&overwritten))).into_inner();
+        assert_eq!(taken.0.get(), 1, "who takes it has it whole");
     }
 }

@@ -11,6 +11,8 @@ mod diagnostics;
 mod encode;
 mod kubeconfig;
 mod local;
+#[cfg(unix)]
+pub mod memory;
 mod model;
 mod path;
 mod private;

@@ -7,6 +7,10 @@ use terraform_provider_kubeone::{KubeoneProvider, LocalEnvironment, ProgressEnvi
 use tfplugin::Options;
 
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    if let Err(error) = terraform_provider_kubeone::memory::protect() {
+        eprintln!("the memory of the provider could not be kept from core dumps: {error}");
+    }
     let options = Options {
         address: "registry.terraform.io/kubeone/kubeone".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -3,6 +3,7 @@
 
 mod course;
 mod log;
+mod private;
 mod record;
 mod report;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The log of one change: a file of JSON lines, each written as soon as its event happens.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use tfplugin::visible_json;
 
+use super::private::{create_new, make_folder};
 use super::record::Line;
 
 /// Two changes of one cluster do not begin in the same second; if they do, the second one's files get a number.
@@ -21,13 +22,13 @@ pub(super) struct Log {
 impl Log {
     /// A new file `<cluster>-<time>-<operation>.jsonl`; sorted by name, the files of a cluster are sorted by time.
     pub(super) fn create(folder: &Path, cluster: &str, operation: &str) -> io::Result<Self> {
-        std::fs::create_dir_all(folder)?;
+        make_folder(folder)?;
         let time = Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
         let mut number = 1;
         loop {
             let more = if number == 1 { String::new() } else { format!("-{number}") };
             let path = folder.join(format!("{cluster}-{time}-{operation}{more}.jsonl"));
-            match OpenOptions::new().create_new(true).append(true).open(&path) {
+            match create_new(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < MOST_IN_ONE_SECOND => {
                     number += 1;
                 }

@@ -15,13 +15,14 @@ use tfplugin::visible;
 use view::View;
 
 use super::course::Course;
+use super::private::create_anew;
 
 /// Writes the page of a change as it stands at this time.
 pub(super) fn write(course: &Course, now: Timestamp, path: &Path) -> io::Result<()> {
     let page = render(course, now).map_err(io::Error::other)?;
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
-    let mut file = std::fs::File::create(&new)?;
+    let mut file = create_anew(Path::new(&new))?;
     file.write_all(page.as_bytes())?;
     drop(file);
     std::fs::rename(&new, path)

@@ -63,6 +63,40 @@ fn half_a_run(folder: &Path) -> Watch {
     watch
 }
 
+#[cfg(unix)]
+#[test]
+fn only_their_owner_reads_logs_and_reports() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = TempDir::new().unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let folder = home.path().join("runs/prod");
+    drop(half_a_run(&folder));
+    for (path, expected) in [(home.path().join("runs"), 0o700), (folder.clone(), 0o700)] {
+        assert_eq!(mode(&path), expected, "{}", path.display());
+    }
+    assert_eq!((mode(&file(&folder, "jsonl")), mode(&file(&folder, "html"))), (0o600, 0o600));
+
+    // A folder that somebody shares stays shared; what is in it does not become so.
+    let shared = home.path().join("shared");
+    std::fs::create_dir(&shared).unwrap();
+    std::fs::set_permissions(&shared, std::fs::Permissions::from_mode(0o755)).unwrap();
+    drop(half_a_run(&shared));
+    assert_eq!((mode(&shared), mode(&file(&shared, "jsonl")), mode(&file(&shared, "html"))), (0o755, 0o600, 0o600));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_draft_of_the_report_that_others_may_read_is_not_written_into() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("x.html");
+    let course = super::course::Course::begin(&super::samples::succeeded(1, 1)[0]).unwrap();
+    std::fs::write(folder.path().join("x.html.new"), "old").unwrap();
+    let link = folder.path().join("elsewhere");
+    std::fs::hard_link(folder.path().join("x.html.new"), &link).unwrap();
+    super::report::write(&course, jiff::Timestamp::now(), &path).unwrap();
+    assert_eq!(std::fs::read_to_string(link).unwrap(), "old");
+}
+
 /// The one file with this ending in a folder.
 fn file(folder: &Path, ending: &str) -> PathBuf {
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
