@@ -36,6 +36,7 @@ mod repair;
 mod report;
 mod restore;
 mod runtime;
+mod shared_path;
 mod snapshots;
 mod standing;
 mod steps;

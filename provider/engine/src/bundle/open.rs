@@ -10,6 +10,7 @@ use tar::Archive;
 
 use super::content::{Extent, Weighed};
 use super::{Bundle, BundleError, Identity, MAGIC, open_file};
+use crate::shared_path::shared_path;
 use crate::snapshots::Snapshot;
 
 /// Far more than any of these files has. A bundle is encrypted, but anybody can make one.
@@ -92,13 +93,16 @@ fn open_encrypted(path: &Path, identities: &[Identity]) -> Result<Bundle, Bundle
 /// A file of a control plane.
 fn file<R: Read>(bundle: &Path, name: &Path, entry: &mut tar::Entry<'_, R>) -> Result<RemoteFile, BundleError> {
     let is_plain = name.components().count() > 1 && name.components().all(|it| matches!(it, Component::Normal(_)));
-    if !is_plain {
-        return Err(BundleError::damaged(bundle, format!("`{}` does not belong into it", name.display())));
-    }
+    let path = is_plain.then(|| name.to_str()).flatten().map(|name| format!("/{name}"));
+    let Some(path) = path else {
+        let name = name.to_string_lossy();
+        return Err(BundleError::damaged(bundle, format!("`{}` does not belong into it", name.escape_debug())));
+    };
+    let path = shared_path(&path).map_err(|error| BundleError::damaged(bundle, error.to_string()))?.to_owned();
     let reading = |error| BundleError::reading(bundle, error);
     let mode = entry.header().mode().map_err(reading)? & 0o644;
     let content = Secret::new(whole(entry).map_err(reading)?);
-    Ok(RemoteFile { path: Path::new("/").join(name), content, mode })
+    Ok(RemoteFile { path, content, mode })
 }
 
 fn open_plain(path: &Path) -> Result<Bundle, BundleError> {

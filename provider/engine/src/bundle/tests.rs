@@ -133,7 +133,15 @@ fn what_is_no_bundle_is_said_so() {
 #[test]
 fn what_others_have_sealed_is_not_trusted() {
     let folder = TempDir::new().unwrap();
-    for (path, accepted) in [("etc/kubernetes/x", true), ("../etc/x", false), ("x", false)] {
+    for (path, accepted) in [
+        ("etc/kubernetes/x", true),
+        ("../etc/x", false),
+        ("x", false),
+        ("etc/ssh/sshd_config", false),
+        ("root/.ssh/authorized_keys", false),
+        ("etc/kubernetes/manifests/x.yaml", false),
+        ("etc/kubernetes/kubelet.conf", false),
+    ] {
         let (recipient, identities) = pair();
         let mut file = File::create(folder.path().join("x.age")).unwrap();
         let recipient: age::x25519::Recipient = recipient.parse().unwrap();

@@ -19,6 +19,7 @@ use crate::kubeadm;
 use crate::observe::{causes, observe_host};
 use crate::observed::Marker;
 use crate::report::Outcome;
+use crate::shared_path::shared_path;
 use crate::snapshots::{Snapshot, awaits_copy};
 
 /// What is read of a host at once: large enough that its answer counts and not the way to it, and small enough for memory.
@@ -91,7 +92,11 @@ async fn shared_files(host: &dyn Host) -> Result<Vec<RemoteFile>, String> {
     let manifest = read(host, &[kubeadm::API_SERVER_MANIFEST.to_owned()]).await?;
     let manifest = manifest.first().map(|file| String::from_utf8_lossy(file.content.expose()).into_owned());
     let mut paths: Vec<String> = SHARED_PKI.iter().map(ToString::to_string).collect();
-    paths.extend(manifest.as_deref().and_then(kubeadm::encryption_configuration).map(str::to_owned));
+    if let Some(path) = manifest.as_deref().and_then(kubeadm::encryption_configuration) {
+        let refused = |error| format!("`--encryption-provider-config` of the API server on `{}`: {error}", host.name());
+        shared_path(path).map_err(refused)?;
+        paths.push(path.to_owned());
+    }
     read(host, &paths).await
 }
 

@@ -9,6 +9,7 @@ use kubeone_spec::{Role, Secret};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::observed::{EtcdMember, Marker};
+use crate::shared_path::shared_path;
 use crate::{etcd, kubeadm, marker};
 
 const CA_CERTIFICATE: &str = "/etc/kubernetes/pki/ca.crt";
@@ -147,7 +148,14 @@ async fn read(
 async fn named_files(host: &dyn Host) -> Result<Vec<RemoteFile>, StepError> {
     let Some(manifest) = host.read(Path::new(kubeadm::API_SERVER_MANIFEST)).await? else { return Ok(Vec::new()) };
     let manifest = String::from_utf8_lossy(manifest.expose()).into_owned();
-    let paths: Vec<_> = kubeadm::named_files(&manifest).into_iter().map(Path::new).collect();
+    let named = kubeadm::named_files(&manifest).into_iter().map(shared_path);
+    let paths = named.collect::<Result<Vec<_>, _>>().map_err(|error| StepError::Refused {
+        reason: format!(
+            "the API server on `{}` reads a file that a new control plane cannot be given: {error}; move it, there and in \
+             the manifest of the API server",
+            host.name()
+        ),
+    })?;
     let contents = host.read_all(&paths).await?;
     let files = paths.into_iter().zip(contents).filter_map(|(path, content)| Some(shared_file(path, content?)));
     Ok(files.collect())

@@ -186,6 +186,13 @@ async fn a_copy_that_cannot_be_made_is_a_warning_and_stays_to_do() {
     let encryption = "    - \"--encryption-provider-config=/etc/kubernetes/gone.yaml\"\n";
     let copied = Copied::by(holder(true, encryption), "~/copies", &[pair().0]).await;
     copied.must_be_to_do_still("`/etc/kubernetes/gone.yaml` is missing on `cp-1`");
+    for path in ["/root/.ssh/id_ed25519", "/etc/kubernetes/../shadow", "/etc/kubernetes/manifests/x.yaml"] {
+        let elsewhere = format!("    - --encryption-provider-config={path}\n");
+        let host = holder(true, &elsewhere).has_file(RemoteFile::private(path, "secret"));
+        let copied = Copied::by(host, "~/copies", &[pair().0]).await;
+        assert!(!copied.host.log().contains(&format!("read {path}")), "{path} is not read");
+        copied.must_be_to_do_still(&format!("`--encryption-provider-config` of the API server on `cp-1`: `{path}` "));
+    }
     let mut rotten = DATABASE.to_vec();
     rotten[5] ^= 1;
     let host =
