@@ -119,6 +119,7 @@ struct Ended {
 fn unit_script(unit: &str) -> Script {
     // The end of the log, and some room for what stands around it.
     let script = Script::new(RUN, include_str!("unit/run.sh")).prints_at_most(2 * MOST_OF_LOG);
+    let script = script.functions(include_str!("../os/linux/functions/in_memory.sh"));
     script.var("UNIT", unit).var("MOST_OF_LOG", MOST_OF_LOG)
 }
 

@@ -1,6 +1,6 @@
 # Checks a snapshot before etcd is restored from it, and the room that this needs. Where it was sent in parts, it is put
 # together first.
-# Functions: etcd_tools.
+# Functions: durable, etcd_tools.
 # Variables: SNAPSHOT (its path), PARTS (paths of the parts in which it was sent, one per line; may be empty), SHA256 (of the
 #   snapshot).
 # Leaves behind: the snapshot, and /var/lib/etcd if there was none. Safe to run twice.
@@ -10,9 +10,7 @@ data=/var/lib/etcd
 put_together() {
   local part
   while read -r part; do cat "$part"; done <<<"$PARTS" >"$SNAPSHOT.new"
-  sync "$SNAPSHOT.new"
-  mv "$SNAPSHOT.new" "$SNAPSHOT"
-  sync "${SNAPSHOT%/*}"
+  replace "$SNAPSHOT.new" "$SNAPSHOT"
   while read -r part; do rm -f "$part"; done <<<"$PARTS"
 }
 

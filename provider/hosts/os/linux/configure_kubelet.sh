@@ -1,6 +1,7 @@
 # Gives the kubelet of this host settings of its own, over those that kubeadm wrote. A kubelet that runs gets them in parts:
 # `try` restarts it with them and keeps the ones before; if it is well then, `keep` forgets those, and if it is not,
 # `take_back` goes back to them. While they are kept, nobody knows whether the kubelet is well.
+# Functions: durable.
 # Variables: PART (write, try, keep or take_back), SETTINGS (a KubeletConfiguration; empty for none), SERVICE (what makes the
 #   kubelet's service find them), INVOCATION (with keep: what `try` printed, so that it speaks of the same process).
 # Leaves behind: the settings, and with `try` the ones before. Safe to run twice.
@@ -12,12 +13,11 @@ before=/etc/kubeone/kubelet-settings.before
 # put TEXT: the settings, each file in one move; without a text there is nothing of ours.
 put() {
   if [[ -z $1 ]]; then
-    rm -f "$service" "$settings"
+    forget "$service" && forget "$settings"
     return
   fi
   mkdir -p "${settings%/*}" "${service%/*}"
-  printf '%s\n' "$1" >"$settings.new" && mv "$settings.new" "$settings" &&
-    printf '%s' "$SERVICE" >"$service.new" && mv "$service.new" "$service"
+  printf '%s\n' "$1" | write_file "$settings" && printf '%s' "$SERVICE" | write_file "$service"
 }
 
 invocation() {
@@ -52,7 +52,7 @@ take_back() {
   last_words
   if [[ -e $before ]]; then put "$(<"$before")"; fi
   if restart; then
-    rm -f "$before"
+    forget "$before"
     echo 'the settings before are back' >&2
   else
     echo 'the kubelet does not start with the settings before either' >&2
@@ -64,7 +64,7 @@ umask 022
 case $PART in
   write)
     put "$SETTINGS"
-    rm -f "$before"
+    forget "$before"
     ;;
   try)
     if [[ $SETTINGS ]] && ! systemctl cat kubelet 2>/dev/null | grep --quiet --fixed-strings 'KUBELET_CONFIG_ARGS'; then
@@ -73,8 +73,7 @@ case $PART in
     fi
     if [[ ! -e $before ]]; then
       mkdir -p "${before%/*}"
-      if [[ -e $settings ]]; then cp "$settings" "$before.new"; else : >"$before.new"; fi
-      mv "$before.new" "$before"
+      if [[ -e $settings ]]; then write_file "$before" <"$settings"; else write_file "$before" </dev/null; fi
     fi
     put "$SETTINGS"
     if ! restart; then
@@ -88,7 +87,7 @@ case $PART in
       echo 'the kubelet ended after its start' >&2
       exit 1
     fi
-    rm -f "$before"
+    forget "$before"
     ;;
   take_back) take_back ;;
 esac

@@ -1,5 +1,6 @@
 # Makes this host a node of a cluster. It runs on a host without Kubernetes only: where a join failed, the host is reset
 # before the next one.
+# Functions: in_memory.
 # Variables: CONFIG (kubeadm's configuration; it holds a token, so it lives in memory and only while kubeadm runs),
 #   API_PORT (of the API server that starts on this host; empty on a worker).
 # Leaves behind: what `kubeadm join` does. Safe to run twice: kubeadm refuses a host that is a node.
@@ -69,7 +70,7 @@ join_control_plane() {
   wait "$components"
 }
 
-config=$(mktemp --tmpdir=/run/kubeone)
+config=$(file_in_memory)
 trap 'rm -f "$config"' EXIT
 printf '%s' "$CONFIG" >"$config"
 if [[ -n $API_PORT ]]; then

@@ -1,4 +1,5 @@
 # Takes, renews or gives back the lock that keeps two applies from working on one cluster at the same time.
+# Functions: in_memory.
 # Variables: ACTION (`take`, also to renew; or `release`), HOLDER (who takes it, unlike any other), PROCESS (what tells
 #   whether the holder's process lives, to those on its machine), WHO (the holder in words), DEAD (a holder that is known to
 #   be dead; may be empty), LIFETIME (seconds until a lock that nobody renews is void), CLUSTER (name), UID_KNOWN (uid of
@@ -26,9 +27,21 @@ is_foreign() {
   [[ -n $uid && -n $UID_KNOWN && $uid != "$UID_KNOWN" ]]
 }
 
-# Whoever reads the lock and writes it does so alone. The folder is always there; the file comes and goes.
-exec {guard}</run
-flock --wait 20 "$guard"
+# Before anything is made on it.
+if [[ $ACTION == take ]] && is_foreign; then
+  echo foreign
+  exit 0
+fi
+
+# Whoever reads the lock and writes it does so alone. Only root can open the folder, so nobody else can keep it locked. It goes
+# with the cluster, and a lock on one that is gone keeps nobody out.
+guard=
+until [[ $guard && $(stat --format %i /run/kubeone 2>/dev/null) == "$(stat --dereference --format %i "/dev/fd/$guard")" ]]; do
+  if [[ $guard ]]; then exec {guard}<&-; fi
+  make_memory
+  exec {guard}</run/kubeone
+  flock --wait 20 "$guard"
+done
 
 holder='' process='' who='' since=$now renewed=0
 if [[ -e $lock ]]; then
@@ -37,14 +50,11 @@ fi
 
 if [[ $ACTION == release ]]; then
   if [[ $holder == "$HOLDER" ]]; then rm -f "$lock"; fi
+  rmdir --ignore-fail-on-non-empty /run/kubeone
   exit 0
 fi
 if [[ -n $holder && $holder != "$HOLDER" && $holder != "$DEAD" ]] && ((now - renewed < LIFETIME)); then
   printf 'held\n%s\n%s\n%s\n%d\n%d\n' "$holder" "$process" "$who" "$((now - since))" "$((now - renewed))"
-  exit 0
-fi
-if is_foreign; then
-  echo foreign
   exit 0
 fi
 if [[ $holder != "$HOLDER" ]]; then since=$now; fi

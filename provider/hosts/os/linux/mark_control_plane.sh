@@ -1,4 +1,5 @@
 # Waits until this host's Node is there, and gives it kubeadm's labels and taints.
+# Functions: in_memory.
 # Variables: NODE (its name), CONFIG (kubeadm's configuration).
 # Leaves behind: the Node as `kubeadm init` or `join` makes it. Safe to run twice.
 
@@ -10,7 +11,7 @@ until message=$(kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeou
   fi
   sleep 0.2
 done
-config=$(mktemp)
+config=$(file_in_memory)
 trap 'rm -f "$config"' EXIT
 printf '%s' "$CONFIG" >"$config"
 kubeadm init phase mark-control-plane --config "$config"

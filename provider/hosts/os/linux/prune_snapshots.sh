@@ -22,4 +22,4 @@ for file in /var/backups/kubeone/"$CLUSTER"-*; do
   fi
   rm -f -- "$file"
 done
-rm -rf /var/backups/kubeone/incoming
+rm -rf --one-file-system /var/backups/kubeone/incoming

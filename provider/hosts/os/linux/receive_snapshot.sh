@@ -4,7 +4,7 @@
 # Leaves behind: the folder, empty and for root only. Safe to run twice.
 
 umask 077
-rm -rf "$INCOMING"
+rm -rf --one-file-system "$INCOMING"
 mkdir -p "$INCOMING"
 # For its parts and for what they are put together to. A disk that fills up would stop the etcd that runs.
 make_room "$INCOMING" $((SIZE * 2 + 268435456))

@@ -1,41 +1,21 @@
 # Takes Kubernetes off this host: containers, kubeadm's files, pod network, rules. Packages and our settings stay.
 # What others put on the host stays as well: only known names of Kubernetes, Calico and flannel are removed.
 # It asks nothing of the cluster, which may not answer; that is why it is not `kubeadm reset`.
+# Functions: empty_folder.
 # Variables: JOINS_AGAIN (whether the host was a node of the cluster and becomes one again: then files and static pods of
 #   others in /etc/kubernetes stay; true or false).
 # Leaves behind: a host on which `kubeadm init` or `join` can start anew. Safe to run twice, and on a bare host.
-
-# clear FOLDER...: removes folders, or only their content where they are mounted.
-clear() {
-  local folder
-  for folder; do
-    if mountpoint --quiet "$folder"; then
-      find "$folder" -mindepth 1 -delete
-    else
-      rm -rf "$folder"
-    fi
-  done
-}
 
 # clear_kubeadm_files: removes what kubeadm and this provider make in /etc/kubernetes. What else lies there nobody would
 # bring back, and API servers may not start without it.
 clear_kubeadm_files() (
   cd /etc/kubernetes 2>/dev/null || return 0
-  rm -rf {admin,super-admin,kubelet,bootstrap-kubelet,controller-manager,scheduler}.conf{,.new} tmp kubeone-* pki/kubeone-new
+  rm -rf --one-file-system {admin,super-admin,kubelet,bootstrap-kubelet,controller-manager,scheduler}.conf{,.new} tmp kubeone-* \
+    pki/kubeone-new
   rm -f manifests/{etcd,kube-apiserver,kube-controller-manager,kube-scheduler}.yaml
   rm -f pki/{ca,sa,front-proxy-ca,front-proxy-client,apiserver,apiserver-kubelet-client,apiserver-etcd-client}.{crt,key,pub}
   rm -f pki/etcd/{ca,server,peer,healthcheck-client}.{crt,key}
 )
-
-# unmount_below FOLDER: unmounts what is mounted below it, innermost first.
-unmount_below() {
-  local target
-  while read -r _ _ _ _ target _; do
-    if [[ $target == "$1"/* ]]; then printf '%b\n' "$target"; fi
-  done </proc/self/mountinfo | sort --reverse | while read -r target; do
-    umount --lazy "$target" || true
-  done
-}
 
 # kill_shims: ends the processes beside pods.
 kill_shims() {
@@ -110,11 +90,13 @@ if systemctl cat kubelet >/dev/null 2>&1; then
   systemctl stop kubelet
 fi
 remove_containers
-unmount_below /var/lib/kubelet
-if [[ $JOINS_AGAIN == true ]]; then clear_kubeadm_files; else clear /etc/kubernetes; fi
-clear /var/lib/kubelet /var/lib/etcd /var/lib/cni /var/lib/calico /var/run/calico /var/log/calico \
-  /run/flannel /run/calico /var/log/pods /var/log/containers /etc/kubeone/recorded /etc/kubeone/renewal \
-  /var/backups/kubeone/incoming
+# First what may be mounted: where that stays, everything stays.
+empty_folder /var/lib/kubelet
+if [[ $JOINS_AGAIN == true ]]; then clear_kubeadm_files; else empty_folder /etc/kubernetes; fi
+empty_folder /var/lib/etcd /var/lib/cni /var/lib/calico /var/run/calico /var/log/calico /run/flannel /run/calico /var/log/pods \
+  /var/log/containers /etc/kubeone/recorded /etc/kubeone/renewal /var/backups/kubeone/incoming
+# A step that was killed leaves its configuration in memory, with the token of a join in it.
+rm -f /run/kubeone/config.*
 # From an upgrade that was cut off.
 rm -f /etc/systemd/system/kubelet.service.d/30-kubeone-upgrade.conf
 rm -f /etc/cni/net.d/*canal* /etc/cni/net.d/*calico* /etc/cni/net.d/*flannel*

@@ -1,5 +1,5 @@
 # Restarts components of this control plane, and waits until they are well again.
-# Functions: control_plane_health, etcd_member, static_pods.
+# Functions: control_plane_health, durable, etcd_member, static_pods.
 # Variables: COMPONENTS (names of static pods, one per line), API_PORT (of the API server on this host), AWAIT_HEALTH
 #   (whether etcd and the API server can be well when they run again: true, or false while the other members of etcd
 #   are not there either), RENEWED (whether they were restarted for new certificates: true or false).
@@ -62,4 +62,4 @@ done
 for component in kube-controller-manager kube-scheduler; do
   if uses "$component"; then in_time "a new container of $component" runs "$component"; fi
 done
-if [[ $RENEWED == true ]]; then rm -f /etc/kubeone/renewal; fi
+if [[ $RENEWED == true ]]; then forget /etc/kubeone/renewal; fi

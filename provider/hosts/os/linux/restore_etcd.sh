@@ -3,7 +3,7 @@
 # Its own data are read by an etcd of their own, which takes in all that the member had agreed on and not yet written
 # into its database: a copy of the database alone would lack that where etcd was not ended in good order.
 # The data before are kept as /var/lib/etcd/before-restore, until the next restore.
-# Functions: control_plane_health, etcd_tools, static_pods.
+# Functions: control_plane_health, durable, etcd_tools, static_pods.
 # Variables: WHAT (what is restored), SNAPSHOT (path of the snapshot; empty for the data of this host), SHA256 (of the
 #   snapshot), API_PORT (of the API server on this host).
 # Leaves behind: a running control plane; /etc/kubernetes/kubeone-restore until end_restore.sh. Safe to run twice: what was
@@ -57,7 +57,7 @@ highest_revision() {
 
 make_data() {
   local source=$SNAPSHOT build=$data/kubeone-build
-  rm -rf "$build"
+  rm -rf --one-file-system "$build"
   mkdir "$build"
   if [[ -z $SNAPSHOT ]]; then
     source=$build/own.db
@@ -70,20 +70,18 @@ make_data() {
     "$(of_manifest '- --initial-advertise-peer-urls=')" "$(highest_revision)"
   sync --file-system "$build"
   # What is there may be restored data already, of a restore that was given up: then the data before stay those before.
-  if is_replaced; then rm -rf "${data:?}/member"; fi
-  rm -rf "$mark" "$new"
+  if is_replaced; then rm -rf --one-file-system "${data:?}/member"; fi
+  rm -rf --one-file-system "$mark" "$new"
   mv "$build/data/member" "$new"
-  rm -rf "$build"
+  rm -rf --one-file-system "$build"
   # The mark may lie on another disk, and must not outlive a power cut that the data do not.
   sync --file-system "$data"
-  printf '%s\n' "$WHAT" >"$mark.new"
-  sync "$mark.new"
-  mv "$mark.new" "$mark"
+  printf '%s\n' "$WHAT" | write_file "$mark"
 }
 
 replace_data() {
   if [[ -e $data/member ]]; then
-    rm -rf "$before"
+    rm -rf --one-file-system "$before"
     mv "$data/member" "$before"
   fi
   mv --no-target-directory "$new" "$data/member"

@@ -1,4 +1,5 @@
 # Puts kubeadm's files back as record_files.sh found them.
+# Functions: durable.
 # Variables: FILES (paths, one per line).
 # Leaves behind: the files. Safe to run twice. It fails when a copy is not what was recorded.
 
@@ -15,5 +16,5 @@ while read -r file; do
   if [[ $file == */manifests/* ]]; then new=/etc/kubernetes/${file##*/}.restored; fi
   mkdir -p "${file%/*}"
   cp --preserve=mode "$copy" "$new"
-  mv "$new" "$file"
+  replace "$new" "$file"
 done <<<"$FILES"

@@ -28,10 +28,10 @@ verify "$SNAPSHOT" "$SHA256"
 mkdir -p "$data"
 chmod 700 "$data"
 make_room_for "$data" "$SNAPSHOT"
-rm -rf "$build" "$data/member"
+rm -rf --one-file-system "$build" "$data/member"
 mkdir "$build"
 new_member "$SNAPSHOT" "$build/data" "$NODE" "$PEER_URL" 0
 with_etcd "$build/data" '' delete_nodes
 sync --file-system "$build"
 mv "$build/data/member" "$data/member"
-rm -rf "$build"
+rm -rf --one-file-system "$build"

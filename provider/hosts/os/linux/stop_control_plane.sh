@@ -1,6 +1,6 @@
 # Stops the control plane on this host before etcd is restored: its static pods end in good order, the API server before
 # etcd, and their manifests are kept aside. The kubelet and all other pods go on.
-# Functions: static_pods.
+# Functions: durable, static_pods.
 # Variables: WHAT (what is restored).
 # Leaves behind: /etc/kubernetes/kubeone-restore with the manifests in `held` and the file `what`, until restore_etcd.sh or
 #   reset_node.sh. Safe to run twice.
@@ -29,11 +29,9 @@ end() {
 umask 077
 mkdir -p "$held"
 # First of all, so that whoever looks at this host knows why there is no control plane on it.
-printf '%s\n' "$WHAT" >"$work/what.new"
-sync "$work/what.new"
-mv "$work/what.new" "$work/what"
+printf '%s\n' "$WHAT" | write_file "$work/what"
 # The record of kubeadm's files is made anew when all is done. Until then nobody shall take this for damage.
-rm -f /etc/kubeone/recorded/files.sha256
+forget /etc/kubeone/recorded/files.sha256
 # Without them nobody ends the pods, and nobody starts them again.
 systemctl start containerd
 systemctl start kubelet

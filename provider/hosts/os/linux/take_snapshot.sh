@@ -1,5 +1,5 @@
 # Takes a snapshot of etcd from the member on this host and verifies it.
-# Functions: etcd_tools.
+# Functions: durable, etcd_tools.
 # Variables: CLUSTER (its name).
 # Prints, as its last line, one JSON object that describes the snapshot.
 # Leaves behind: the snapshot as /var/backups/kubeone/NAME.db, for root only. It counts once the file NAME.json lies
@@ -62,9 +62,7 @@ seconds=$(date +%s)
 name=$CLUSTER-$(date --utc --date="@$seconds" +%Y%m%dT%H%M%SZ)-r$revision-v$version
 sha256=$(sha256sum <"$new")
 size=$(stat --format=%s "$new")
-sync "$new"
-mv -T "$new" "$folder/$name.db"
-sync "$folder"
+replace "$new" "$folder/$name.db"
 printf '{"name":"%s","taken_at":"%s","revision":%d,"size":%d,"sha256":"%s","kubernetes_version":"%s","etcd_version":"%s"}\n' \
   "$name" "$(date --utc --date="@$seconds" +%Y-%m-%dT%H:%M:%SZ)" "$revision" "$size" "${sha256%% *}" "$version" \
   "${etcd_version##*:}"

@@ -7,7 +7,7 @@
 # nobody waits for answers it cannot give, etcd is ended, if it has to be. A manifest is put in place when nothing of the old
 # pod is left: the kubelet would look again only after ten seconds or more. What runs is looked at itself, not what the API
 # says of it. Should the host restart meanwhile, the kubelet first takes back the manifests that are held.
-# Functions: etcd_member, static_pods.
+# Functions: durable, etcd_member, static_pods.
 # Variables: PART (static_pods or kubelet), CONFIG (kubeadm's configuration of this control plane, with the new version),
 #   API_PORT (of the API server on this host), KUBERNETES_VERSION, PATCHES (folder of kubeadm's patches; may be empty), RESTART_PODS
 #   (whether the new kubelet takes static pods for others: true or false).
@@ -37,14 +37,18 @@ in_time() {
   await "$1" "$patience" "${@:2}"
 }
 
-# members_are_well: every member of etcd votes and is well. Only then one of them may be stopped.
+# members_are_well: every member of etcd votes and is well. Only then one of them may be stopped. One that never started serves
+# nobody, and votes all the same.
 members_are_well() {
-  local list url
+  local list member url asked=
   list=$(etcd cluster/member/list '{"linearizable":true}') || return 1
   if [[ $list == *'"isLearner":true'* ]]; then return 1; fi
-  while read -r url; do
-    is_well "$url" || return 1
-  done < <(grep --only-matching --extended-regexp '"clientURLs":\["[^"]*' <<<"$list" | sed 's/.*"//')
+  while read -r member; do
+    url=$(sed -n 's/.*"clientURLs":\["\([^"]*\)".*/\1/p' <<<"$member")
+    [[ $url ]] && is_well "$url" || return 1
+    asked=yes
+  done < <(tr '{' '\n' <<<"$list" | grep '"ID":')
+  [[ $asked ]]
 }
 
 # caught_up: the member on this host has applied all that the majority has agreed on.
@@ -59,7 +63,7 @@ caught_up() {
 
 # write_manifests: what kubeadm would have this host run.
 write_manifests() {
-  rm -rf "$work/new"
+  rm -rf --one-file-system "$work/new"
   mkdir -p "$work/new" "$work/old"
   chmod 700 "$work"
   printf '%s' "$CONFIG" >"$work/config.yaml"
@@ -82,7 +86,8 @@ hold() {
 
 # put FOLDER NAME: gives a manifest to the kubelet.
 put() {
-  install --mode=600 "$work/$1/$2.yaml" "$work/$2.yaml" && mv "$work/$2.yaml" "$manifests/$2.yaml" && rm -f "$held/$2.yaml"
+  install --mode=600 "$work/$1/$2.yaml" "$work/$2.yaml" && replace "$work/$2.yaml" "$manifests/$2.yaml" &&
+    rm -f "$held/$2.yaml"
 }
 
 # exchange FOLDER NAME...: ends the components and starts them with the manifests of the folder; in between, when nothing runs,
@@ -130,8 +135,7 @@ is_component_well() {
 # begin_holding: from here on a kubelet that starts takes back what is held.
 begin_holding() {
   mkdir -p "$held" "${take_back%/*}"
-  printf '[Service]\nExecStartPre=-/bin/sh -c "mv -n %s/*.yaml %s/"\n' "$held" "$manifests" >"$take_back.new"
-  mv "$take_back.new" "$take_back"
+  printf '[Service]\nExecStartPre=-/bin/sh -c "mv -n %s/*.yaml %s/"\n' "$held" "$manifests" | write_file "$take_back"
 }
 
 end_holding() {
@@ -170,7 +174,10 @@ upgrade_static_pods() {
         cp --preserve=mode "$held/$name.yaml" "$work/old/"
       fi
     done
+    # What is put back when the new one is not well must be there after a power cut, too.
+    settle "$work"
     kubeadm certs renew all --config "$work/config.yaml" >/dev/null
+    settle /etc/kubernetes
     begin_holding
     if ! exchange new "${changing[@]}"; then
       last_words "${changing[@]}" || true
@@ -194,7 +201,7 @@ upgrade_kubelet() {
   fi
   in_time 'all members of etcd are well' members_are_well
   if [[ -e $manifests/etcd.yaml ]]; then components=(etcd "${components[@]}"); fi
-  rm -rf "$work/new"
+  rm -rf --one-file-system "$work/new"
   mkdir -p "$work/new"
   for name in "${components[@]}"; do cp --preserve=mode "$manifests/$name.yaml" "$work/new/"; done
   begin_holding
@@ -211,7 +218,7 @@ upgrade_kubelet() {
 components=(kube-apiserver kube-controller-manager kube-scheduler)
 restart_kubelet=
 # The record of kubeadm's files is made anew when all is done. Until then nobody shall take this for damage.
-rm -f /etc/kubeone/recorded/files.sha256
+forget /etc/kubeone/recorded/files.sha256
 case $PART in
   static_pods) upgrade_static_pods ;;
   kubelet) upgrade_kubelet ;;
@@ -219,4 +226,4 @@ esac
 for name in "${components[@]}"; do
   in_time "$name is well" is_component_well "$name"
 done
-rm -rf "$work/new" "$work/config.yaml"
+rm -rf --one-file-system "$work/new" "$work/config.yaml"

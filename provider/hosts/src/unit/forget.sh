@@ -4,5 +4,5 @@
 
 directory=/run/kubeone/$UNIT
 if [[ -e $directory/run-id && $(<"$directory/run-id") == "$RUN_ID" ]]; then
-  rm -rf -- "$directory"
+  rm -rf --one-file-system -- "$directory"
 fi

@@ -10,7 +10,7 @@
 
 umask 077
 directory=/run/kubeone/$UNIT
-mkdir -p /run/kubeone
+make_memory
 # Whether a unit runs now, and which. Shared locks, so that those who look do not take each other for the unit.
 seen_running=$SEEN
 if [[ -e $directory/run-id ]]; then
@@ -63,7 +63,7 @@ if [[ $RESUME == true ]]; then
   exit 0
 fi
 
-rm -rf -- "$directory"
+rm -rf --one-file-system -- "$directory"
 mkdir -- "$directory"
 cat >"$directory/script"
 # A connection that was cut leaves half a script.
@@ -82,7 +82,7 @@ until message=$(systemd-run --quiet --collect --no-ask-password --unit="$UNIT" -
   --service-type=exec --property=KillMode=mixed --property=TimeoutStopSec=300 \
   bash "$directory/wrapper" 2>&1); do
   if ((++attempt == 50)); then
-    rm -rf -- "$directory"
+    rm -rf --one-file-system -- "$directory"
     printf '%s\n' "$message" >&2
     exit 1
   fi

@@ -8,6 +8,7 @@ use crate::server::Server;
 fn lock(action: &str, holder: &str) -> Script {
     let script = Os::common().script("lock").unwrap();
     Script::new(script.name(), script.body().replace("/etc/kubeone/", "/run/etc-kubeone/"))
+        .functions(include_str!("../../os/linux/functions/in_memory.sh"))
         .var("ACTION", action)
         .var("HOLDER", holder)
         .var("PROCESS", format!("process of {holder}"))

@@ -1,0 +1,77 @@
+//! Restores of etcd, from the end of the control plane to its new beginning.
+
+use kubeone_hosts::Script;
+
+use crate::control_plane::COMPONENTS;
+use crate::sandbox::{Sandbox, script};
+
+const SNAPSHOT: &str = "/var/backups/kubeone/prod.db";
+
+fn stop(what: &str) -> Script {
+    script("stop_control_plane").var("WHAT", what)
+}
+
+/// A restore from the host's own data, or from the snapshot with this SHA-256.
+fn restore(what: &str, sha256: Option<&str>) -> Script {
+    let snapshot = if sha256.is_some() { SNAPSHOT } else { "" };
+    let restore = script("restore_etcd").var("WHAT", what).var("SNAPSHOT", snapshot);
+    restore.var("SHA256", sha256.unwrap_or_default()).var("API_PORT", 6443)
+}
+
+fn end() -> Script {
+    script("end_restore").var("INCOMING", "/var/backups/kubeone/incoming")
+}
+
+fn sha256(text: &str) -> String {
+    use sha2::Digest as _;
+    hex::encode(sha2::Sha256::digest(text))
+}
+
+#[test]
+fn a_restore_ends_with_a_control_plane_that_runs_on_the_data_of_the_snapshot() {
+    let host = Sandbox::control_plane();
+    host.file(SNAPSHOT, "snapshot A\n");
+    host.run(&stop("A")).ok();
+    assert_eq!(host.running(), Vec::<String>::new());
+    assert_eq!(host.read("/etc/kubernetes/kubeone-restore/what").as_deref(), Some("A\n"));
+    assert!(!host.exists("/etc/kubeone/recorded/files.sha256"));
+
+    host.run(&restore("A", Some(&sha256("snapshot A\n")))).ok();
+    assert_eq!(host.running(), COMPONENTS);
+    assert_eq!(host.read("/var/lib/etcd/member/snap/db").as_deref(), Some("restored from snapshot A\n"));
+    assert_eq!(host.read("/var/lib/etcd/before-restore/snap/db").as_deref(), Some("first\n"));
+    assert!(!host.exists("/var/lib/etcd/kubeone-new"));
+
+    host.run(&end()).ok();
+    assert!(!host.exists("/etc/kubernetes/kubeone-restore"));
+}
+
+#[test]
+fn each_restore_keeps_the_data_right_before_it_and_nests_nothing() {
+    let host = Sandbox::control_plane();
+    for (what, content) in [("A", "snapshot A\n"), ("B", "snapshot B\n"), ("A again", "snapshot A\n")] {
+        let before = host.read("/var/lib/etcd/member/snap/db");
+        host.file(SNAPSHOT, content);
+        host.run(&stop(what)).ok();
+        host.run(&restore(what, Some(&sha256(content)))).ok();
+        host.run(&end()).ok();
+        assert_eq!(host.read("/var/lib/etcd/member/snap/db"), Some(format!("restored from {content}")));
+        assert_eq!(host.read("/var/lib/etcd/before-restore/snap/db"), before);
+        let kept = ["snap/", "snap/db", "wal/"].map(|name| format!("before-restore/{name}"));
+        let mut expected: Vec<String> =
+            kept.iter().filter(|it| what != "A" || *it != "before-restore/wal/").cloned().collect();
+        expected
+            .extend(["before-restore/", "member/", "member/snap/", "member/snap/db", "member/wal/"].map(str::to_owned));
+        expected.sort();
+        assert_eq!(host.tree("/var/lib/etcd"), expected, "{what}");
+    }
+}
+
+#[test]
+fn what_is_held_aside_is_not_taken_away() {
+    let host = Sandbox::control_plane();
+    host.run(&stop("A")).ok();
+    let complaint = host.run(&end()).fails();
+    assert!(complaint.contains("/etc/kubernetes/kubeone-restore/held/etcd.yaml is still held aside"), "{complaint}");
+    assert_eq!(host.tree("/etc/kubernetes/kubeone-restore/held").len(), 4);
+}
