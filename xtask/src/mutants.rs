@@ -6,6 +6,8 @@
 mod copy;
 mod outcomes;
 mod sample;
+mod script_faults;
+mod scripts;
 mod tool;
 
 use std::path::{Path, PathBuf};
@@ -43,6 +45,10 @@ pub(crate) struct Options {
     /// Say which mutants there are, and try none
     #[arg(long)]
     list: bool,
+    /// Faults in the scripts of hosts instead, from `provider/hosts/tests/scripts/mutants.txt`; of the other options `--file` (a
+    /// part of a path), `--jobs`, `--list` and `--goal` count
+    #[arg(long)]
+    scripts: bool,
     /// Fail when less than this share of the mutants is noticed, in percent
     #[arg(long, default_value_t = 90)]
     goal: u32,
@@ -58,6 +64,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn parts(options: &Options, journal: &mut Journal) -> Result<()> {
+    if options.scripts {
+        let Options { file, jobs, list, goal, .. } = options;
+        return scripts::run(&scripts::Attempt { files: file, jobs: *jobs, list: *list, goal: *goal }, journal);
+    }
     let tool = journal.part("find or install cargo-mutants", tool::ensure)?;
     let copy = journal.part("bring the copy of the checkout up to date", copy::refresh)?;
     let all = list(&tool, &copy, options)?;
