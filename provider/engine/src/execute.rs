@@ -51,7 +51,7 @@ async fn run(action: &Action, cx: &Cx<'_>) -> Result<Outcome, StepError> {
         Action::UpgradeContainerd { host, to, .. } => steps::upgrade_containerd::run(cx, host, *to).await,
         Action::UpgradeKubeadmAddons { host, .. } => steps::upgrade_kubeadm_addons::run(cx, host).await,
         Action::UncordonNode { host } => steps::uncordon_node::run(cx, host).await,
-        Action::ResetHost { host, role } => steps::reset_host::run(cx, host, *role).await,
+        Action::ResetHost { host, role, .. } => steps::reset_host::run(cx, host, *role).await,
     }
 }
 

@@ -135,11 +135,19 @@ pub struct Deletion {
     pub unreachable_hosts: UnreachableHosts,
     /// Remove the packages that were installed for the cluster. Packages that were there before are kept.
     pub remove_packages: bool,
+    /// Keep the snapshots of etcd in `/var/backups/kubeone` on control planes that are destroyed or leave the cluster. They hold
+    /// every Secret of the cluster, so by default nothing of them stays.
+    pub keep_snapshots: bool,
 }
 
 impl Default for Deletion {
     fn default() -> Self {
-        Self { protection: true, unreachable_hosts: UnreachableHosts::Skip, remove_packages: true }
+        Self {
+            protection: true,
+            unreachable_hosts: UnreachableHosts::Skip,
+            remove_packages: true,
+            keep_snapshots: false,
+        }
     }
 }
 

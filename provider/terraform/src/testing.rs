@@ -38,7 +38,7 @@ pub(crate) fn config() -> Value {
             "pod_subnet": "10.244.0.0/16", "service_subnet": "10.96.0.0/12", "cluster_domain": "cluster.local", "cni": "canal",
         },
         "kubeconfig": { "store_in_state": false, "ttl": "8760h" },
-        "deletion": { "protection": true, "unreachable_hosts": "skip", "remove_packages": true },
+        "deletion": { "protection": true, "unreachable_hosts": "skip", "remove_packages": true, "keep_snapshots": false },
         "timeouts": { "create": "1h", "update": "2h", "delete": "30m", "read": "1m", "lock": "5m" },
     });
     complete(Value::from(settings), &CLUSTER.schema().ty())

@@ -153,6 +153,8 @@ pub enum Action {
     ResetHost {
         host: String,
         role: Role,
+        /// Whether a control plane keeps its snapshots of etcd.
+        keeps_snapshots: bool,
     },
 }
 
@@ -306,7 +308,14 @@ impl fmt::Display for Action {
             }
 
             Self::UncordonNode { host } => write!(f, "{host}: make schedulable again (an earlier run was interrupted)"),
-            Self::ResetHost { host, role } => write!(f, "{host}: reset {role}"),
+            Self::ResetHost { host, role, keeps_snapshots } => {
+                let snapshots = match (role, keeps_snapshots) {
+                    (Role::Worker, _) => "",
+                    (Role::ControlPlane, true) => " (its snapshots of etcd stay)",
+                    (Role::ControlPlane, false) => " and remove its snapshots of etcd",
+                };
+                write!(f, "{host}: reset {role}{snapshots}")
+            }
         }
     }
 }

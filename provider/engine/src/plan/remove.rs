@@ -16,7 +16,8 @@ pub fn plan_removal(wanted: &Wanted, observed: &Observed) -> Plan {
         let ours = hosts.filter(|(name, ..)| {
             matches!(standing(wanted, observed, name), Standing::Unseen | Standing::Begun | Standing::Finished)
         });
-        ours.map(|(name, ..)| vec![Action::ResetHost { host: name.to_owned(), role }]).collect()
+        let keeps_snapshots = wanted.spec.deletion.keep_snapshots;
+        ours.map(|(name, ..)| vec![Action::ResetHost { host: name.to_owned(), role, keeps_snapshots }]).collect()
     };
     let mut plan = Plan::default();
     plan.add("reset workers", resets(Role::Worker));

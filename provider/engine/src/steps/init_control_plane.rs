@@ -65,6 +65,8 @@ pub(crate) async fn run(
     }
     let cluster = cx.new_cluster(name).await?;
     let uid = unless_cancelled(cx, cluster.await_api(API_DEADLINE)).await?;
+    // The API has just answered to admin.conf, so that has its rights.
+    host.run(&os.script("remove_super_admin")?).await?;
     if made {
         configure_node::set_on_kubelet(cx, name, host_spec, &facts).await?;
     }

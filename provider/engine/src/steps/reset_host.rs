@@ -56,7 +56,8 @@ pub(super) async fn reset(cx: &Cx<'_>, host: &dyn Host, facts: &HostFacts, marke
         .lines("FILES", files)
         .lines("ORIGINALS", originals)
         .var("CONTAINERD_REMOVED", containerd_removed)
-        .var("CNI_REMOVED", packages.contains(&"kubelet"));
+        .var("CNI_REMOVED", packages.contains(&"kubelet"))
+        .var("KEEP_SNAPSHOTS", cx.spec.deletion.keep_snapshots);
     host.run(&restore).await?;
     Ok(())
 }

@@ -174,6 +174,7 @@ async fn the_first_control_plane_is_initialised() {
     let host = FakeHost::new("cp-1")
         .answers("os/linux/observe.sh", seen(json!({ "marker": marker(None) })))
         .answers("os/linux/kubeadm_init.sh", "")
+        .answers("os/linux/remove_super_admin.sh", "")
         .answers("os/linux/record_files.sh", "");
     let (hosts, fakes) = hosts([host]);
     let api = FakeApi::new();
@@ -189,6 +190,7 @@ async fn the_first_control_plane_is_initialised() {
             attach kubeone-init
             run os/linux/observe.sh
             run os/linux/kubeadm_init.sh as kubeone-init
+            run os/linux/remove_super_admin.sh
             run os/linux/record_files.sh
             write /etc/kubeone/cluster.json 644
         "#]],
@@ -207,6 +209,7 @@ async fn a_half_done_init_is_cleaned_and_begun_anew() {
         .answers("os/linux/observe.sh", seen(half_done))
         .answers("os/linux/reset_node.sh", "")
         .answers("os/linux/kubeadm_init.sh", "")
+        .answers("os/linux/remove_super_admin.sh", "")
         .answers("os/linux/record_files.sh", "");
     let (hosts, fakes) = hosts([host]);
     let api = FakeApi::new();
@@ -222,6 +225,7 @@ async fn a_half_done_init_is_cleaned_and_begun_anew() {
             run os/linux/observe.sh
             run os/linux/reset_node.sh as kubeone-reset
             run os/linux/kubeadm_init.sh as kubeone-init
+            run os/linux/remove_super_admin.sh
             run os/linux/record_files.sh
             write /etc/kubeone/cluster.json 644
         "#]],
@@ -355,12 +359,14 @@ async fn a_host_is_reset_down_to_what_was_there() {
     assert_eq!(variable(host, "os/debian/remove_packages.sh", "PACKAGES"), "containerd.io\nkubelet\nkubeadm");
     let files = variable(host, "os/linux/remove_configuration.sh", "FILES");
     assert_eq!(files.lines().last(), Some(crate::marker::PATH), "the marker goes last");
+    assert_eq!(variable(host, "os/linux/remove_configuration.sh", "KEEP_SNAPSHOTS"), "false");
 }
 
 #[tokio::test]
 async fn packages_stay_when_the_user_says_so() {
     let mut spec = spec();
     spec.deletion.remove_packages = false;
+    spec.deletion.keep_snapshots = true;
     let host = FakeHost::new("w-1")
         .answers("os/linux/observe.sh", seen(json!({ "marker": marker(None) })))
         .answers("os/linux/reset_node.sh", "")
@@ -374,6 +380,7 @@ async fn packages_stay_when_the_user_says_so() {
     assert!(!files.contains("/etc/containerd/config.toml"), "{files}");
     assert_eq!(variable(&fakes["w-1"], "os/linux/remove_configuration.sh", "ORIGINALS"), "/etc/containerd/config.toml");
     assert_eq!(variable(&fakes["w-1"], "os/debian/remove_packages.sh", "PACKAGES"), "");
+    assert_eq!(variable(&fakes["w-1"], "os/linux/remove_configuration.sh", "KEEP_SNAPSHOTS"), "true");
 }
 
 #[tokio::test]

@@ -144,6 +144,7 @@ async fn the_first_kubelet_starts_with_its_settings() {
         .answers("os/linux/observe.sh", seen(json!({ "marker": marker(None) })))
         .answers(SCRIPT, "")
         .answers("os/linux/kubeadm_init.sh", "")
+        .answers("os/linux/remove_super_admin.sh", "")
         .answers("os/linux/record_files.sh", "");
     let (hosts, fakes) = hosts([host]);
     let api = FakeApi::new();
@@ -159,6 +160,7 @@ async fn the_first_kubelet_starts_with_its_settings() {
             run os/linux/observe.sh
             run os/linux/configure_kubelet.sh
             run os/linux/kubeadm_init.sh as kubeone-init
+            run os/linux/remove_super_admin.sh
             run os/linux/record_files.sh
             write /etc/kubeone/cluster.json 644
         "#]],

@@ -251,6 +251,29 @@ async fn who_joins_again_keeps_what_is_not_kubeadms_and_gets_what_it_lacks() {
     assert_eq!(content("/etc/kubernetes/gone.crt"), None);
 }
 
+#[tokio::test]
+async fn a_peer_does_not_choose_where_its_files_go() {
+    for path in ["/root/.ssh/authorized_keys", "/etc/kubernetes/../passwd", "/etc/kubernetes/manifests/x.yaml"] {
+        for argument in ["encryption-provider-config", "audit-policy-file"] {
+            let manifest = format!("    - --{argument}={path}\n");
+            let peer = peer()
+                .has_file(RemoteFile::public(crate::marker::PATH, marker(Some(UID))))
+                .has_file(RemoteFile::private("/etc/kubernetes/manifests/kube-apiserver.yaml", manifest))
+                .has_file(RemoteFile::private(path, "evil"));
+            let (hosts, fakes) = hosts([peer, FakeHost::new("cp-2")]);
+            let wanted = Wanted::new(spec());
+            let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
+            let found = peer::finished_control_plane(&cx, "cp-2", Role::ControlPlane, UID).await;
+            match found {
+                Err(error) => assert!(error.to_string().contains(&format!("`{path}` ")), "{error}"),
+                // What is no setting of an API server by its place is passed over.
+                Ok(peer) => assert!(argument == "audit-policy-file" && peer.named_files.is_empty(), "{path}"),
+            }
+            assert!(!fakes["cp-1"].log().contains(&format!("read {path}")), "{path} is not read");
+        }
+    }
+}
+
 /// A copy as an earlier run made it, and the machine that has it and the key.
 fn encrypted_copy(uid: &str) -> (TempDir, LocalMachine) {
     let home = TempDir::new().unwrap();
@@ -271,6 +294,7 @@ async fn a_new_machine_begins_with_the_keys_and_the_data_of_a_lost_cluster() {
         .answers("os/linux/observe.sh", seen(json!({ "marker": marker(None) })))
         .answers("os/linux/seed_etcd.sh", "")
         .answers("os/linux/kubeadm_init.sh", "")
+        .answers("os/linux/remove_super_admin.sh", "")
         .answers("os/linux/record_files.sh", "")
         .answers("os/linux/end_restore.sh", "");
     let (hosts, fakes) = hosts([that_receives(host)]);
@@ -296,6 +320,7 @@ async fn a_new_machine_begins_with_the_keys_and_the_data_of_a_lost_cluster() {
             write /etc/kubernetes/pki/ca.key 600
             run os/linux/seed_etcd.sh as kubeone-restore
             run os/linux/kubeadm_init.sh as kubeone-init
+            run os/linux/remove_super_admin.sh
             run os/linux/record_files.sh
             write /etc/kubeone/cluster.json 644
             run os/linux/end_restore.sh
@@ -309,7 +334,8 @@ async fn another_cluster_is_never_taken_for_the_restored_one() {
     let host = FakeHost::new("cp-1")
         .answers("os/linux/observe.sh", seen(json!({ "marker": marker(None) })))
         .answers("os/linux/seed_etcd.sh", "")
-        .answers("os/linux/kubeadm_init.sh", "");
+        .answers("os/linux/kubeadm_init.sh", "")
+        .answers("os/linux/remove_super_admin.sh", "");
     let (hosts, fakes) = hosts([that_receives(host)]);
     let wanted = Wanted::new(from_snapshot(&format!("~/{NAME}.age")));
     let api = FakeApi::new();
