@@ -54,12 +54,12 @@ fn test_program() -> Result<PathBuf> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["test", "--package", "kubeone-hosts", "--test", "scripts", "--no-run", "--message-format", "json"]);
     let messages = run::output(&mut command)?;
-    let programs = messages.lines().filter_map(|line| {
+    let mut programs = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         let is_it = message["target"]["name"] == "scripts" && message["profile"]["test"] == true;
         is_it.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
     });
-    programs.last().context("cargo names no program")
+    programs.next_back().context("cargo names no program")
 }
 
 /// The tests that run each script. What fails now would be taken for the notice of a fault.

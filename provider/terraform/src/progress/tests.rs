@@ -89,11 +89,11 @@ fn only_their_owner_reads_logs_and_reports() {
 fn a_draft_of_the_report_that_others_may_read_is_not_written_into() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("x.html");
-    let course = super::course::Course::begin(&super::samples::succeeded(1, 1)[0]).unwrap();
+    let course = course::Course::begin(&samples::succeeded(1, 1)[0]).unwrap();
     std::fs::write(folder.path().join("x.html.new"), "old").unwrap();
     let link = folder.path().join("elsewhere");
     std::fs::hard_link(folder.path().join("x.html.new"), &link).unwrap();
-    super::report::write(&course, jiff::Timestamp::now(), &path).unwrap();
+    report::write(&course, Timestamp::now(), &path).unwrap();
     assert_eq!(std::fs::read_to_string(link).unwrap(), "old");
 }
 
