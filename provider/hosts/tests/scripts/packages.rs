@@ -69,7 +69,10 @@ fn apts_lock_is_awaited_and_an_interrupted_dpkg_finished() {
     host.fake("apt-mark", "echo x >>/fakes/tries; (($(wc -l </fakes/tries) > 2)) || { echo 'E: Could not get lock /x. It is held by process 7 (apt)' >&2; exit 100; }");
     host.run(&remove(&["kubelet"])).ok();
     assert_eq!(host.calls_of("apt-mark").len(), 3);
-    assert!(host.calls_of("dpkg").contains(&"--configure --pending --force-confdef --force-confold".to_owned()));
+    assert!(
+        host.calls_of("dpkg")
+            .contains(&"--configure --pending --force-confdef --force-confold --refuse-unsafe-io".to_owned())
+    );
     assert_eq!(host.tree("/tmp"), Vec::<String>::new());
 
     let host = debian();
@@ -83,9 +86,25 @@ fn apts_lock_is_awaited_and_an_interrupted_dpkg_finished() {
     assert_eq!(host.calls_of("apt-mark").len(), 1);
 }
 
+/// The images of a host: each that is pulled has the content of its name, or that of its digest.
+fn containerd(host: &Sandbox) {
+    host.file("/fakes/images", "k/pause:3.10 t sha256:pause\n");
+    host.fake(
+        "ctr",
+        r#"
+        case $* in
+          *'images list') echo 'REF TYPE DIGEST SIZE'; cat /fakes/images ;;
+          *' pull '*bad*) exit 1 ;;
+          *' pull '*) echo "${*: -1} t sha256:${*: -1} 1" >>/fakes/images ;;
+          *' images tag --force '*@*) printf '%s t %s 1\n' "${*: -1}" "${6#*@}" >>/fakes/images ;;
+          *) unexpected ;;
+        esac"#,
+    );
+}
+
 fn pull(await_all: bool, config: &str, role: &str) -> Script {
     let pull = script("pull_images").var("KUBERNETES_VERSION", "1.35.4").var("ROLE", role).var("AWAIT", await_all);
-    pull.lines("IMAGES", ["docker.io/flannel/flannel:v1"]).var("CONFIG", config)
+    pull.lines("IMAGES", ["docker.io/flannel/flannel:v1"]).var("CONFIG", config).var("DIGESTS", "")
 }
 
 #[test]
@@ -95,7 +114,7 @@ fn missing_images_are_pulled_in_the_background_or_awaited() {
         "kubeadm",
         "cat >/fakes/config; printf 'k/kube-apiserver:v1.35.4\\nk/kube-proxy:v1.35.4\\nk/pause:3.10\\n'",
     );
-    host.fake("ctr", "case $* in *'images list --quiet') echo k/pause:3.10 ;; *' pull '*bad*) exit 1 ;; *' pull '*) ;; *) unexpected ;; esac");
+    containerd(&host);
     host.fake("systemctl", "exit 3").fake("systemd-run", "");
     host.run(&pull(false, "", "worker")).ok();
     let started = host.calls_of("systemd-run").remove(0);
@@ -113,6 +132,18 @@ fn missing_images_are_pulled_in_the_background_or_awaited() {
 
     let bad = pull(true, "", "worker").lines("IMAGES", ["bad:v1"]);
     host.run(&bad).fails();
+    // What is locked comes by its digest, and is awaited; what cannot come so is refused.
+    host.forget_calls();
+    host.run(&pull(false, "", "worker").var("DIGESTS", "k/kube-proxy:v1.35.4 sha256:good\nk/pause:3.10 sha256:pause"))
+        .ok();
+    let pulls: Vec<_> = host.calls_of("ctr").into_iter().filter(|call| call.contains(" pull ")).collect();
+    assert!(pulls.len() == 1 && pulls[0].ends_with(" k/kube-proxy@sha256:good"), "{pulls:#?}");
+    assert!(host.read("/fakes/images").unwrap().contains("k/kube-proxy:v1.35.4 t sha256:good"));
+    let complaint = host.run(&pull(true, "", "worker").var("DIGESTS", "k/pause:3.10 sha256:bad")).fails();
+    assert!(
+        complaint.contains("the image k/pause:3.10 cannot be pulled with the content that is locked"),
+        "{complaint}"
+    );
     // Who only begins does not do it twice.
     host.forget_calls().fake("systemctl", "");
     host.run(&pull(false, "", "worker")).ok();
