@@ -89,7 +89,7 @@ fn only_their_owner_reads_logs_and_reports() {
 fn a_draft_of_the_report_that_others_may_read_is_not_written_into() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("x.html");
-    let course = course::Course::begin(&samples::succeeded(1, 1)[0]).unwrap();
+    let course = Course::begin(&samples::succeeded(1, 1)[0]).unwrap();
     std::fs::write(folder.path().join("x.html.new"), "old").unwrap();
     let link = folder.path().join("elsewhere");
     std::fs::hard_link(folder.path().join("x.html.new"), &link).unwrap();
