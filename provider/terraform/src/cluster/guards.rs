@@ -2,6 +2,7 @@
 //! done to them. A rule that is right and never called guards nothing.
 
 mod apply;
+mod credentials;
 mod read;
 mod remove;
 

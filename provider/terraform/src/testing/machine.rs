@@ -134,6 +134,11 @@ impl Machine {
         ran.into_iter().filter(|script| script != OBSERVE && script != LOCK).chain(written).collect()
     }
 
+    /// All that it was asked for beside looks and locks.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.rest.log()
+    }
+
     /// How often a script was run.
     pub(crate) fn runs_of(&self, script: &str) -> usize {
         self.look().ran.iter().filter(|ran| *ran == script).count()
