@@ -5,7 +5,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use kubeone_spec::{ClusterSpec, KubernetesVersion};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::observed::Observed;
 use crate::plan::{Action, Lane};
@@ -21,6 +22,7 @@ pub(crate) const FOLDER: &str = "/var/backups/kubeone";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Cluster, time, revision and version of Kubernetes; snapshots of one cluster sort by it like by time.
+    #[serde(deserialize_with = "plain_name")]
     pub name: String,
     pub cluster: String,
     pub cluster_uid: String,
@@ -82,6 +84,21 @@ impl fmt::Display for SnapshotCause {
             Self::BeforeUpgrade(version) => write!(f, "before the upgrade to {version}"),
         }
     }
+}
+
+/// The longest name of a cluster and the rest have fewer.
+const LONGEST_NAME: usize = 200;
+
+/// A name that a host or a file says. It becomes the name of files on other hosts and on the machine that runs Terraform,
+/// so it must not lead out of their folders.
+pub(crate) fn plain_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    if is_plain(&name) { Ok(name) } else { Err(D::Error::custom("this is not the name of a snapshot")) }
+}
+
+pub(crate) fn is_plain(name: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    name.len() <= LONGEST_NAME && name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(is_part)
 }
 
 impl Snapshot {
@@ -171,4 +188,43 @@ pub(crate) fn retention(spec: &ClusterSpec, earlier: &[&Snapshot], new: &Snapsho
     };
     let remembered: Vec<&Snapshot> = old.iter().copied().filter(triggered).collect();
     Retention { keep: names(&[kept, &[new]].concat()), remember: names(&remembered) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_name_does_not_lead_out_of_its_folder() {
+        let read = |name: &str| {
+            serde_json::from_value::<Snapshot>(json!({
+                "name": name, "cluster": "prod", "cluster_uid": "uid", "host": "cp-1", "cause": { "trigger": "a" },
+                "taken_at": "2026-01-02T03:04:05Z", "revision": 7, "size": 4, "sha256": "x",
+                "kubernetes_version": "1.35.4", "etcd_version": "3.6.6-0",
+            }))
+        };
+        assert!(read("prod-20260102T030405Z-r7-v1.35.4").is_ok());
+        for name in [
+            "",
+            ".",
+            "..",
+            ".hidden",
+            "-rf",
+            "a/b",
+            "../../../etc/cni/net.d/x",
+            "/etc/cron.d/x",
+            "a\\b",
+            "a b",
+            "a\nb",
+            "a\u{1b}[2J",
+            "a\0b",
+            "é",
+            &"a".repeat(LONGEST_NAME + 1),
+        ] {
+            let error = read(name).unwrap_err().to_string();
+            assert!(error.starts_with("this is not the name of a snapshot"), "{name}: {error}");
+        }
+    }
 }

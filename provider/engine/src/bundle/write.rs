@@ -11,7 +11,7 @@ use kubeone_hosts::RemoteFile;
 use tar::{Builder, EntryType, Header};
 
 use super::content::Weighed;
-use crate::snapshots::Snapshot;
+use crate::snapshots::{Snapshot, is_plain};
 
 /// A copy that is to be made.
 pub(crate) struct NewCopy {
@@ -118,9 +118,8 @@ pub(crate) fn write(copy: &NewCopy, database: impl Read) -> Result<PathBuf, Copy
         let path = path.to_owned();
         move |source| CopyError::Write { path, source }
     };
-    // The host has told it, and it becomes the name of a file here.
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-    if !snapshot.name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !snapshot.name.chars().all(is_plain) {
+    // It becomes the name of a file here, whoever made it.
+    if !is_plain(&snapshot.name) {
         return Err(CopyError::Name { name: snapshot.name.clone() });
     }
     make_folder(folder).map_err(failed(folder))?;

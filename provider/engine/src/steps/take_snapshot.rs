@@ -15,7 +15,7 @@ use crate::etcd;
 use crate::observe::{causes, is_snapshot, observe_host};
 use crate::observed::Marker;
 use crate::report::Outcome;
-use crate::snapshots::{Description, HeldSnapshot, Snapshot, SnapshotCause, SnapshotContent, retention};
+use crate::snapshots::{Description, HeldSnapshot, Snapshot, SnapshotCause, SnapshotContent, plain_name, retention};
 
 const SNAPSHOT_UNIT: &str = "kubeone-snapshot";
 
@@ -81,6 +81,7 @@ async fn has_all_data(host: &dyn Host) -> Result<(), StepError> {
 /// What the script prints last.
 #[derive(Deserialize)]
 struct Taken {
+    #[serde(deserialize_with = "plain_name")]
     name: String,
     #[serde(flatten)]
     content: SnapshotContent,

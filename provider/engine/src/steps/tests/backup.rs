@@ -250,6 +250,24 @@ async fn a_snapshot_that_is_to_be_copied_says_so_where_it_lies() {
     }
 }
 
+/// The description goes to all control planes, under the name that one of them says.
+#[tokio::test]
+async fn a_name_that_leads_elsewhere_is_written_nowhere() {
+    let mut taken = content(DATABASE);
+    taken["name"] = json!("../../../etc/cni/net.d/00-evil");
+    let seen = || seen(json!({ "marker": marker(Some(UID)) }));
+    let liar = FakeHost::new("cp-1")
+        .answers("os/linux/observe.sh", seen())
+        .answers("os/linux/etcd_members.sh", r#"{"members":[]}"#)
+        .answers("os/linux/take_snapshot.sh", taken.to_string());
+    let (hosts, fakes) = hosts([liar, FakeHost::new("cp-2").answers("os/linux/observe.sh", seen())]);
+    let wanted = Wanted::new(spec());
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
+    let error = take_snapshot::run(&cx, "cp-1", &SnapshotCause::Trigger("a".to_owned())).await.unwrap_err();
+    assert!(error.to_string().contains("this is not the name of a snapshot"), "{error}");
+    assert!(fakes.values().flat_map(|host| host.log()).all(|call| !call.starts_with("write")));
+}
+
 #[tokio::test]
 async fn no_snapshot_is_taken_of_a_member_without_a_quorum() {
     let host = FakeHost::new("cp-1")
