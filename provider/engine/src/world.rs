@@ -12,6 +12,7 @@ mod notation;
 mod repair;
 mod repairs;
 mod restore;
+mod seen;
 mod upgrade;
 
 use std::collections::BTreeMap;

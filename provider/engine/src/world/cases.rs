@@ -25,7 +25,7 @@ fn check_case(file: &str) {
 }
 
 fn write(case: &Case) -> String {
-    let (wanted, observed) = (&case.world.wanted, &case.world.observed);
+    let (wanted, observed) = (&case.world.wanted, &case.world.seen());
     let (plan, findings) = if case.remove {
         (plan_removal(wanted, observed), check_removal(wanted, observed))
     } else {

@@ -156,8 +156,8 @@ fn the_dead_are_taken_out_or_the_plan_is_refused() {
                     world.kill_leaver(name);
                 }
             }
-            let plan = plan_with_addons(&world.wanted, &world.observed, &world.addons);
-            let findings = check(&world.wanted, &plan, &world.observed);
+            let plan = plan_with_addons(&world.wanted, &world.seen(), &world.addons);
+            let findings = check(&world.wanted, &plan, &world.seen());
             if findings.iter().any(|finding| finding.severity == Severity::Error) || !world.has_quorum() {
                 continue;
             }

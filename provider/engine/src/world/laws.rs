@@ -39,16 +39,18 @@ pub(super) fn spec(control_planes: usize, workers: usize, cni: &str) -> ClusterS
 pub(super) type Planner = fn(&World) -> Plan;
 
 pub(super) fn create(world: &World) -> Plan {
-    let plan = plan_with_addons(&world.wanted, &world.observed, &world.addons);
-    let refused = check(&world.wanted, &plan, &world.observed);
+    let seen = world.seen();
+    let plan = plan_with_addons(&world.wanted, &seen, &world.addons);
+    let refused = check(&world.wanted, &plan, &seen);
     let refused: Vec<_> = refused.iter().filter(|finding| finding.severity == Severity::Error).collect();
     assert!(refused.is_empty(), "{refused:#?}\n{plan}");
     plan
 }
 
 fn remove(world: &World) -> Plan {
-    assert_eq!(check_removal(&world.wanted, &world.observed), []);
-    plan_removal(&world.wanted, &world.observed)
+    let seen = world.seen();
+    assert_eq!(check_removal(&world.wanted, &seen), []);
+    plan_removal(&world.wanted, &seen)
 }
 
 fn run(world: &mut World, plan: &Plan) {
@@ -212,8 +214,9 @@ fn no_observation_makes_a_plan_dangerous() {
                 _ => {}
             }
         }
-        let plan = plan_with_addons(&world.wanted, &world.observed, &world.addons);
-        let findings = check(&world.wanted, &plan, &world.observed);
+        let seen = world.seen();
+        let plan = plan_with_addons(&world.wanted, &seen, &world.addons);
+        let findings = check(&world.wanted, &plan, &seen);
         let refused = findings.iter().any(|finding| finding.severity == Severity::Error);
         assert!(plan.actions().all(|action| !foreign.iter().any(|name| action.host() == Some(name))), "{plan}");
         assert!(refused || foreign.is_empty());

@@ -247,8 +247,8 @@ fn a_restore_that_is_given_up_halfway_is_not_forgotten() {
     let mut refused = 0;
     for (what, mut world) in interruptions(&before, &create(&before)) {
         world.change_to(without.clone());
-        let plan = plan_with_addons(&world.wanted, &world.observed, &world.addons);
-        let findings = check(&world.wanted, &plan, &world.observed);
+        let plan = plan_with_addons(&world.wanted, &world.seen(), &world.addons);
+        let findings = check(&world.wanted, &plan, &world.seen());
         if findings.iter().any(|finding| finding.severity == Severity::Error) {
             refused += 1;
             assert!(plan.is_empty(), "{what}:\n{plan}");
@@ -309,9 +309,9 @@ fn a_lost_cluster_begins_again_on_new_machines() {
         // Without the keys nothing is made, least of all another cluster.
         for source in [SNAPSHOT.to_owned(), format!("/copies/{SNAPSHOT}.db")] {
             before.wanted.spec = restoring(&spec, snapshot(&source));
-            let plan = plan_with_addons(&before.wanted, &before.observed, &before.addons);
+            let plan = plan_with_addons(&before.wanted, &before.seen(), &before.addons);
             assert!(plan.is_empty(), "{plan}");
-            let findings = check(&before.wanted, &plan, &before.observed);
+            let findings = check(&before.wanted, &plan, &before.seen());
             assert!(findings.iter().any(|finding| finding.severity == Severity::Error), "{findings:?}");
         }
         let machine = fresh_machine("cp-1");
