@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use api::{ca_sha256, connect, connect_through, connect_to_begun, connect_to_new, node_facts};
+pub(crate) use certificates::sha256_of_der;
 use futures::future::{join, join_all};
 pub(crate) use host::observe_host;
 use jiff::Timestamp;

@@ -1,5 +1,7 @@
 //! From what a cluster says of itself to the settings that describe it. Pure.
 
+use std::net::IpAddr;
+
 use kubeone_spec::{ClusterNetwork, ClusterSpec, KubernetesVersion, Role, Taint};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -183,6 +185,10 @@ impl Found<'_> {
     fn host(&self, name: &str, node: &NodeFacts, is_own: bool) -> Result<Value, ImportError> {
         if node.internal_address.is_empty() {
             return Err(unfit(format!("its node {name} states no InternalIP")));
+        }
+        // The next look at the cluster goes there over SSH.
+        if node.internal_address.parse::<IpAddr>().is_err() {
+            return Err(unfit(format!("its node {name} states an InternalIP that is no IP address")));
         }
         let mut host = json!({ "address": node.internal_address });
         if is_own {

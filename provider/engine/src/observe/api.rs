@@ -147,19 +147,22 @@ async fn find(wanted: &Wanted, hosts: &Hosts) -> Result<Found, StepError> {
     Ok(Found { kubeconfig, ways: trusted.into_iter().map(|(_, server)| server).chain(later).collect() })
 }
 
-/// The first of them that can be used.
+/// The first of them that can be used. A marker is easily forged, so one that trusts the CA of the state alone comes before
+/// those that trust another, as while the CA is exchanged.
 async fn first_kubeconfig(wanted: &Wanted, servers: &[(Trust, Server)]) -> Result<Kubeconfig, StepError> {
     let mut error = StepError::NoApi { reason: "no control plane can be reached".to_owned() };
+    let mut other = None;
     for (trust, server) in servers {
         match trust::kubeconfig(server.host.as_ref(), *trust, wanted).await {
-            Ok(kubeconfig) => return Ok(kubeconfig),
+            Ok(kubeconfig) if trust::is_best(&kubeconfig, wanted) => return Ok(kubeconfig),
+            Ok(kubeconfig) => _ = other.get_or_insert(kubeconfig),
             Err(reason) => {
                 tracing::debug!(host = server.host.name(), reason = causes(&reason), "its credentials are passed over");
                 error = reason;
             }
         }
     }
-    Err(error)
+    other.ok_or(error)
 }
 
 /// An API that was reached through one certain control plane.

@@ -38,7 +38,7 @@ pub(super) fn sha256_of_all(pem: &str) -> BTreeSet<String> {
     certificates.filter(|it| it.label == "CERTIFICATE").map(|it| sha256_of_der(&it.contents)).collect()
 }
 
-pub(super) fn sha256_of_der(der: &[u8]) -> String {
+pub(crate) fn sha256_of_der(der: &[u8]) -> String {
     hex::encode(Sha256::digest(der))
 }
 

@@ -117,13 +117,21 @@ fn has_known_authority(wanted: &Wanted, pem: &[u8]) -> bool {
 /// else: a second authority beside the known one could be anybody's.
 pub(super) async fn kubeconfig(host: &dyn Host, trust: Trust, wanted: &Wanted) -> Result<Kubeconfig, StepError> {
     let kubeconfig = read_kubeconfig(host).await?;
-    let known = known_authorities(wanted);
-    let is_known = |der: &[u8]| known.contains(&certificates::sha256_of_der(der));
-    if trust == Trust::Authority && !kubeconfig.authorities().all(is_known) {
+    if trust == Trust::Authority && !has_known_authorities(&kubeconfig, wanted) {
         let reason = format!("{ADMIN_CONF} trusts another CA than that of the cluster in Terraform's state");
         return Err(StepError::Refused { reason });
     }
     Ok(kubeconfig)
+}
+
+/// Whether nobody else's credentials would be better: it trusts nobody but the CA that the state holds, or that holds none.
+pub(super) fn is_best(kubeconfig: &Kubeconfig, wanted: &Wanted) -> bool {
+    known_authorities(wanted).is_empty() || has_known_authorities(kubeconfig, wanted)
+}
+
+fn has_known_authorities(kubeconfig: &Kubeconfig, wanted: &Wanted) -> bool {
+    let known = known_authorities(wanted);
+    kubeconfig.authorities().all(|der| known.contains(&certificates::sha256_of_der(der)))
 }
 
 /// The administrator's kubeconfig, whoever's it is. Only for a host that the user named for just that, or on which this very

@@ -8,7 +8,7 @@ use super::{UPGRADE_UNIT, await_earlier, configure_node, control_plane, finish_n
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::kubeadm;
-use crate::observe::{now, observe_host};
+use crate::observe::{now, observe_host, sha256_of_der};
 use crate::observed::{HostFacts, Marker};
 use crate::repair::{CONTAINERD, KUBELET, Repair, on_host};
 use crate::report::Outcome;
@@ -49,7 +49,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, what: &[Repair]) ->
                 services.restart_kubelet |= files.iter().any(|file| file.starts_with("/var/lib/kubelet/"));
             }
             Repair::RenewKubeletCertificate => {
-                renew_kubelet_certificate(cx, name, role, host, &os).await?;
+                renew_kubelet_certificate(cx, name, role, (host, &facts), &os).await?;
                 services.restart_kubelet = true;
             }
             Repair::RegisterNode | Repair::RestartKubelet => services.restart_kubelet = true,
@@ -114,13 +114,13 @@ async fn renew_kubelet_certificate(
     cx: &Cx<'_>,
     name: &str,
     role: Role,
-    host: &dyn Host,
+    (host, facts): (&dyn Host, &HostFacts),
     os: &Os,
 ) -> Result<(), StepError> {
     let makers = cx.spec.control_plane.iter().filter(|(maker, _)| role == Role::Worker || *maker == name);
     let mut failure = StepError::NoApi { reason: "there is no control plane to make a certificate".to_owned() };
     for (maker, maker_spec) in makers {
-        match kubelet_kubeconfig(cx, maker, maker_spec, name).await {
+        match kubelet_kubeconfig(cx, maker, maker_spec, (name, facts)).await {
             Ok(kubeconfig) => {
                 host.run(&os.script("write_kubelet_kubeconfig")?.secret("KUBECONFIG", kubeconfig)).await?;
                 return Ok(());
@@ -135,17 +135,25 @@ async fn kubelet_kubeconfig(
     cx: &Cx<'_>,
     maker: &str,
     spec: &HostSpec,
-    node: &str,
+    (node, of_node): (&str, &HostFacts),
 ) -> Result<Secret<String>, StepError> {
     let host = cx.host(maker)?;
     let facts = observe_host(host).await?;
+    let refused = |what: &str| StepError::Refused { reason: format!("{maker} {what}") };
+    let cluster = |facts: &HostFacts| facts.marker.as_ref().map(|it| (it.cluster.clone(), it.uid.clone()));
+    if cluster(&facts).is_none_or(|(_, uid)| uid.is_none()) || cluster(&facts) != cluster(of_node) {
+        return Err(refused("is no finished control plane of the cluster that this node belongs to"));
+    }
     let config = kubeadm::init_config(cx.spec, maker, spec, cx.spec.kubernetes_version, &facts)?;
     let make = os_of(&facts)?.script("make_kubelet_kubeconfig")?.var("NODE", node).var("CONFIG", config);
     let printed = Secret::new(host.run(&make).await?.stdout);
     // One host made it and another one's kubelet works by it, so it is taken apart and written anew.
-    let what = || format!("the kubeconfig that {maker} made");
     let read = Kubeconfig::parse(printed.expose().as_bytes())
-        .map_err(|source| StepError::Kubeconfig { what: what(), source })?;
+        .map_err(|source| StepError::Kubeconfig { what: format!("the kubeconfig that {maker} made"), source })?;
+    let known = &of_node.kubernetes.ca_sha256;
+    if !known.is_empty() && !read.authorities().all(|authority| sha256_of_der(authority) == *known) {
+        return Err(refused("made a kubeconfig that trusts another CA than this node"));
+    }
     Ok(read.to_yaml(&cx.spec.name, &format!("system:node:{node}"), read.server())?)
 }
 

@@ -253,6 +253,36 @@ async fn who_was_there_at_the_last_restore_is_believed_first() {
     assert_eq!(world.used().0, ["cp-2"]);
 }
 
+/// A marker is text that anybody can write.
+#[tokio::test(start_paused = true)]
+async fn of_those_with_a_marker_who_trusts_the_known_authority_comes_first() {
+    let marked = marker("prod", Some(UID));
+    let own = Kubeconfig::parse(KUBECONFIG.as_bytes()).unwrap();
+    let trusts = |ca: &str| {
+        use base64::{Engine as _, prelude::BASE64_STANDARD};
+        KUBECONFIG.replace(&BASE64_STANDARD.encode(own.ca_certificate()), &BASE64_STANDARD.encode(ca))
+    };
+    let hosts = || {
+        [
+            control_plane("cp-1", &marked, OTHER_CA, &trusts(OTHER_CA)),
+            control_plane("cp-2", &marked, &ca(), &trusts(&(ca() + OTHER_CA))),
+            control_plane("cp-3", &marked, &ca(), KUBECONFIG),
+        ]
+    };
+    let authority = async |wanted: &Wanted| ca_sha256(wanted, &world(hosts()).hosts).await.unwrap();
+    let sha256 = |pem: &str| certificates::sha256_of_pem(pem).unwrap();
+    assert_eq!(authority(&known(3, Some(ca()))).await, sha256(&ca()));
+    let all = world(hosts());
+    observe(&known(3, Some(ca())), &all.hosts).await;
+    assert_eq!(all.used().0, ["cp-1", "cp-2", "cp-3"]);
+    // Without one that does, or of a state that does not know, the first.
+    assert_eq!(authority(&known(2, Some(ca()))).await, sha256(OTHER_CA));
+    assert_eq!(authority(&known(3, None)).await, sha256(OTHER_CA));
+    let first = world(hosts());
+    observe(&known(3, None), &first.hosts).await;
+    assert_eq!(first.used().0, ["cp-1"]);
+}
+
 /// Nothing but this run says that the cluster on the first host is the one.
 #[tokio::test(start_paused = true)]
 async fn a_cluster_that_begins_is_reached_through_its_own_host() {

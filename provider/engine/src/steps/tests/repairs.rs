@@ -260,6 +260,41 @@ async fn a_kubelet_whose_certificate_has_ended_gets_one_from_a_control_plane() {
     assert!(!plain, "the key is not a secret");
 }
 
+/// The kubelet would do what stands in it, and go where it leads.
+#[tokio::test]
+async fn a_kubelet_gets_no_kubeconfig_of_a_host_that_is_not_of_its_cluster() {
+    const PRINTED: &str = include_str!("../../kubeconfig/testdata/printed.yaml");
+    let exec = PRINTED.replace("  user:\n", "  user:\n    exec: { command: /tmp/evil }\n");
+    let pem = include_str!("../../kubeadm/testdata/ended.crt");
+    let der: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let other = Some("00000000-0000-0000-0000-000000000002");
+    for (marker_of_maker, printed, ca, says) in [
+        (String::new(), None, "", "cp-1 is no finished control plane of the cluster"),
+        (marker(None), None, "", "cp-1 is no finished control plane of the cluster"),
+        (marker(other), None, "", "cp-1 is no finished control plane of the cluster"),
+        (marker(Some(UID)), Some(exec.as_str()), "", "the kubeconfig that cp-1 made is not accepted"),
+        (marker(Some(UID)), Some(PRINTED), "ab", "trusts another CA than this node"),
+    ] {
+        let ended = json!({
+            "marker": marker(Some(UID)), "containerd_active": true, "kubelet_active": true,
+            "kubernetes": { "ca_sha256": ca },
+            "certificates": { "/var/lib/kubelet/pki/kubelet-client-current.pem": &der },
+        });
+        let worker = FakeHost::new("w-1").answers("os/linux/observe.sh", seen(ended));
+        let maker = FakeHost::new("cp-1").answers("os/linux/observe.sh", seen(json!({ "marker": marker_of_maker })));
+        let maker = printed.into_iter().fold(maker, |maker, text| maker.answers(KUBEADM_KUBECONFIG, text));
+        let (hosts, fakes) = hosts([maker, worker]);
+        let mut spec = spec();
+        spec.control_plane.retain(|name, _| name == "cp-1");
+        let wanted = Wanted::new(spec);
+        let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
+        let error = repair_node::run(&cx, "w-1", Role::Worker, &[]).await.unwrap_err();
+        assert!(error.to_string().contains(says), "{error}");
+        assert_eq!(fakes["cp-1"].unused(), [""; 0]);
+        assert!(fakes["w-1"].log().iter().all(|call| !call.contains("write_kubelet_kubeconfig")), "{says}");
+    }
+}
+
 #[tokio::test]
 async fn a_node_that_is_as_it_should_be_is_left_alone() {
     let fine = json!({ "marker": marker(Some(UID)), "containerd_active": true, "kubelet_active": true });
