@@ -1,6 +1,7 @@
 //! What removing a node asks for, in which order, and what it leaves alone.
 
 use super::*;
+use crate::observe::causes;
 use crate::wanted::LeavingHost;
 
 const CP_MEMBERS: &str = r#"{"members":[
@@ -207,4 +208,18 @@ async fn a_machine_that_keeps_working_under_another_name_is_not_reset() {
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     assert_eq!(remove_node::run(&cx, "w-9", Role::Worker).await.unwrap(), Outcome::Done);
     log(&fakes["leaving w-9"], &expect![["run os/linux/observe.sh\n"]]);
+}
+
+/// What is on it is not known, so nobody says that it was cleaned.
+#[tokio::test]
+async fn a_machine_that_answers_strangely_is_not_taken_for_gone() {
+    let wanted = wanted_without("w-9", Role::Worker);
+    let strange = FakeHost::new("w-9").answers("os/linux/observe.sh", "\u{1b}[32mall clean");
+    let (hosts, _) = with_leaver([], Some(strange));
+    let api = FakeApi::new();
+    expect_all_nodes(&api, "w-9");
+    let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
+    let error = remove_node::run(&cx, "w-9", Role::Worker).await.unwrap_err();
+    assert!(causes(&error).contains("[w-9] unusable answer of `os/linux/observe.sh`"), "{error:?}");
+    assert!(error.hint().unwrap().contains("Is this the machine you mean"), "{error:?}");
 }
