@@ -162,3 +162,6 @@ pub(crate) fn leftover(facts: &HostFacts, unit: &str) -> Option<String> {
     };
     Some(text.to_owned())
 }
+
+#[cfg(test)]
+mod tests;
