@@ -264,7 +264,8 @@ async fn a_name_that_leads_elsewhere_is_written_nowhere() {
     let wanted = Wanted::new(spec());
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
     let error = take_snapshot::run(&cx, "cp-1", &SnapshotCause::Trigger("a".to_owned())).await.unwrap_err();
-    assert!(error.to_string().contains("this is not the name of a snapshot"), "{error}");
+    let told = crate::observe::causes(&error);
+    assert!(told.contains("this is not the name of a snapshot"), "{told}");
     assert!(fakes.values().flat_map(|host| host.log()).all(|call| !call.starts_with("write")));
 }
 
