@@ -1,7 +1,6 @@
 //! The provider as Terraform starts it leaves no core dump.
 
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};

@@ -191,7 +191,9 @@ mod tests {
         }
         let screen = Screen::default();
         let mut terminal = Terminal::on(screen.clone(), &Course::begin(&lines[0]).unwrap());
-        lines.iter().for_each(|line| terminal.tell(line));
+        for line in &lines {
+            terminal.tell(line);
+        }
         let said = String::from_utf8(screen.0.lock().unwrap().clone()).unwrap();
         let shown = r"with a warning: \u{1b}[2J\u{1b}]8;;https://evil.example\u{7}\u{d}all is well\u{a}\u{9b}1A\u{202e}\u{8}  [";
         assert!(said.contains(shown), "{said}");
