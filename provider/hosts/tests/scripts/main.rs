@@ -6,6 +6,7 @@
 
 mod control_plane;
 mod etcd;
+mod install;
 mod lock;
 mod mutant;
 mod node;
