@@ -64,7 +64,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 fn connect(spec: &ClusterSpec, ssh: &SshSettings) -> Result<Hosts, Box<dyn Error>> {
     let home = std::env::home_dir();
-    let environment = LocalEnvironment { home, agent_socket: std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from) };
+    let agent_socket = std::env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
+    let environment = LocalEnvironment { home, agent_socket, system_known_hosts: Vec::new() };
     let connector = SshConnector::new(ssh, &environment)?;
     let connected = spec
         .hosts()

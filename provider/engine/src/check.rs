@@ -6,6 +6,7 @@ mod certificates;
 mod cluster;
 mod containerd;
 mod hosts;
+mod identity;
 mod leaving;
 mod order;
 mod quorum;
@@ -13,6 +14,7 @@ mod removal;
 mod restore;
 mod upgrade;
 
+pub use identity::check_newcomers;
 use kubeone_spec::{FieldPath, Finding, Role};
 pub use removal::check_removal;
 
@@ -29,6 +31,7 @@ pub fn check(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> 
     let mut findings = cluster::findings(wanted, plan, observed);
     findings.extend(containerd::findings(wanted, plan, observed));
     findings.extend(hosts::findings(wanted, plan, observed));
+    findings.extend(identity::findings(wanted, plan, observed));
     findings.extend(adoption::findings(wanted, observed));
     findings.extend(certificates::findings(wanted, observed));
     findings.extend(leaving::findings(wanted, everybody));

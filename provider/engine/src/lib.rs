@@ -46,7 +46,7 @@ mod wanted;
 mod world;
 
 pub use bundle::{Bundle, BundleError, Identity, IdentityError, open as open_bundle};
-pub use check::{check, check_removal};
+pub use check::{check, check_newcomers, check_removal};
 pub use cx::{Cx, Hosts};
 pub use error::{ActionFailure, ExecuteError, StepError};
 pub use execute::execute;

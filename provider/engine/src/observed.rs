@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kubeone_spec::{ContainerdVersion, Taint};
+use kubeone_spec::{ContainerdVersion, HostIdentity, Taint};
 use serde::{Deserialize, Serialize};
 
 use crate::snapshots::HeldSnapshot;
@@ -90,6 +90,8 @@ pub struct HostFacts {
     pub free_disk_mib: u64,
     /// Public host key that SSH saw, as in `known_hosts` without the host name.
     pub ssh_host_key: String,
+    /// How SSH knew that this is the right machine; `None` where nobody asked.
+    pub identity: Option<HostIdentity>,
     pub marker: Option<Marker>,
     pub packages: PackageVersions,
     /// Versions of containerd that the host's package lists offered when they were read last.

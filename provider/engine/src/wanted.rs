@@ -1,8 +1,8 @@
 //! What is wanted: the settings, and what earlier settings said about machines that are wanted no more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use kubeone_spec::{ClusterSpec, HostSpec, Role};
+use kubeone_spec::{ClusterSpec, HostIdentity, HostSpec, Role, UnpinnedControlPlane};
 
 use crate::observed::{HostState, Observed};
 
@@ -21,6 +21,14 @@ pub struct Wanted {
     /// The cluster was imported, and nothing was applied since. Its hosts are the machines behind its Nodes, under
     /// whatever address the settings have for them.
     pub imported: bool,
+    /// Hosts that earlier settings did not name, or behind whose name they had another machine.
+    pub newcomers: BTreeSet<String>,
+    /// SSH host keys that the state keeps of machines that stay, by the names of their hosts.
+    pub host_keys: BTreeMap<String, String>,
+    /// How it would be known of each host that the right machine answers, found out before any of them is contacted.
+    pub identities: BTreeMap<String, HostIdentity>,
+    /// Whether a control plane that nobody vouches for may receive the keys of the cluster.
+    pub unpinned_control_plane: UnpinnedControlPlane,
 }
 
 /// A machine that leaves the cluster.
@@ -30,12 +38,24 @@ pub struct LeavingHost {
     pub host: HostSpec,
     /// Another machine has its address now, so it can be reached no more.
     pub address_taken: bool,
+    /// Its SSH host key, where the state keeps it.
+    pub host_key: Option<String>,
 }
 
 impl Wanted {
     /// Settings that nothing came before.
     pub fn new(spec: ClusterSpec) -> Self {
-        Self { spec, leaving: BTreeMap::new(), uid: None, ca_certificate: None, imported: false }
+        Self {
+            spec,
+            leaving: BTreeMap::new(),
+            uid: None,
+            ca_certificate: None,
+            imported: false,
+            newcomers: BTreeSet::new(),
+            host_keys: BTreeMap::new(),
+            identities: BTreeMap::new(),
+            unpinned_control_plane: UnpinnedControlPlane::default(),
+        }
     }
 
     /// Settings that take the place of earlier ones.
@@ -44,16 +64,35 @@ impl Wanted {
         let taken = |address: &str| spec.hosts().any(|(_, _, host)| host.address == address);
         let leaving = prior.hosts().filter(|(name, _, host)| !stays(name, host)).map(|(name, role, host)| {
             let address_taken = taken(&host.address);
-            (name.to_owned(), LeavingHost { role, host: host.clone(), address_taken })
+            (name.to_owned(), LeavingHost { role, host: host.clone(), address_taken, host_key: None })
         });
-        let uid = uid.filter(|uid| !uid.is_empty());
-        Self { leaving: leaving.collect(), uid, ca_certificate: None, imported: false, spec }
+        let is_new = |name: &str, host: &HostSpec| prior.host(name).is_none_or(|prior| host.is_new_machine(prior));
+        let newcomers = spec.hosts().filter(|(name, _, host)| is_new(name, host)).map(|(name, ..)| name.to_owned());
+        let (leaving, newcomers) = (leaving.collect(), newcomers.collect());
+        Self { leaving, newcomers, uid: uid.filter(|uid| !uid.is_empty()), ..Self::new(spec) }
     }
 
     /// The same, of a cluster whose CA is known.
     #[must_use]
     pub fn with_ca(self, certificate: String) -> Self {
         Self { ca_certificate: Some(certificate), ..self }
+    }
+
+    /// With the SSH host keys that the state keeps, each with its machine: another one under the same name has another.
+    #[must_use]
+    pub fn with_host_keys(mut self, mut kept: BTreeMap<String, String>) -> Self {
+        for (name, leaving) in &mut self.leaving {
+            leaving.host_key = kept.remove(name);
+        }
+        kept.retain(|name, _| self.spec.host(name).is_some());
+        self.host_keys = kept;
+        self
+    }
+
+    /// SSH host keys of machines that leave and had this address.
+    pub fn host_keys_before(&self, address: &str) -> Vec<String> {
+        let there = self.leaving.values().filter(|leaving| leaving.host.address.eq_ignore_ascii_case(address));
+        there.flat_map(|leaving| leaving.host_key.iter().chain(&leaving.host.ssh_host_key).cloned()).collect()
     }
 
     /// The first settings after an import.
@@ -123,6 +162,23 @@ mod tests {
         assert_eq!(Wanted::after_import(&prior, None, settings.clone()).leaving, BTreeMap::new());
         settings.control_plane.clear();
         assert_eq!(Wanted::after_import(&prior, None, settings).leaving.keys().collect::<Vec<_>>(), ["cp-1"]);
+    }
+
+    #[test]
+    fn a_host_key_belongs_to_its_machine() {
+        let machine = |id: &str| json!({ "address": "10.0.0.5", "instance_id": id });
+        let other = json!({ "address": "10.0.0.6", "instance_id": "b", "ssh_host_key": "stated" });
+        let prior = spec(&json!({ "w-1": machine("a"), "w-2": other }));
+        let kept = || BTreeMap::from([("w-1".to_owned(), "k1".to_owned()), ("w-2".to_owned(), "k2".to_owned())]);
+        let same = Wanted::after(&prior, None, prior.clone()).with_host_keys(kept());
+        assert_eq!((same.host_keys, same.newcomers), (kept(), BTreeSet::new()));
+        let wanted = spec(&json!({ "w-1": machine("b"), "w-3": { "address": "10.0.0.6" } }));
+        let wanted = Wanted::after(&prior, None, wanted).with_host_keys(kept());
+        assert_eq!(wanted.host_keys, BTreeMap::new());
+        assert_eq!(wanted.leaving["w-1"].host_key.as_deref(), Some("k1"));
+        assert_eq!(wanted.host_keys_before("10.0.0.5"), ["k1"]);
+        assert_eq!(wanted.host_keys_before("10.0.0.6"), ["k2", "stated"]);
+        assert_eq!(wanted.newcomers, ["w-1", "w-3"].map(str::to_owned).into());
     }
 
     #[test]

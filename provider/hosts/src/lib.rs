@@ -16,11 +16,12 @@ use async_trait::async_trait;
 pub use error::{AnswerProblem, HostError, ScriptFailure};
 pub use fake::{Call, FakeHost};
 pub use file::RemoteFile;
-use kubeone_spec::Secret;
+use kubeone_spec::{HostIdentity, Secret};
 pub use os::{Os, OsError};
 pub use script::{Output, Script, ScriptValue};
 pub use ssh::{
-    ConnectError, CredentialProblem, HostKeyProblem, LocalEnvironment, SettingsError, SshConnector, SshHost,
+    Acquaintance, ConnectError, CredentialProblem, HostKeyCheck, HostKeyProblem, LocalEnvironment, SettingsError,
+    SshConnector, SshHost, normalized_host_key,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -37,6 +38,11 @@ pub trait Host: Send + Sync {
 
     /// Public host key in `known_hosts` form, once a connection was made.
     fn host_key(&self) -> Option<String>;
+
+    /// How it was known at the first connection that this is the right machine; `None` before.
+    fn identity(&self) -> Option<HostIdentity> {
+        None
+    }
 
     /// Connects, if there is no connection yet. Everything else does so by itself; this is for those who time a script.
     async fn connect(&self) -> Result<(), HostError> {

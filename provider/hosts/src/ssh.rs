@@ -5,8 +5,13 @@ mod connection;
 mod credentials;
 mod exec;
 mod host;
+mod host_certificate;
 mod host_key;
+mod host_key_problem;
+mod known_hosts;
 mod link;
+mod peer;
+mod public_key;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,10 +21,12 @@ pub use connection::ConnectError;
 use credentials::Credentials;
 pub use credentials::{CredentialProblem, SettingsError};
 pub use host::SshHost;
-use host_key::HostKeyCheck;
-pub use host_key::HostKeyProblem;
+pub use host_key::HostKeyCheck;
+use host_key::{Pin, PinSource};
+pub use host_key_problem::HostKeyProblem;
 use kubeone_spec::{Bastion, FieldPath, HostSpec, SshSettings};
 use link::{Link, Target};
+pub use public_key::normalized_host_key;
 
 /// What SSH needs to know about the machine this program runs on. The environment is read by the caller.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +35,19 @@ pub struct LocalEnvironment {
     pub home: Option<PathBuf>,
     /// `SSH_AUTH_SOCK`.
     pub agent_socket: Option<PathBuf>,
+    /// Files of known hosts that hold for all users, such as `/etc/ssh/ssh_known_hosts`.
+    pub system_known_hosts: Vec<PathBuf>,
+}
+
+/// What is known of the machine behind a host from earlier runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Acquaintance {
+    /// The host key that it showed, from then on a pin. One that the settings state comes first.
+    pub pinned: Option<String>,
+    /// Host keys of machines that had its address before. What known hosts say of those is not about this one.
+    pub replaced: Vec<String>,
+    /// A first contact is not enough, whatever the policy.
+    pub must_be_known: bool,
 }
 
 /// How long a machine that leaves is given to answer. It may be gone already, and whoever replaces it waits meanwhile; one
@@ -91,21 +111,26 @@ impl SshConnector {
         Self { impatient: true, timeout: self.timeout.min(FAREWELL), ..self.clone() }
     }
 
-    /// The host called `name`. Nothing is sent before the first use.
+    /// The host called `name`, of which nothing is known. Nothing is sent before the first use.
     pub fn connect(&self, name: &str, spec: &HostSpec) -> Result<SshHost, SettingsError> {
-        let pinned = match &spec.ssh_host_key {
-            Some(text) => Some(host_key::parse(text).map_err(|source| SettingsError {
-                path: FieldPath::root("ssh_host_key"),
-                source: CredentialProblem::HostKey(source),
-            })?),
-            None => None,
-        };
+        self.connect_to(name, spec, &Acquaintance::default())
+    }
+
+    /// The same of a host that was met before.
+    pub fn connect_to(
+        &self,
+        name: &str,
+        spec: &HostSpec,
+        acquaintance: &Acquaintance,
+    ) -> Result<SshHost, SettingsError> {
         let target = Target {
             name: name.to_owned(),
             address: spec.address.clone(),
             port: spec.ssh_port.unwrap_or(self.port),
             user: spec.ssh_user.clone().unwrap_or_else(|| self.user.clone()),
-            pinned,
+            pin: host_key::pin(spec, acquaintance)?,
+            replaced: host_key::keys(&acquaintance.replaced),
+            must_be_known: acquaintance.must_be_known,
         };
         let link = Link::new(
             target,
@@ -120,11 +145,14 @@ impl SshConnector {
 }
 
 fn bastion_target(settings: &SshSettings, bastion: &Bastion) -> Result<Target, SettingsError> {
-    let pinned = match &bastion.ssh_host_key {
-        Some(text) => Some(host_key::parse(text).map_err(|source| SettingsError {
-            path: FieldPath::root("ssh").field("bastion").field("ssh_host_key"),
-            source: CredentialProblem::HostKey(source),
-        })?),
+    let pin = match &bastion.ssh_host_key {
+        Some(text) => {
+            let key = public_key::parse(text).map_err(|source| SettingsError {
+                path: FieldPath::root("ssh").field("bastion").field("ssh_host_key"),
+                source: CredentialProblem::HostKey(source),
+            })?;
+            Some(Pin { key, source: PinSource::Setting })
+        }
         None => None,
     };
     Ok(Target {
@@ -132,6 +160,9 @@ fn bastion_target(settings: &SshSettings, bastion: &Bastion) -> Result<Target, S
         address: bastion.host.clone(),
         port: bastion.port.unwrap_or(22),
         user: bastion.user.clone().unwrap_or_else(|| settings.user.clone()),
-        pinned,
+        pin,
+        // No state knows it.
+        replaced: Vec::new(),
+        must_be_known: false,
     })
 }

@@ -29,6 +29,10 @@ pub struct ClusterReference {
     /// Hosts of the workers.
     #[serde(default)]
     pub static_workers: BTreeMap<String, HostSpec>,
+    /// Public SSH host keys that the machines must show, by the names of the hosts, as `kubeone_cluster` keeps them. An
+    /// `ssh_host_key` of a host comes first; a host with neither is checked as the provider's `host_key_policy` says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ssh_host_keys: BTreeMap<String, String>,
 }
 
 impl ClusterReference {
@@ -48,6 +52,7 @@ impl ClusterReference {
             api_endpoint: spec.api_endpoint.clone(),
             control_plane: spec.control_plane.clone(),
             static_workers: spec.static_workers.clone(),
+            ssh_host_keys: BTreeMap::new(),
         }
     }
 

@@ -24,6 +24,19 @@ impl std::fmt::Display for Role {
     }
 }
 
+/// How it is known that the machine that answers at the address of a host is the right one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostIdentity {
+    /// By nothing: its host key was taken as it came.
+    FirstContact,
+    /// By known hosts, or by a certificate of an authority that stands there.
+    Known,
+    /// By the key that the settings state, or that the state keeps since an earlier run.
+    #[default]
+    Pinned,
+}
+
 /// A machine that exists already. Its key in the map is the name of its node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -37,8 +50,9 @@ pub struct HostSpec {
     /// same key means a new machine, even at the same address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_id: Option<String>,
-    /// Public SSH host key in the form of a `known_hosts` line without the host name (`ssh-ed25519 AAAA…`). Required
-    /// when the provider's `host_key_policy` is `pinned`.
+    /// Public SSH host key in the form of a `known_hosts` line without the host name (`ssh-ed25519 AAAA…`). It comes before
+    /// the one that the state keeps in `ssh_host_keys`. Required for new machines when the provider's `host_key_policy` is
+    /// `pinned`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh_host_key: Option<String>,
     /// SSH user for this host. When absent, the provider's `ssh.user`.

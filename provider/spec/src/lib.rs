@@ -34,12 +34,14 @@ pub use containerd::{Containerd, ContainerdVersion};
 pub use drain::{Drain, OnDrainTimeout};
 pub use finding::{FieldPath, Finding, Severity, Step};
 pub use health::{ApiServerHealth, ClusterHealth, ClusterStatusSpec, EtcdMemberHealth, HealthConditions, NodeHealth};
-pub use host::{HostSpec, Role, Taint, TaintEffect};
+pub use host::{HostIdentity, HostSpec, Role, Taint, TaintEffect};
 pub use images::{Images, is_digest, is_image};
 pub use kubelet::KubeletSpec;
 pub use network::{ClusterNetwork, Cni, Subnet};
 pub use packages::Packages;
-pub use provider::{BackupSettings, Bastion, HostKeyPolicy, ProgressSettings, ProviderSpec, SshSettings};
+pub use provider::{
+    BackupSettings, Bastion, HostKeyPolicy, ProgressSettings, ProviderSpec, SshSettings, UnpinnedControlPlane,
+};
 pub use restore::{Restore, RestoreSource};
 pub use secret::Secret;
 pub use status::{ClusterStatus, NodeStatus};

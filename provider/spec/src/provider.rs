@@ -64,12 +64,19 @@ pub struct SshSettings {
     pub certificate_file: Option<String>,
     /// Use the SSH agent at `SSH_AUTH_SOCK`.
     pub agent: bool,
-    /// How host keys are checked: `pinned` (each host must state `ssh_host_key`), `known_hosts` (the key must be in
-    /// `known_hosts_file`) or `accept_new` (an unknown host's key is written to `known_hosts_file` at first contact and
-    /// checked from then on). A stated `ssh_host_key` is checked under every policy.
+    /// How the key of a host is checked that neither states its `ssh_host_key` nor was met before: `pinned` (it must
+    /// state one), `known_hosts` (the key, or the authority that issued its certificate, must be in `known_hosts_file`) or
+    /// `accept_new` (an unknown host's key is taken at first contact and written to `known_hosts_file`). The state of a
+    /// cluster keeps the keys of its hosts as `ssh_host_keys`, and from then on a machine must show that key. A stated
+    /// `ssh_host_key` comes first under every policy.
     pub host_key_policy: HostKeyPolicy,
-    /// File of known hosts.
+    /// File of known hosts, read as OpenSSH reads it. Beside it OpenSSH's files for all users are read, and with the default
+    /// `~/.ssh/known_hosts2`.
     pub known_hosts_file: String,
+    /// What a plan says of a machine that is to join the control plane of a cluster that exists, and whose host key would be
+    /// taken at first contact: the keys of the cluster would be sent to whoever answers. `warn`, or `refuse`: then state its
+    /// `ssh_host_key`, or add it to the known hosts.
+    pub unpinned_control_plane: UnpinnedControlPlane,
     /// Host through which all others are reached.
     pub bastion: Option<Bastion>,
     /// Seconds until an attempt to connect is given up.
@@ -89,6 +96,7 @@ impl Default for SshSettings {
             agent: false,
             host_key_policy: HostKeyPolicy::AcceptNew,
             known_hosts_file: "~/.ssh/known_hosts".to_owned(),
+            unpinned_control_plane: UnpinnedControlPlane::Warn,
             bastion: None,
             connect_timeout_seconds: 20,
         }
@@ -104,6 +112,16 @@ pub enum HostKeyPolicy {
     KnownHosts,
     #[default]
     AcceptNew,
+}
+
+/// What a first contact with a machine means that is to receive the keys of a cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum UnpinnedControlPlane {
+    #[default]
+    Warn,
+    Refuse,
 }
 
 /// The host through which all others are reached.
@@ -125,7 +143,8 @@ pub struct Bastion {
     /// File that holds the private key.
     #[serde(default)]
     pub private_key_file: Option<String>,
-    /// Public SSH host key of the bastion (`ssh-ed25519 AAAA…`).
+    /// Public SSH host key of the bastion (`ssh-ed25519 AAAA…`). No state keeps it, so without it the known hosts of the
+    /// machine that runs Terraform decide.
     #[serde(default)]
     pub ssh_host_key: Option<String>,
 }

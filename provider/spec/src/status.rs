@@ -20,6 +20,10 @@ pub struct ClusterStatus {
     pub ca_certificate: String,
     /// Nodes as they were last seen.
     pub nodes: BTreeMap<String, NodeStatus>,
+    /// Public SSH host keys of the machines, by the names of the hosts, as they were seen at first contact. From then on each
+    /// machine must show its key, whatever the known hosts say, until `instance_id` says that it is another machine or
+    /// `ssh_host_key` states another key.
+    pub ssh_host_keys: BTreeMap<String, String>,
     /// Kubeconfig of an administrator as YAML; null unless `kubeconfig.store_in_state` is set.
     #[serde(serialize_with = "expose_option")]
     #[schemars(extend("x-sensitive" = true))]

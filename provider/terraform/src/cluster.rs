@@ -64,7 +64,7 @@ impl Resource for ClusterResource {
     }
 
     async fn plan(&self, request: PlanRequest) -> PlanResponse {
-        plan::plan(&request, &self.local.machine()).unwrap_or_else(PlanResponse::from)
+        plan::plan(&request, &self.local.machine(), &self.connection).unwrap_or_else(PlanResponse::from)
     }
 
     async fn import(&self, request: ImportRequest) -> ImportResponse {

@@ -5,8 +5,8 @@ mod network;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use kubeone_engine::{Hosts, Wanted};
-use kubeone_hosts::{Host, SettingsError};
-use kubeone_spec::{ClusterReference, FieldPath, HostSpec, Role, SshSettings};
+use kubeone_hosts::{Acquaintance, Host, SettingsError};
+use kubeone_spec::{ClusterReference, FieldPath, HostSpec, Role, SshSettings, UnpinnedControlPlane};
 pub(crate) use network::{Connector, Network, Purpose, Ssh};
 use tfplugin::Diagnostic;
 
@@ -31,6 +31,18 @@ impl Connection {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings.map(Arc::new);
     }
 
+    /// Says how it would be known that the hosts are the right ones, and what follows where it is not. Contacts nobody.
+    pub(crate) fn acquaint(&self, mut wanted: Wanted) -> Wanted {
+        let Some(settings) = self.settings() else { return wanted };
+        let hosts: Vec<_> =
+            wanted.spec.hosts().map(|(name, _, host)| (host, acquaintance(&wanted, name, host))).collect();
+        let identities = self.network.identities(&settings, &hosts);
+        let names = wanted.spec.hosts().map(|(name, ..)| name.to_owned());
+        wanted.identities = names.zip(identities).collect();
+        wanted.unpinned_control_plane = settings.unpinned_control_plane;
+        wanted
+    }
+
     /// The hosts of a cluster, none of them contacted yet. `None` while it is not known how to reach them.
     /// They are only looked at: one that refuses is not waited for.
     pub(crate) fn hosts(&self, wanted: &Wanted) -> Result<Option<Hosts>, Diagnostic> {
@@ -51,10 +63,15 @@ impl Connection {
     /// The hosts of a cluster that exists, of all roles or of one.
     pub(crate) fn hosts_of(&self, cluster: &ClusterReference, only: Option<Role>) -> Result<Option<Hosts>, Diagnostic> {
         let Some(connector) = self.connector()? else { return Ok(None) };
+        let refuses_unpinned =
+            self.settings().is_some_and(|it| it.unpinned_control_plane == UnpinnedControlPlane::Refuse);
         let hosts = cluster.hosts().filter(|(_, role, _)| only.is_none_or(|only| only == *role));
         let connect = |(name, role, host)| {
             let map = FieldPath::root("cluster").field(map_of(role));
-            connect(connector.as_ref(), Purpose::Look, map, name, host)
+            let pinned = cluster.ssh_host_keys.get(name).cloned();
+            let must_be_known = role == Role::ControlPlane && refuses_unpinned;
+            let acquaintance = Acquaintance { pinned, must_be_known, ..Acquaintance::default() };
+            connect(connector.as_ref(), Purpose::Look, map, name, host, &acquaintance)
         };
         let wanted = hosts.map(connect).collect::<Result<_, _>>()?;
         Ok(Some(Hosts { wanted, ..Hosts::default() }))
@@ -63,25 +80,43 @@ impl Connection {
     /// One host whose cluster is not known yet.
     pub(crate) fn host(&self, name: &str, host: &HostSpec) -> Result<Option<Arc<dyn Host>>, Diagnostic> {
         let Some(connector) = self.connector()? else { return Ok(None) };
-        let host = connector.connect(name, host, Purpose::Work);
+        let host = connector.connect(name, host, &Acquaintance::default(), Purpose::Work);
         let host = host.map_err(|error| Diagnostic::error(format!("`{name}` cannot be used"), chain(&error.source)))?;
         Ok(Some(host))
     }
 
     fn connector(&self) -> Result<Option<Box<dyn Connector>>, Diagnostic> {
-        let settings = self.settings.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let connector = settings.map(|settings| self.network.open(&settings)).transpose();
+        let connector = self.settings().map(|settings| self.network.open(&settings)).transpose();
         connector.map_err(|error| provider_error(&error))
+    }
+
+    fn settings(&self) -> Option<Arc<SshSettings>> {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 fn hosts(connector: &dyn Connector, purpose: Purpose, wanted: &Wanted) -> Result<Hosts, Diagnostic> {
-    let connect_for =
-        |purpose, name: &str, role, host| connect(connector, purpose, FieldPath::root(map_of(role)), name, host);
-    let stay = wanted.spec.hosts().map(|(name, role, host)| connect_for(purpose, name, role, host));
+    let connect_for = |purpose, name: &str, role, host, acquaintance: &Acquaintance| {
+        connect(connector, purpose, FieldPath::root(map_of(role)), name, host, acquaintance)
+    };
+    let stay = wanted.spec.hosts().map(|(name, role, host)| {
+        let is_new = wanted.newcomers.contains(name) && role == Role::ControlPlane;
+        let must_be_known = is_new && wanted.unpinned_control_plane == UnpinnedControlPlane::Refuse;
+        let acquaintance = Acquaintance { must_be_known, ..acquaintance(wanted, name, host) };
+        connect_for(purpose, name, role, host, &acquaintance)
+    });
     let leaving = wanted.leaving.iter().filter(|(_, leaving)| !leaving.address_taken);
-    let leaving = leaving.map(|(name, leaving)| connect_for(Purpose::Farewell, name, leaving.role, &leaving.host));
+    let leaving = leaving.map(|(name, leaving)| {
+        let acquaintance = Acquaintance { pinned: leaving.host_key.clone(), ..Acquaintance::default() };
+        connect_for(Purpose::Farewell, name, leaving.role, &leaving.host, &acquaintance)
+    });
     Ok(Hosts { wanted: stay.collect::<Result<_, _>>()?, leaving: leaving.collect::<Result<_, _>>()? })
+}
+
+/// What the state says of the machine behind a host.
+fn acquaintance(wanted: &Wanted, name: &str, host: &HostSpec) -> Acquaintance {
+    let pinned = wanted.host_keys.get(name).cloned();
+    Acquaintance { pinned, replaced: wanted.host_keys_before(&host.address), must_be_known: false }
 }
 
 /// The path is one of the provider block, and cannot be shown as one of the resource.
@@ -103,8 +138,9 @@ fn connect(
     map: FieldPath,
     name: &str,
     host: &HostSpec,
+    acquaintance: &Acquaintance,
 ) -> Result<(String, Arc<dyn Host>), Diagnostic> {
-    let host = connector.connect(name, host, purpose).map_err(|error| {
+    let host = connector.connect(name, host, acquaintance, purpose).map_err(|error| {
         let mut path = map.key(name);
         path.0.extend(error.path.0.iter().cloned());
         Diagnostic::error(format!("`{path}` cannot be used"), chain(&error.source)).at(to_attribute_path(&path))

@@ -8,6 +8,7 @@ use serde::Serialize;
 use tfplugin::{Diagnostic, Type, Value, visible_line};
 
 use crate::diagnostics::chain;
+use crate::host_keys;
 
 /// The URL of the Kubernetes API.
 pub(crate) fn endpoint(api: &ApiEndpoint) -> String {
@@ -17,7 +18,8 @@ pub(crate) fn endpoint(api: &ApiEndpoint) -> String {
 /// The status after a look at the cluster. What could not be seen keeps its prior value, so that a cluster that does
 /// not answer for a moment causes no difference. The steps are not observed; they are carried over.
 pub(crate) fn status(spec: &ClusterSpec, observed: &Observed, prior: &ClusterStatus) -> ClusterStatus {
-    let mut status = ClusterStatus { endpoint: endpoint(&spec.api_endpoint), ..prior.clone() };
+    let ssh_host_keys = host_keys::after(spec, observed, &prior.ssh_host_keys);
+    let mut status = ClusterStatus { endpoint: endpoint(&spec.api_endpoint), ssh_host_keys, ..prior.clone() };
     if let Some(api) = observed.api_facts() {
         keep_unless_seen(&mut status.id, &api.cluster_uid);
         keep_unless_seen(&mut status.ca_certificate, &api.ca_certificate);

@@ -9,6 +9,7 @@ mod connection;
 mod decode;
 mod diagnostics;
 mod encode;
+mod host_keys;
 mod kubeconfig;
 mod local;
 #[cfg(unix)]

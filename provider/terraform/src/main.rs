@@ -18,11 +18,22 @@ fn main() -> ExitCode {
     let home = path("HOME").or_else(|| path("USERPROFILE"));
     let user = path("USER").or_else(|| path("LOGNAME")).or_else(|| path("USERNAME"));
     let surroundings = Surroundings {
-        ssh: LocalEnvironment { home: home.clone(), agent_socket: path("SSH_AUTH_SOCK") },
+        ssh: LocalEnvironment {
+            home: home.clone(),
+            agent_socket: path("SSH_AUTH_SOCK"),
+            system_known_hosts: system_known_hosts(),
+        },
         progress: ProgressEnvironment { wish: path("KUBEONE_PROGRESS"), home },
         user: user.map(|user| user.to_string_lossy().into_owned()),
     };
     tfplugin::serve(KubeoneProvider::new(surroundings), options)
+}
+
+/// Where OpenSSH's client looks besides the user's own files.
+fn system_known_hosts() -> Vec<PathBuf> {
+    let folder = if cfg!(windows) { path("ProgramData").map(|data| data.join("ssh")) } else { Some("/etc/ssh".into()) };
+    let files = ["ssh_known_hosts", "ssh_known_hosts2"];
+    folder.into_iter().flat_map(|folder| files.map(|file| folder.join(file))).collect()
 }
 
 fn path(name: &str) -> Option<PathBuf> {

@@ -52,8 +52,10 @@ pub(crate) async fn observe_host(host: &dyn Host) -> Result<HostFacts, StepError
     let script = Os::common().script("observe")?.lines("FILES", files).within(HOST_PATIENCE);
     let printed = host.run(&script).await?.stdout;
     let mut facts = parse(&printed).map_err(|problem| HostError::unreadable(host.name(), script.name(), problem))?;
+    // What SSH saw, whatever the host says of itself.
     facts.ssh_host_key = host.host_key().unwrap_or_default();
     limits::host_key(&facts.ssh_host_key).map_err(|problem| HostError::unreadable(host.name(), "ssh", problem))?;
+    facts.identity = host.identity();
     facts.os.scripts = Os::lookup(&facts.os.id, &facts.os.id_like).ok().map(|os| os.id().to_owned());
     Ok(facts)
 }
@@ -119,13 +121,14 @@ mod tests {
         let printed = r#"{"hostname":"cp-1","os":{"id":"debian","version_id":"12"},"architecture":"amd64","cgroup":"v1",
             "memory_mib":2048,"swap_active":true,"marker":"{\n  \"cluster\": \"prod\",\n  \"provider_version\": \"0.1.0\"\n}",
             "packages":{"kubelet":"1.35.4"},"kubernetes":{"admin_conf":true,"static_pods":["etcd"]},
-            "files":{"/etc/x":"abc"},"certificates":{"/etc/kubernetes/pki/broken.crt":"AAAA"},"units":{"kubeone-init":"running"},
+            "identity":"pinned","ssh_host_key":"x","files":{"/etc/x":"abc"},"certificates":{"/etc/kubernetes/pki/broken.crt":"AAAA"},"units":{"kubeone-init":"running"},
             "etcd_members":"{\"members\":[{\"ID\":\"16\",\"name\":\"cp-1\"}]}"}"#;
         let host = FakeHost::new("cp-1").answers(SCRIPT, printed);
         let facts = observe_host(&host).await.unwrap();
         assert_eq!(facts.etcd_members[0].id, "10");
         assert_eq!(facts.os.scripts.as_deref(), Some("debian"));
         assert_eq!(facts.ssh_host_key, "ssh-ed25519 key-of-cp-1");
+        assert_eq!(facts.identity, None, "what the host says of that does not count");
         expect![[r#"
             Some(
                 Marker {

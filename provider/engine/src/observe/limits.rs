@@ -33,6 +33,7 @@ type Check = Result<(), String>;
 pub(super) fn check(facts: &HostFacts) -> Check {
     let HostFacts {
         hostname,
+        identity: _,
         machine_id,
         os,
         architecture,

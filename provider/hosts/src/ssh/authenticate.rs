@@ -8,9 +8,9 @@ use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::{AgentClient, AgentStream};
 use russh::keys::{Algorithm, Certificate, HashAlg, PrivateKeyWithHashAlg, PublicKey};
 
-use super::connection::Peer;
 use super::credentials::Credentials;
-use super::host_key::fingerprint;
+use super::peer::Peer;
+use super::public_key::fingerprint;
 
 /// Why nobody is logged in.
 pub(super) enum AuthError {

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use kubeone_spec::HostIdentity;
 use russh::client::{self, Handle};
-use russh::keys::{PublicKey, PublicKeyOrCertificate};
+use russh::keys::PublicKey;
 use russh::{ChannelOpenFailure, Preferred};
 use thiserror::Error;
 use tokio::net::TcpStream;
@@ -15,8 +16,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 use super::authenticate::{AuthError, authenticate};
-use super::host_key::{HostKeyCheck, HostKeyProblem};
 use super::link::{Link, Target};
+use super::peer::{HandshakeError, Peer, Seen};
 use crate::{HostError, Stream};
 
 /// sshd allows 10 sessions on a connection by default (MaxSessions), and refuses new ones already below that while
@@ -74,6 +75,7 @@ pub(super) struct Connection {
     /// Sessions that may still be opened. Tunnels do not count: sshd limits sessions only.
     pub(super) sessions: Arc<Semaphore>,
     host_key: PublicKey,
+    identity: HostIdentity,
     /// Whether no new work may begin on it.
     retired: Arc<AtomicBool>,
 }
@@ -90,6 +92,11 @@ impl Connection {
 
     pub(super) fn host_key(&self) -> &PublicKey {
         &self.host_key
+    }
+
+    /// How it is known that this is the right server.
+    pub(super) fn identity(&self) -> HostIdentity {
+        self.identity
     }
 }
 
@@ -142,7 +149,7 @@ async fn attempt(link: &Link) -> Result<Connection, Failed> {
     let target = &link.target;
     let stream = open_stream(link).await?;
     let seen = Arc::new(Mutex::new(Seen::default()));
-    let peer = Peer { target: target.clone(), host_keys: Arc::clone(&link.host_keys), seen: Arc::clone(&seen) };
+    let peer = Peer::new(target.clone(), Arc::clone(&link.host_keys), Arc::clone(&seen));
     let mut handle = match client::connect_stream(client_config(link), stream, peer).await {
         Ok(handle) => handle,
         Err(HandshakeError::HostKey(source)) => {
@@ -154,10 +161,11 @@ async fn attempt(link: &Link) -> Result<Connection, Failed> {
     let outcome = authenticate(&mut handle, &target.user, &link.credentials).await;
     let Seen { key, banner } = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     match (outcome, key) {
-        (Ok(()), Some(host_key)) => Ok(Connection {
+        (Ok(()), Some((host_key, identity))) => Ok(Connection {
             handle,
             sessions: Arc::new(Semaphore::new(SESSIONS_AT_ONCE)),
             host_key,
+            identity,
             retired: Arc::default(),
         }),
         (Ok(()), None) => Err(Failed::Yet(ConnectError::Ssh(Box::new(russh::Error::UnknownKey)))),
@@ -194,14 +202,11 @@ async fn open_stream(link: &Link) -> Result<Box<dyn Stream>, Failed> {
 }
 
 fn client_config(link: &Link) -> Arc<client::Config> {
-    let mut algorithms = link.host_keys.known_algorithms(&link.target);
-    for algorithm in Preferred::DEFAULT.key.iter() {
-        if !algorithms.contains(algorithm) {
-            algorithms.push(algorithm.clone());
-        }
-    }
+    let (keys, certificates) = link.host_keys.preference(&link.target);
+    let certificates = if certificates { keys.clone() } else { Vec::new() };
+    let (key, host_key_certificates) = (Cow::Owned(keys), Cow::Owned(certificates));
     Arc::new(client::Config {
-        preferred: Preferred { key: Cow::Owned(algorithms), ..Preferred::DEFAULT },
+        preferred: Preferred { key, host_key_certificates, ..Preferred::DEFAULT },
         keepalive_interval: Some(KEEPALIVE_EVERY),
         keepalive_max: KEEPALIVES_UNANSWERED,
         channel_buffer_size: MESSAGES_PER_CHANNEL,
@@ -212,42 +217,4 @@ fn client_config(link: &Link) -> Arc<client::Config> {
 /// pam_nologin refuses users other than root until the machine has booted.
 fn says_starting(banner: &str) -> bool {
     banner.contains("booting up")
-}
-
-/// What the server told about itself.
-#[derive(Default)]
-struct Seen {
-    key: Option<PublicKey>,
-    banner: String,
-}
-
-/// The other end of a connection, while it introduces itself.
-pub(super) struct Peer {
-    target: Target,
-    host_keys: Arc<HostKeyCheck>,
-    seen: Arc<Mutex<Seen>>,
-}
-
-#[derive(Debug, Error)]
-pub(super) enum HandshakeError {
-    #[error("the handshake failed")]
-    Ssh(#[from] russh::Error),
-    #[error("the host key is not trusted")]
-    HostKey(#[source] Box<HostKeyProblem>),
-}
-
-impl client::Handler for Peer {
-    type Error = HandshakeError;
-
-    async fn auth_banner(&mut self, banner: &str, _: &mut client::Session) -> Result<(), Self::Error> {
-        banner.trim().clone_into(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner).banner);
-        Ok(())
-    }
-
-    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
-        let key = shown.public_key();
-        self.host_keys.check(&self.target, &key).map_err(|problem| HandshakeError::HostKey(Box::new(problem)))?;
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).key = Some(key);
-        Ok(true)
-    }
 }

@@ -38,6 +38,8 @@ pub enum CredentialProblem {
     CertificateWithoutKey,
     #[error("this is not a public key such as `ssh-ed25519 AAAA…`")]
     HostKey(#[source] ssh_key::Error),
+    #[error("the key that the state pins in `ssh_host_keys` is not a public key such as `ssh-ed25519 AAAA…`")]
+    RememberedHostKey(#[source] ssh_key::Error),
     #[error("there is no agent: SSH_AUTH_SOCK is not set")]
     NoAgent,
     #[error("no key is set: neither `private_key`, nor `private_key_file`, nor `agent`")]

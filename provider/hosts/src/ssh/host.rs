@@ -1,6 +1,7 @@
 //! A host over SSH.
 
 use async_trait::async_trait;
+use kubeone_spec::HostIdentity;
 use tokio::time::timeout;
 
 use super::exec::{ExecError, OPEN_WITHIN, execute};
@@ -52,6 +53,10 @@ impl Host for SshHost {
 
     fn host_key(&self) -> Option<String> {
         self.link.host_key()
+    }
+
+    fn identity(&self) -> Option<HostIdentity> {
+        self.link.identity()
     }
 
     async fn connect(&self) -> Result<(), HostError> {

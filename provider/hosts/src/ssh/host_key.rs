@@ -1,187 +1,176 @@
-//! Whether the key a server shows is the one it must have.
+//! Whether the key a server shows is the one it must have, and how that is known.
 
-use std::fs;
-use std::io::{ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
-use kubeone_spec::{FieldPath, HostKeyPolicy, SshSettings};
-use russh::keys::{Algorithm, HashAlg, PublicKey, known_hosts, ssh_key};
-use thiserror::Error;
+use kubeone_spec::{FieldPath, HostIdentity, HostKeyPolicy, HostSpec, SshSettings};
+use russh::Preferred;
+use russh::keys::{Algorithm, PublicKey, PublicKeyOrCertificate};
 
 use super::credentials::expand_home;
+use super::host_key_problem::HostKeyProblem;
+use super::known_hosts::{KnownHosts, Names, Verdict, record};
 use super::link::Target;
-use super::{LocalEnvironment, SettingsError};
+use super::public_key::{fingerprint, is_same_kind, is_too_short, known_hosts_form, parse};
+use super::{Acquaintance, CredentialProblem, LocalEnvironment, SettingsError};
 
-/// Why a host key is not trusted.
-#[derive(Debug, Error)]
-pub enum HostKeyProblem {
-    #[error("it shows {seen}, but `ssh_host_key` is {pinned}")]
-    NotThePinned { pinned: String, seen: String },
-    #[error("it shows {seen}, but `ssh_host_key` is not set and the policy is `pinned`")]
-    NotPinned { seen: String, line: String },
-    #[error("it shows {seen}, but line {line} of `{}` says {known}", .file.display())]
-    Changed { known: String, seen: String, file: PathBuf, line: usize },
-    #[error("it shows {seen}, and `{}` does not know this host", .file.display())]
-    Unknown { seen: String, file: PathBuf },
-    #[error("it shows {seen}, which is marked as revoked in `{}`", .file.display())]
-    Revoked { seen: String, file: PathBuf },
-    #[error("`{}` could not be read", .file.display())]
-    Read { file: PathBuf, source: Box<russh::keys::Error> },
-    #[error("the new key could not be added to `{}`", .file.display())]
-    Record { file: PathBuf, source: std::io::Error },
+/// Where OpenSSH looks by default, and what it still reads beside that.
+const USUAL_FILE: &str = "~/.ssh/known_hosts";
+const USUAL_SECOND_FILE: &str = "~/.ssh/known_hosts2";
+
+/// Several hosts are met at once, for several clusters; only one at a time is looked up and written down.
+static RECORDING: Mutex<()> = Mutex::new(());
+
+/// A key that a server must have, whatever the policy.
+#[derive(Clone, Debug)]
+pub(super) struct Pin {
+    pub(super) key: PublicKey,
+    pub(super) source: PinSource,
 }
 
-impl HostKeyProblem {
-    pub(crate) fn hint(&self) -> String {
-        match self {
-            Self::NotThePinned { .. } => "either the machine was replaced, then set `ssh_host_key` to its new key, or \
-                                          somebody sits in between"
-                .to_owned(),
-            Self::NotPinned { line, .. } => {
-                format!("when you have checked that this is the right key, set `ssh_host_key = \"{line}\"`")
-            }
-            Self::Changed { file, line, .. } => format!(
-                "either the machine was replaced, then remove line {line} of `{}`, or somebody sits in between",
-                file.display()
-            ),
-            Self::Unknown { file, .. } => {
-                format!("add the key to `{}`, set `ssh_host_key`, or use the policy `accept_new`", file.display())
-            }
-            Self::Revoked { .. } => "this key must not be used any more: the host needs a new one".to_owned(),
-            Self::Read { file, .. } | Self::Record { file, .. } => {
-                format!("is `{}` a file of known hosts that you may read and write?", file.display())
-            }
-        }
-    }
+/// Who pins a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PinSource {
+    Setting,
+    State,
 }
 
-/// The policy and the file of known hosts, shared by all hosts.
-pub(super) struct HostKeyCheck {
+/// The policy and the files of known hosts, shared by all hosts. It knows hosts without contacting them.
+pub struct HostKeyCheck {
     policy: HostKeyPolicy,
-    file: PathBuf,
-    /// Several hosts are met at once; only one at a time is written down.
-    recording: Mutex<()>,
+    /// Port of hosts that name none.
+    port: u16,
+    /// New hosts are written into the first one.
+    files: Vec<PathBuf>,
 }
 
 impl HostKeyCheck {
-    pub(super) fn new(settings: &SshSettings, environment: &LocalEnvironment) -> Result<Self, SettingsError> {
-        let file = match settings.host_key_policy {
-            // The file is not looked at, so a home folder need not be known.
-            HostKeyPolicy::Pinned => PathBuf::from(&settings.known_hosts_file),
-            HostKeyPolicy::KnownHosts | HostKeyPolicy::AcceptNew => {
-                expand_home(&settings.known_hosts_file, environment).map_err(|source| SettingsError {
-                    path: FieldPath::root("ssh").field("known_hosts_file"),
-                    source,
-                })?
-            }
+    pub fn new(settings: &SshSettings, environment: &LocalEnvironment) -> Result<Self, SettingsError> {
+        let at_home = |file: &str| {
+            expand_home(file, environment)
+                .map_err(|source| SettingsError { path: FieldPath::root("ssh").field("known_hosts_file"), source })
         };
-        Ok(Self { policy: settings.host_key_policy, file, recording: Mutex::new(()) })
+        let mut files = Vec::new();
+        // With pinned keys no file is looked at, so a home folder need not be known.
+        if settings.host_key_policy != HostKeyPolicy::Pinned {
+            files.push(at_home(&settings.known_hosts_file)?);
+            if settings.known_hosts_file == USUAL_FILE {
+                files.push(at_home(USUAL_SECOND_FILE)?);
+            }
+            files.extend(environment.system_known_hosts.iter().cloned());
+        }
+        Ok(Self { policy: settings.host_key_policy, port: settings.port, files })
     }
 
-    /// Algorithms of the keys that are known for a host, so that the server shows the key we can compare.
-    pub(super) fn known_algorithms(&self, target: &Target) -> Vec<Algorithm> {
-        let keys = match &target.pinned {
-            Some(key) => vec![key.clone()],
+    /// How it would be known that a host is the right one, should it be contacted now. Contacts nobody.
+    pub fn identity(&self, host: &HostSpec, acquaintance: &Acquaintance) -> HostIdentity {
+        if host.ssh_host_key.is_some() || acquaintance.pinned.is_some() {
+            return HostIdentity::Pinned;
+        }
+        if self.policy == HostKeyPolicy::KnownHosts {
+            return HostIdentity::Known;
+        }
+        let names = Names::of(&host.address, host.ssh_port.unwrap_or(self.port));
+        let known = KnownHosts::read(&self.files).is_ok_and(|known| known.knows(&names, &keys(&acquaintance.replaced)));
+        if known { HostIdentity::Known } else { HostIdentity::FirstContact }
+    }
+
+    /// What a server is asked to show, most wanted first: keys, and whether certificates are of use.
+    pub(super) fn preference(&self, target: &Target) -> (Vec<Algorithm>, bool) {
+        // Signatures with SHA-1 prove nothing any more, and OpenSSH takes none.
+        let is_sound = |algorithm: &&Algorithm| !matches!(algorithm, Algorithm::Rsa { hash: None });
+        let all: Vec<_> = Preferred::DEFAULT.key.iter().filter(is_sound).cloned().collect();
+        if let Some(pin) = &target.pin {
+            let is_pinned = |algorithm: &Algorithm| is_same_kind(algorithm, &pin.key.algorithm());
+            let (first, last): (Vec<_>, Vec<_>) = all.into_iter().partition(is_pinned);
+            return (first.into_iter().chain(last).collect(), false);
+        }
+        match KnownHosts::read(&self.files) {
+            Ok(known) => known.preference(&target.names(), &target.replaced, &all),
             // A file that cannot be read is reported by `check`.
-            None => self.known(target).unwrap_or_default().into_iter().map(|(_, key)| key).collect(),
+            Err(_) => (all, false),
+        }
+    }
+
+    /// Whether `shown` is of `target`, and how that is known; writes a new host down where the policy says so.
+    pub(super) fn check(
+        &self,
+        target: &Target,
+        shown: &PublicKeyOrCertificate,
+    ) -> Result<HostIdentity, HostKeyProblem> {
+        let key = shown.public_key();
+        let (seen, line) = (fingerprint(&key), known_hosts_form(&key));
+        if is_too_short(&key) {
+            return Err(HostKeyProblem::TooShort { seen });
+        }
+        if let Some(pin) = &target.pin {
+            return self.check_pin(target, pin, shown);
+        }
+        let Some(file) = self.files.first().filter(|_| self.policy != HostKeyPolicy::Pinned).cloned() else {
+            return Err(HostKeyProblem::NotPinned { seen, line });
         };
-        keys.iter().flat_map(|key| signature_algorithms(&key.algorithm())).collect()
-    }
-
-    /// Whether `seen` is the key of `target`; writes it down where the policy says so.
-    pub(super) fn check(&self, target: &Target, seen: &PublicKey) -> Result<(), HostKeyProblem> {
-        if let Some(pinned) = &target.pinned {
-            return if pinned.key_data() == seen.key_data() {
-                Ok(())
-            } else {
-                Err(HostKeyProblem::NotThePinned { pinned: fingerprint(pinned), seen: fingerprint(seen) })
-            };
-        }
-        if self.policy == HostKeyPolicy::Pinned {
-            return Err(HostKeyProblem::NotPinned { seen: fingerprint(seen), line: known_hosts_form(seen) });
-        }
-        let _one_at_a_time = self.recording.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let known = self.known(target)?;
-        if self.is_revoked(seen)? {
-            return Err(HostKeyProblem::Revoked { seen: fingerprint(seen), file: self.file.clone() });
-        }
-        match known.first() {
-            _ if known.iter().any(|(_, key)| key.key_data() == seen.key_data()) => Ok(()),
-            Some((line, key)) => Err(HostKeyProblem::Changed {
-                known: fingerprint(key),
-                seen: fingerprint(seen),
-                file: self.file.clone(),
-                line: *line,
-            }),
-            None if self.policy == HostKeyPolicy::AcceptNew => record(&self.file, target, seen)
-                .map_err(|source| HostKeyProblem::Record { file: self.file.clone(), source }),
-            None => Err(HostKeyProblem::Unknown { seen: fingerprint(seen), file: self.file.clone() }),
-        }
-    }
-
-    fn known(&self, target: &Target) -> Result<Vec<(usize, PublicKey)>, HostKeyProblem> {
-        known_hosts::known_host_keys_path(&target.address.to_lowercase(), target.port, &self.file)
-            .map_err(|source| HostKeyProblem::Read { file: self.file.clone(), source: Box::new(source) })
-    }
-
-    fn is_revoked(&self, seen: &PublicKey) -> Result<bool, HostKeyProblem> {
-        let form = known_hosts_form(seen);
-        match fs::read_to_string(&self.file) {
-            Ok(text) => Ok(text.lines().any(|line| line.starts_with("@revoked") && line.contains(&form))),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => {
-                Err(HostKeyProblem::Read { file: self.file.clone(), source: Box::new(russh::keys::Error::IO(error)) })
+        let names = target.names();
+        let _one_at_a_time = RECORDING.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = KnownHosts::read(&self.files).map_err(|(file, source)| HostKeyProblem::Read { file, source })?;
+        match known.judge(&names, shown, &target.replaced) {
+            Verdict::Known => Ok(HostIdentity::Known),
+            Verdict::Revoked { file } => Err(HostKeyProblem::Revoked { seen, file }),
+            Verdict::Forged => Err(HostKeyProblem::Forged { seen }),
+            Verdict::Changed(entry) => {
+                let known = fingerprint(&entry.key);
+                Err(HostKeyProblem::Changed { known, seen, file: entry.file, line: entry.line })
             }
+            Verdict::New { certificate } if self.policy == HostKeyPolicy::KnownHosts => {
+                Err(HostKeyProblem::Unknown { seen, file, certificate })
+            }
+            Verdict::New { .. } if target.must_be_known => Err(HostKeyProblem::Unvouched { seen, line }),
+            Verdict::New { .. } => match record(&file, &names, &key, &target.replaced) {
+                Ok(()) => Ok(HostIdentity::FirstContact),
+                Err(source) => Err(HostKeyProblem::Record { file, source }),
+            },
+        }
+    }
+
+    fn check_pin(
+        &self,
+        target: &Target,
+        pin: &Pin,
+        shown: &PublicKeyOrCertificate,
+    ) -> Result<HostIdentity, HostKeyProblem> {
+        let key = shown.public_key();
+        let (pinned, seen) = (fingerprint(&pin.key), fingerprint(&key));
+        if pin.key.key_data() != key.key_data() {
+            return Err(match pin.source {
+                PinSource::Setting => HostKeyProblem::NotThePinned { pinned, seen },
+                PinSource::State => {
+                    let (host, line) = (target.name.clone(), known_hosts_form(&key));
+                    HostKeyProblem::NotTheRemembered { host, pinned, seen, line }
+                }
+            });
+        }
+        // A pin says whose key it is, not whether somebody stole it since. A file that cannot be read says nothing.
+        let revoked = KnownHosts::read(&self.files).ok().and_then(|known| known.revoked(&target.names(), shown));
+        match revoked {
+            Some(file) => Err(HostKeyProblem::Revoked { seen, file }),
+            None => Ok(HostIdentity::Pinned),
         }
     }
 }
 
-/// Reads `ssh-ed25519 AAAA…`, with or without a comment.
-pub(super) fn parse(text: &str) -> Result<PublicKey, ssh_key::Error> {
-    PublicKey::from_openssh(text.trim())
-}
-
-/// `ssh-ed25519 AAAA…` without a comment.
-pub(super) fn known_hosts_form(key: &PublicKey) -> String {
-    PublicKey::new(key.key_data().clone(), "").to_openssh().unwrap_or_default().trim_end().to_owned()
-}
-
-/// What `ssh-keygen -l` prints: the kind of key and its SHA-256.
-pub(super) fn fingerprint(key: &PublicKey) -> String {
-    format!("{} {}", key.algorithm(), key.fingerprint(HashAlg::Sha256))
-}
-
-/// An RSA key signs with several algorithms, and the key exchange names those.
-fn signature_algorithms(algorithm: &Algorithm) -> Vec<Algorithm> {
-    match algorithm {
-        Algorithm::Rsa { .. } => {
-            [HashAlg::Sha512, HashAlg::Sha256].map(|hash| Algorithm::Rsa { hash: Some(hash) }).to_vec()
-        }
-        other => vec![other.clone()],
+/// The pin of a host: that of its settings, or else that of the state.
+pub(super) fn pin(host: &HostSpec, acquaintance: &Acquaintance) -> Result<Option<Pin>, SettingsError> {
+    let of = |text: &str, source: PinSource, problem: fn(russh::keys::ssh_key::Error) -> CredentialProblem| {
+        let path = FieldPath::root("ssh_host_key");
+        parse(text).map(|key| Some(Pin { key, source })).map_err(|error| SettingsError { path, source: problem(error) })
+    };
+    match (&host.ssh_host_key, &acquaintance.pinned) {
+        (Some(text), _) => of(text, PinSource::Setting, CredentialProblem::HostKey),
+        (None, Some(text)) => of(text, PinSource::State, CredentialProblem::RememberedHostKey),
+        (None, None) => Ok(None),
     }
 }
 
-/// Appends a line in one write, so that another process appending at the same time cannot mix with it.
-fn record(file: &Path, target: &Target, key: &PublicKey) -> std::io::Result<()> {
-    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
-        create_private_folder(folder)?;
-    }
-    let address = target.address.to_lowercase();
-    let host = if target.port == 22 { address } else { format!("[{address}]:{}", target.port) };
-    let unfinished = fs::read(file).is_ok_and(|content| content.last().is_some_and(|last| *last != b'\n'));
-    let line = format!("{}{host} {}\n", if unfinished { "\n" } else { "" }, known_hosts_form(key));
-    let mut options = fs::OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file)?.write_all(line.as_bytes())
-}
-
-fn create_private_folder(folder: &Path) -> std::io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
+/// Those that can be read: they only say which lines of known hosts are out of date.
+pub(super) fn keys(texts: &[String]) -> Vec<PublicKey> {
+    texts.iter().filter_map(|text| parse(text).ok()).collect()
 }

@@ -4,12 +4,15 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use kubeone_spec::HostIdentity;
 use russh::keys::PublicKey;
 use tokio::sync::Mutex;
 
 use super::connection::{Connection, dial};
 use super::credentials::Credentials;
-use super::host_key::{HostKeyCheck, known_hosts_form};
+use super::host_key::{HostKeyCheck, Pin};
+use super::known_hosts::Names;
+use super::public_key::known_hosts_form;
 use crate::HostError;
 
 /// An SSH server.
@@ -20,7 +23,11 @@ pub(super) struct Target {
     pub(super) port: u16,
     pub(super) user: String,
     /// The key it must have, whatever the policy.
-    pub(super) pinned: Option<PublicKey>,
+    pub(super) pin: Option<Pin>,
+    /// Keys of machines that had this address before.
+    pub(super) replaced: Vec<PublicKey>,
+    /// A first contact is not enough.
+    pub(super) must_be_known: bool,
 }
 
 impl Target {
@@ -31,6 +38,11 @@ impl Target {
         } else {
             format!("{}@{}:{}", self.user, self.address, self.port)
         }
+    }
+
+    /// As known hosts name it.
+    pub(super) fn names(&self) -> Names {
+        Names::of(&self.address, self.port)
     }
 }
 
@@ -45,7 +57,8 @@ pub(super) struct Link {
     pub(super) bastion: Option<Arc<Link>>,
     /// Locked while connecting, so that all who need this server wait for one connection. Each server has its own lock.
     connection: Mutex<Option<Arc<Connection>>>,
-    seen_key: StdMutex<Option<PublicKey>>,
+    /// The key that the first connection showed, and how it was known there: later ones know it from that.
+    seen: StdMutex<Option<(PublicKey, HostIdentity)>>,
 }
 
 impl Link {
@@ -57,8 +70,8 @@ impl Link {
         impatient: bool,
         bastion: Option<Arc<Link>>,
     ) -> Self {
-        let (connection, seen_key) = (Mutex::new(None), StdMutex::new(None));
-        Self { target, credentials, host_keys, timeout, impatient, bastion, connection, seen_key }
+        let (connection, seen) = (Mutex::new(None), StdMutex::new(None));
+        Self { target, credentials, host_keys, timeout, impatient, bastion, connection, seen }
     }
 
     /// The connection, after connecting if there is none or it was lost.
@@ -70,13 +83,20 @@ impl Link {
             }
             *slot = None;
             let connection = Arc::new(dial(self).await?);
-            *self.seen_key.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection.host_key().clone());
+            self.seen
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get_or_insert_with(|| (connection.host_key().clone(), connection.identity()));
             *slot = Some(Arc::clone(&connection));
             Ok(connection)
         })
     }
 
     pub(super) fn host_key(&self) -> Option<String> {
-        self.seen_key.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(known_hosts_form)
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(key, _)| known_hosts_form(key))
+    }
+
+    pub(super) fn identity(&self) -> Option<HostIdentity> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(_, identity)| *identity)
     }
 }

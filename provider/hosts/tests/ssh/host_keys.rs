@@ -3,8 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use kubeone_hosts::{Host as _, HostError, HostKeyProblem, Script, SshHost};
-use kubeone_spec::{HostKeyPolicy, SshSettings};
+use kubeone_hosts::{
+    Acquaintance, Host as _, HostError, HostKeyCheck, HostKeyProblem, LocalEnvironment, Script, SshHost,
+};
+use kubeone_spec::{HostIdentity, HostKeyPolicy, SshSettings};
 
 use crate::server::{Server, connect, connector, output, public_key, spec};
 
@@ -99,6 +101,118 @@ async fn a_pinned_key_is_checked_under_every_policy() {
         assert!(matches!(problem, HostKeyProblem::NotThePinned { .. }), "{problem}");
     }
     assert!(!server.path("client").exists(), "a pinned host is not recorded");
+}
+
+fn acquainted(settings: &SshSettings, acquaintance: &Acquaintance) -> SshHost {
+    connector(settings).connect_to("cp-1", &spec(), acquaintance).unwrap()
+}
+
+fn pinned(key: &str) -> Acquaintance {
+    Acquaintance { pinned: Some(key.to_owned()), ..Acquaintance::default() }
+}
+
+/// Whatever the known hosts say or lack, and whatever the policy.
+#[tokio::test]
+async fn the_key_that_the_state_keeps_is_a_pin() {
+    let Some(server) = Server::start() else { return };
+    let other = public_key(&server.new_key("another", "ed25519", ""));
+    fs::create_dir(server.path("client")).unwrap();
+    let file = server.path("client/known_hosts");
+    for policy in [HostKeyPolicy::Pinned, HostKeyPolicy::KnownHosts, HostKeyPolicy::AcceptNew] {
+        let settings = with_policy(&server, policy);
+        for (lines, key) in [("", server.host_key()), ("[127.0.0.1]:{port} {other}", server.host_key())] {
+            let lines = lines.replace("{port}", &server.port.to_string()).replace("{other}", &other);
+            fs::write(&file, &lines).unwrap();
+            let host = acquainted(&settings, &pinned(&key));
+            check(&host).await.unwrap();
+            assert_eq!(host.identity(), Some(HostIdentity::Pinned));
+            assert_eq!(fs::read_to_string(&file).unwrap(), lines);
+        }
+        fs::write(&file, format!("[127.0.0.1]:{} {}\n", server.port, server.host_key())).unwrap();
+        let error = acquainted(&settings, &pinned(&other)).run(&Script::new("x.sh", "true")).await.unwrap_err();
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("instance_id") && hint.contains(&server.host_key()), "{hint}");
+        let HostError::HostKey { source, .. } = error else { panic!("{error:?}") };
+        assert!(source.to_string().contains("`ssh_host_keys[\"cp-1\"]`"), "{source}");
+    }
+    // The settings come first, and what is revoked is revoked.
+    let settings = with_policy(&server, HostKeyPolicy::AcceptNew);
+    let mut stated = spec();
+    stated.ssh_host_key = Some(server.host_key());
+    check(&connector(&settings).connect_to("cp-1", &stated, &pinned(&other)).unwrap()).await.unwrap();
+    fs::write(&file, format!("@revoked * {}\n", server.host_key())).unwrap();
+    let problem = check(&acquainted(&settings, &pinned(&server.host_key()))).await.unwrap_err();
+    assert!(matches!(problem, HostKeyProblem::Revoked { .. }), "{problem}");
+    assert!(connector(&settings).connect_to("cp-1", &spec(), &pinned("nonsense")).is_err());
+}
+
+#[tokio::test]
+async fn a_machine_that_replaces_another_at_its_address_is_new() {
+    let Some(server) = Server::start() else { return };
+    let (old, other) = (server.new_key("old", "ed25519", ""), server.new_key("another", "ed25519", ""));
+    let (old, other) = (public_key(&old), public_key(&other));
+    fs::create_dir(server.path("client")).unwrap();
+    let file = server.path("client/known_hosts");
+    let after_old = Acquaintance { replaced: vec![old.clone()], ..Acquaintance::default() };
+    let name = format!("[127.0.0.1]:{}", server.port);
+    let line = |key: &str| format!("{name} {}\n", key.trim());
+
+    fs::write(&file, format!("# mine\n{}example.com {old}", line(&old))).unwrap();
+    let problem = check(&connect(&with_policy(&server, HostKeyPolicy::AcceptNew))).await.unwrap_err();
+    assert!(matches!(problem, HostKeyProblem::Changed { line: 2, .. }), "{problem}");
+    let strict = acquainted(&with_policy(&server, HostKeyPolicy::KnownHosts), &after_old);
+    let problem = check(&strict).await.unwrap_err();
+    assert!(matches!(problem, HostKeyProblem::Unknown { .. }), "{problem}");
+    let host = acquainted(&with_policy(&server, HostKeyPolicy::AcceptNew), &after_old);
+    check(&host).await.unwrap();
+    assert_eq!(host.identity(), Some(HostIdentity::FirstContact));
+    let expected = format!("# mine\nexample.com {old}{}", line(&server.host_key()));
+    assert_eq!(fs::read_to_string(&file).unwrap(), expected);
+
+    // What speaks of neither machine still counts.
+    for lines in [line(&other), format!("{}{}", line(&old), line(&other)), format!("* {old}")] {
+        fs::write(&file, &lines).unwrap();
+        let host = acquainted(&with_policy(&server, HostKeyPolicy::AcceptNew), &after_old);
+        let problem = check(&host).await.unwrap_err();
+        assert!(matches!(problem, HostKeyProblem::Changed { .. }), "{lines}: {problem}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), lines);
+    }
+}
+
+/// Who is refused must not be known the next time for having been asked.
+#[tokio::test]
+async fn who_must_be_known_is_not_met_for_the_first_time() {
+    let Some(server) = Server::start() else { return };
+    let settings = with_policy(&server, HostKeyPolicy::AcceptNew);
+    let must_be_known = Acquaintance { must_be_known: true, ..Acquaintance::default() };
+    let identity = || {
+        let host_keys = HostKeyCheck::new(&settings, &LocalEnvironment::default()).unwrap();
+        host_keys.identity(&spec(), &must_be_known)
+    };
+    for _ in 0..2 {
+        assert_eq!(identity(), HostIdentity::FirstContact);
+        let problem = check(&acquainted(&settings, &must_be_known)).await.unwrap_err();
+        assert!(matches!(problem, HostKeyProblem::Unvouched { .. }), "{problem}");
+    }
+    check(&connect(&settings)).await.unwrap();
+    assert_eq!(identity(), HostIdentity::Known);
+    check(&acquainted(&settings, &must_be_known)).await.unwrap();
+}
+
+/// As OpenSSH reads its global files, and writes into that of the user alone.
+#[tokio::test]
+async fn files_for_all_users_count() {
+    let Some(server) = Server::start() else { return };
+    let settings = with_policy(&server, HostKeyPolicy::AcceptNew);
+    let everybody = server.path("ssh_known_hosts");
+    let environment = LocalEnvironment { system_known_hosts: vec![everybody.clone()], ..LocalEnvironment::default() };
+    let host = || kubeone_hosts::SshConnector::new(&settings, &environment).unwrap().connect("cp-1", &spec()).unwrap();
+    fs::write(&everybody, format!("@revoked * {}\n", server.host_key())).unwrap();
+    let problem = check(&host()).await.unwrap_err();
+    assert!(matches!(problem, HostKeyProblem::Revoked { .. }), "{problem}");
+    fs::write(&everybody, format!("* {}\n", server.host_key())).unwrap();
+    check(&host()).await.unwrap();
+    assert!(!server.path("client/known_hosts").exists(), "it is known");
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@
 
 mod files;
 mod host_keys;
+mod hostile;
+mod known_hosts;
 mod limits;
 mod lock;
 mod login;

@@ -48,13 +48,19 @@ impl Server {
     }
 
     pub(crate) fn start_with(more_config: &str) -> Option<Self> {
-        test_programs::programs_as_root(["sshd", "ssh-add", "ssh-agent", "ssh-keygen", "sudo", "unshare"])?;
+        Self::start_prepared(&|_| more_config.to_owned())
+    }
+
+    /// `prepare` may add to the folder, where the keys are already, and says what else the configuration holds.
+    pub(crate) fn start_prepared(prepare: &dyn Fn(&Path) -> String) -> Option<Self> {
+        test_programs::programs_as_root(["ssh", "sshd", "ssh-add", "ssh-agent", "ssh-keygen", "sudo", "unshare"])?;
         let folder = TempDir::new().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let path = |name: &str| folder.path().join(name);
         for key in ["host", "user", "user_ca", "host_ecdsa"] {
             keygen(&path(key), if key == "host_ecdsa" { "ecdsa" } else { "ed25519" }, "");
         }
+        let more_config = prepare(folder.path());
         let port = free_port();
         let at = folder.path().display();
         fs::create_dir(path("home")).unwrap();
@@ -165,12 +171,14 @@ pub(crate) fn spec() -> HostSpec {
 pub(crate) struct Wire {
     pub(crate) port: u16,
     cut: watch::Sender<u32>,
+    stop: watch::Sender<bool>,
     pub(crate) connections: Arc<std::sync::atomic::AtomicUsize>,
 }
 
 impl Wire {
     pub(crate) async fn to(server: &Server) -> Self {
         let (cut, mut cuts) = watch::channel(0);
+        let (stop, stops) = watch::channel(false);
         let listener = AsyncListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let connections = Arc::<std::sync::atomic::AtomicUsize>::default();
@@ -182,19 +190,28 @@ impl Wire {
                 counter.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                 let mut cuts = cuts.clone();
                 cuts.mark_unchanged();
+                let mut stops = stops.clone();
+                stops.mark_unchanged();
                 tokio::spawn(async move {
                     tokio::select! {
                         _ = copy_bidirectional(&mut client, &mut server) => {}
                         _ = cuts.changed() => {}
+                        // Both ends stay open.
+                        Ok(()) = stops.changed() => std::future::pending().await,
                     }
                 });
             }
         });
-        Self { port, cut, connections }
+        Self { port, cut, stop, connections }
     }
 
     pub(crate) fn cut(&self) {
         self.cut.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// From now on nothing gets through, and nobody is told.
+    pub(crate) fn stop(&self) {
+        self.stop.send_replace(true);
     }
 
     pub(crate) fn connections(&self) -> usize {

@@ -1,6 +1,6 @@
 //! Create and update: one procedure, because both bring the hosts to where the settings want them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kubeone_engine::{
@@ -18,7 +18,7 @@ use crate::diagnostics::from_findings;
 use crate::kubeconfig::in_state;
 use crate::model::CLUSTER;
 use crate::progress::Watch;
-use crate::{encode, private};
+use crate::{encode, host_keys, private};
 
 pub(super) async fn apply(resource: &ClusterResource, request: ApplyRequest) -> ApplyResponse {
     let joined = Joined::default();
@@ -28,24 +28,25 @@ pub(super) async fn apply(resource: &ClusterResource, request: ApplyRequest) -> 
     }
 }
 
-/// The machines that have begun to join the cluster.
+/// The machines that have begun to join the cluster, and their SSH host keys.
 #[derive(Default)]
-struct Joined(Mutex<BTreeSet<String>>);
+struct Joined(Mutex<BTreeMap<String, Option<String>>>);
 
 impl Joined {
-    fn hear(&self, event: &Event<'_>) {
+    fn hear(&self, event: &Event<'_>, hosts: &Hosts) {
         if let Event::ActionBegan { action, .. } = event
             && let Action::JoinControlPlane { host, .. } | Action::JoinWorker { host, .. } = action
         {
-            self.lock().insert(host.clone());
+            let key = hosts.wanted.get(host).and_then(|host| host.host_key());
+            self.lock().insert(host.clone(), key);
         }
     }
 
-    fn hosts(&self) -> BTreeSet<String> {
+    fn hosts(&self) -> BTreeMap<String, Option<String>> {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Option<String>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -58,7 +59,7 @@ async fn converge(
     let spec = decode::<ClusterSpec>(&CLUSTER, &request.planned_state)?.settings;
     let is_create = request.prior_state.is_null();
     let operation = if is_create { Operation::create(&spec) } else { Operation::update(&spec) };
-    let wanted = wanted(request, spec.clone())?;
+    let wanted = resource.connection.acquaint(wanted(request, spec.clone())?);
     let hosts = resource.connection.require_hosts(&wanted)?;
     let cancel = request.context.cancel.child_token();
     let planned = Planned {
@@ -72,6 +73,7 @@ async fn converge(
     let done = operation.run(&cancel, work).await?;
 
     let prior = if is_create { ClusterStatus::default() } else { encode::read_status(&request.prior_state)? };
+    let prior = host_keys::without_leaving(prior, &wanted);
     let mut status = encode::status(&spec, &done.observed, &prior);
     status.planned_steps = done.steps;
     let mut state = request.planned_state.clone();
@@ -106,11 +108,12 @@ fn wanted(request: &ApplyRequest, spec: ClusterSpec) -> Result<Wanted, Diagnosti
         return Ok(Wanted::new(spec));
     }
     let prior = decode::<ClusterSpec>(&CLUSTER, &request.prior_state)?.settings;
-    let known = encode::read_status(&request.prior_state)?;
-    let uid = Some(known.id);
+    let status = encode::read_status(&request.prior_state)?;
+    let host_keys = host_keys::kept(&prior, &status, &request.planned_private);
     let is_imported = private::is_imported(&request.planned_private);
+    let uid = Some(status.id);
     let wanted = if is_imported { Wanted::after_import(&prior, uid, spec) } else { Wanted::after(&prior, uid, spec) };
-    Ok(wanted.with_ca(known.ca_certificate))
+    Ok(wanted.with_ca(status.ca_certificate).with_host_keys(host_keys))
 }
 
 /// What the plan has told the user already. Before a cluster is made nothing was seen, so there was nothing to tell.
@@ -167,7 +170,7 @@ async fn follow(
 ) -> Result<Done, Diagnostics> {
     let Cx { wanted, hosts, .. } = cx;
     let listener = |event: Event<'_>| {
-        joined.hear(&event);
+        joined.hear(&event, hosts);
         watch.hear(event);
     };
     let report = execute(plan, cx, &listener).await.map_err(|error| operation.failure(&error))?;

@@ -3,6 +3,7 @@
 
 mod apply;
 mod credentials;
+mod host_keys;
 mod read;
 mod remove;
 

@@ -1,18 +1,25 @@
 //! What Terraform's plan shows. It works from the settings and the last observation and reaches no host.
 
-use kubeone_engine::{Action, LocalMachine, Observed, Plan, Wanted, check, imported_prior, plan_create_or_update};
+use kubeone_engine::{
+    Action, LocalMachine, Observed, Plan, Wanted, check, check_newcomers, imported_prior, plan_create_or_update,
+};
 use kubeone_spec::{ClusterSpec, FieldPath, HostSpec, Step, validate_cluster};
 use tfplugin::plan::mark_unknown;
 use tfplugin::{AttributePath, Diagnostic, Diagnostics, PlanRequest, PlanResponse, Value};
 
 use super::{limits, told};
+use crate::connection::Connection;
 use crate::decode::{Decoded, decode};
 use crate::diagnostics::from_findings;
 use crate::kubeconfig::in_state;
 use crate::model::CLUSTER;
-use crate::{encode, private};
+use crate::{encode, host_keys, private};
 
-pub(super) fn plan(request: &PlanRequest, local: &LocalMachine) -> Result<PlanResponse, Diagnostics> {
+pub(super) fn plan(
+    request: &PlanRequest,
+    local: &LocalMachine,
+    connection: &Connection,
+) -> Result<PlanResponse, Diagnostics> {
     if request.is_destroy() {
         refuse_if_protected(&decode(&CLUSTER, &request.prior_state)?.settings)?;
         return Ok(PlanResponse { private: request.prior_private.clone(), ..PlanResponse::default() });
@@ -25,7 +32,11 @@ pub(super) fn plan(request: &PlanRequest, local: &LocalMachine) -> Result<PlanRe
     if errors.has_errors() {
         return Err(errors);
     }
-    if request.is_create() { create(&wanted, request, local) } else { update(&wanted, request, local) }
+    if request.is_create() {
+        create(&wanted, request, local, connection)
+    } else {
+        update(&wanted, request, local, connection)
+    }
 }
 
 pub(super) fn refuse_if_protected(prior: &ClusterSpec) -> Result<(), Diagnostic> {
@@ -45,21 +56,26 @@ fn create(
     wanted: &Decoded<ClusterSpec>,
     request: &PlanRequest,
     local: &LocalMachine,
+    connection: &Connection,
 ) -> Result<PlanResponse, Diagnostics> {
     let mut diagnostics = Diagnostics::default();
     let mut planned = request.proposed_state.clone();
-    mark_unknown(&mut planned, ["id", "endpoint", "ca_certificate", "nodes", "planned_steps"]);
+    mark_unknown(&mut planned, ["id", "endpoint", "ca_certificate", "nodes", "ssh_host_keys", "planned_steps"]);
     let api = FieldPath::root("api_endpoint");
     if !wanted.is_unknown(&api.clone().field("host")) && !wanted.is_unknown(&api.field("port")) {
         planned.set(&"endpoint".into(), encode::endpoint(&wanted.settings.api_endpoint));
     }
     if steps_are_certain(wanted, None) {
-        let (settings, nothing) = (Wanted::new(wanted.settings.clone()), Observed::default());
+        let (settings, nothing) = (connection.acquaint(Wanted::new(wanted.settings.clone())), Observed::default());
         let plan = plan_create_or_update(&settings, &nothing);
         let refused = from_findings(wanted.keep_certain(check(&settings, &plan, &nothing)));
         if refused.has_errors() {
             return Err(refused);
         }
+        // With the data of a cluster that is restored its control planes receive its keys.
+        let newcomers = settings.spec.control_plane.keys().cloned().collect();
+        let receivers = Wanted { newcomers, ..settings.clone() };
+        diagnostics.extend(from_findings(wanted.keep_certain(check_newcomers(&receivers))));
         diagnostics.extend(from_findings(local.missing_copy(&settings.spec, &plan)));
         planned.set(&"planned_steps".into(), encode::steps(&plan));
     }
@@ -71,6 +87,7 @@ fn update(
     wanted: &Decoded<ClusterSpec>,
     request: &PlanRequest,
     local: &LocalMachine,
+    connection: &Connection,
 ) -> Result<PlanResponse, Diagnostics> {
     let mut prior = decode::<ClusterSpec>(&CLUSTER, &request.prior_state)?.settings;
     let is_imported = private::is_imported(&request.prior_private);
@@ -87,11 +104,13 @@ fn update(
     let mut planned = request.proposed_state.clone();
     let status = encode::read_status(&request.prior_state)?;
     forget_dropped(&wanted.settings, &mut planned);
+    let kept = host_keys::kept(&prior, &status, &request.prior_private);
+    let change = Wanted::after(&prior, Some(status.id.clone()), wanted.settings.clone()).with_host_keys(kept);
+    let change = connection.acquaint(Wanted { imported: is_imported, ..change });
+    host_keys::plan(&mut planned, wanted, &prior, &change);
     let mut is_left = false;
     match private::decode(&request.prior_private).filter(|_| steps_are_certain(wanted, Some(&prior))) {
         Some(observed) => {
-            let prior_uid = Some(status.id.clone());
-            let change = Wanted { imported: is_imported, ..Wanted::after(&prior, prior_uid, wanted.settings.clone()) };
             let observed = observed.for_change(&change);
             let plan = plan_create_or_update(&change, &observed);
             let mut found = check(&change, &plan, &observed);
@@ -105,7 +124,10 @@ fn update(
             diagnostics.extend(from_findings(found));
         }
         None if prior == wanted.settings && wanted.unknown.is_empty() => {}
-        None => mark_unknown(&mut planned, ["nodes", "planned_steps"]),
+        None => {
+            mark_unknown(&mut planned, ["nodes", "planned_steps"]);
+            diagnostics.extend(from_findings(wanted.keep_certain(check_newcomers(&change))));
+        }
     }
     // A cluster that is left as it is gives nobody a kubeconfig.
     if !is_left {

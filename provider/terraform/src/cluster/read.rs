@@ -8,11 +8,11 @@ use tokio::time::timeout;
 use crate::connection::Connection;
 use crate::decode::decode;
 use crate::model::CLUSTER;
-use crate::{encode, private};
+use crate::{encode, host_keys, private};
 
 pub(super) async fn read(connection: &Connection, request: ReadRequest) -> ReadResponse {
     let cancel = request.context.cancel.clone();
-    match cancel.run_until_cancelled(look(connection, &request.state, private::is_imported(&request.private))).await {
+    match cancel.run_until_cancelled(look(connection, &request.state, &request.private)).await {
         Some(Ok(Some((wanted, observed)))) => answer(request, &wanted, &observed),
         Some(Err(diagnostic)) => request.unchanged(diagnostic.into()),
         Some(Ok(None)) | None => request.unchanged(Diagnostics::new()),
@@ -23,11 +23,15 @@ pub(super) async fn read(connection: &Connection, request: ReadRequest) -> ReadR
 async fn look(
     connection: &Connection,
     state: &Value,
-    imported: bool,
+    private: &[u8],
 ) -> Result<Option<(Wanted, Observed)>, Diagnostic> {
     let spec = decode::<ClusterSpec>(&CLUSTER, state)?.settings;
-    let known = encode::read_status(state)?;
-    let wanted = Wanted { uid: Some(known.id), imported, ..Wanted::new(spec) }.with_ca(known.ca_certificate);
+    let status = encode::read_status(state)?;
+    let host_keys = host_keys::kept(&spec, &status, private);
+    let imported = private::is_imported(private);
+    let wanted = Wanted { uid: Some(status.id), imported, ..Wanted::new(spec) }
+        .with_ca(status.ca_certificate)
+        .with_host_keys(host_keys);
     let Some(hosts) = connection.hosts(&wanted)? else { return Ok(None) };
     let Ok(observed) = timeout(wanted.spec.timeouts.read.0, observe(&wanted, &hosts)).await else {
         let reason = format!("Its hosts did not answer within {}.", wanted.spec.timeouts.read);

@@ -2,11 +2,12 @@
 //! keep a broken cluster from that: `terraform destroy` plans in the normal way first, and a cluster that is protected has
 //! to lose its protection by an apply.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use kubeone_spec::{ClusterSpec, FieldPath, Finding, HostSpec, Severity, Step};
 use tfplugin::{ApplyRequest, ApplyResponse, Diagnostics, Value};
 
+use crate::host_keys;
 use crate::model::CLUSTER;
 
 /// Settings that no host hears of: they are in force as soon as the state has them.
@@ -44,7 +45,11 @@ pub(super) fn promises_nothing(prior: &Value, planned: &Value) -> bool {
 /// on instead of destroying what is there. After a failed update it is the prior state, so that the next plan shows the
 /// change again, but for that part of it which is done with the state alone, and for machines that have begun to join: if
 /// the settings go back, they have to leave again.
-pub(super) fn failed(request: ApplyRequest, diagnostics: Diagnostics, joined: &BTreeSet<String>) -> ApplyResponse {
+pub(super) fn failed(
+    request: ApplyRequest,
+    diagnostics: Diagnostics,
+    joined: &BTreeMap<String, Option<String>>,
+) -> ApplyResponse {
     let planned = request.planned_state.clone();
     let mut response = request.failed(diagnostics);
     if response.state.is_null() {
@@ -57,8 +62,10 @@ pub(super) fn failed(request: ApplyRequest, diagnostics: Diagnostics, joined: &B
         let prior = response.state.attribute(name).as_map().cloned().unwrap_or_default();
         let mut hosts = prior.clone();
         for (host, machine) in planned.attribute(name).as_map().into_iter().flatten() {
-            if joined.contains(host) && prior.get(host).is_none_or(|prior| is_new_machine(prior, machine)) {
+            let Some(key) = joined.get(host) else { continue };
+            if prior.get(host).is_none_or(|prior| is_new_machine(prior, machine)) {
                 hosts.insert(host.clone(), machine.clone());
+                host_keys::replace(&mut response.state, host, key.as_deref());
             }
         }
         if hosts != prior {
@@ -98,7 +105,7 @@ mod tests {
             provider_meta: Value::Null,
             context: CallContext::default(),
         };
-        let joined = joined.iter().map(|name| (*name).to_owned()).collect();
+        let joined = joined.iter().map(|name| ((*name).to_owned(), Some(format!("key of {name}")))).collect();
         failed(request, Diagnostics::default(), &joined).state
     }
 
@@ -111,6 +118,8 @@ mod tests {
         assert!(both.get(&host("control_plane", "cp-2")).is_some());
         assert_eq!(instance(&both), Some("2".into()));
         assert_eq!(both.attribute("kubernetes_version").as_str(), Some("1.35.4"), "the rest is not done");
+        let keys = both.attribute("ssh_host_keys");
+        assert_eq!(keys.attribute("w-1").as_str(), Some("key of w-1"), "it is known by its own from now on");
         // One that joins again is the machine that it was.
         assert_eq!(failed_after(&["cp-1"]), state());
     }

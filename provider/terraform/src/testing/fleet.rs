@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kubeone_engine::EtcdMember;
-use kubeone_hosts::{CredentialProblem, Host, SettingsError};
-use kubeone_spec::{FieldPath, HostSpec, SshSettings};
+use kubeone_hosts::{Acquaintance, CredentialProblem, Host, SettingsError};
+use kubeone_spec::{FieldPath, HostIdentity, HostSpec, SshSettings};
 use serde_json::{Value as Json, json};
 use tfplugin::Diagnostic;
 use tfplugin::simulator::{Core, Failure, Profile};
@@ -23,6 +23,8 @@ pub(crate) const UID: &str = "uid";
 pub(crate) struct Fleet {
     machines: BTreeMap<String, Arc<Machine>>,
     connections: Arc<Mutex<Vec<(String, Purpose)>>>,
+    /// What was known of each when it was connected to, and whether it was to leave.
+    acquaintances: Arc<Mutex<BTreeMap<(String, bool), Acquaintance>>>,
 }
 
 impl Fleet {
@@ -70,10 +72,35 @@ impl Fleet {
         std::mem::take(&mut *self.connections.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What was known of a machine that stays or comes when it was connected to first.
+    pub(crate) fn acquaintance(&self, name: &str) -> Acquaintance {
+        self.acquainted(name, false)
+    }
+
+    /// The same of one that leaves.
+    pub(crate) fn farewell(&self, name: &str) -> Acquaintance {
+        self.acquainted(name, true)
+    }
+
+    fn acquainted(&self, name: &str, leaves: bool) -> Acquaintance {
+        let acquaintances = self.acquaintances.lock().unwrap_or_else(PoisonError::into_inner);
+        acquaintances.get(&(name.to_owned(), leaves)).cloned().unwrap_or_default()
+    }
+
+    /// Forgets what was known until now.
+    pub(crate) fn forget(&self) {
+        self.acquaintances.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// The provider with these machines behind it, configured.
     pub(crate) async fn core(&self) -> Core {
+        self.core_with(json!({ "user": "root" })).await
+    }
+
+    /// The same with these settings for SSH.
+    pub(crate) async fn core_with(&self, ssh: Json) -> Core {
         let core = self.unconfigured().await;
-        core.configure(json!({ "ssh": { "user": "root" } })).await.unwrap();
+        core.configure(json!({ "ssh": ssh })).await.unwrap();
         core
     }
 
@@ -88,10 +115,28 @@ impl Network for Fleet {
     fn open(&self, _: &SshSettings) -> Result<Box<dyn Connector>, SettingsError> {
         Ok(Box::new(self.clone()))
     }
+
+    /// No file of known hosts knows any of them.
+    fn identities(&self, _: &SshSettings, hosts: &[(&HostSpec, Acquaintance)]) -> Vec<HostIdentity> {
+        let identity =
+            |(host, acquaintance): &(&HostSpec, Acquaintance)| match (&host.ssh_host_key, &acquaintance.pinned) {
+                (None, None) => HostIdentity::FirstContact,
+                _ => HostIdentity::Pinned,
+            };
+        hosts.iter().map(identity).collect()
+    }
 }
 
 impl Connector for Fleet {
-    fn connect(&self, name: &str, host: &HostSpec, purpose: Purpose) -> Result<Arc<dyn Host>, SettingsError> {
+    fn connect(
+        &self,
+        name: &str,
+        host: &HostSpec,
+        acquaintance: &Acquaintance,
+        purpose: Purpose,
+    ) -> Result<Arc<dyn Host>, SettingsError> {
+        let mut acquaintances = self.acquaintances.lock().unwrap_or_else(PoisonError::into_inner);
+        acquaintances.entry((name.to_owned(), purpose == Purpose::Farewell)).or_insert_with(|| acquaintance.clone());
         self.connections.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), purpose));
         let nowhere = || SettingsError { path: FieldPath::root("address"), source: CredentialProblem::Nothing };
         let machine = self.machines.get(&host.address).ok_or_else(nowhere)?;

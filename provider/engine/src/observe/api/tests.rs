@@ -202,7 +202,12 @@ async fn a_worker_is_never_asked() {
     observe(&known(1, Some(ca())), &world.hosts).await;
     assert!(connect(&known(1, Some(ca())), &world.hosts).await.is_err());
     assert_eq!(world.used(), NOBODY);
-    let leaves = LeavingHost { role: Role::Worker, host: spec(1).static_workers["w-1"].clone(), address_taken: false };
+    let leaves = LeavingHost {
+        role: Role::Worker,
+        host: spec(1).static_workers["w-1"].clone(),
+        address_taken: false,
+        host_key: None,
+    };
     let wanted = Wanted { leaving: [("w-1".to_owned(), leaves)].into(), ..known(1, Some(ca())) };
     let fake = Arc::new(worker());
     let leaving: BTreeMap<_, _> = [("w-1".to_owned(), fake.clone() as Arc<dyn Host>)].into();

@@ -12,7 +12,7 @@ const CP_MEMBERS: &str = r#"{"members":[
 /// The settings, and one more host that they named before.
 fn wanted_without(name: &str, role: Role) -> Wanted {
     let host = serde_json::from_value(json!({ "address": "10.0.0.19" })).unwrap();
-    let leaving = LeavingHost { role, host, address_taken: false };
+    let leaving = LeavingHost { role, host, address_taken: false, host_key: None };
     Wanted { leaving: BTreeMap::from([(name.to_owned(), leaving)]), ..Wanted::new(spec()) }
 }
 

@@ -1,14 +1,23 @@
 //! Plans as Terraform shows them. They are pure, so these are the real ones.
 
+use std::sync::Arc;
+
 use kubeone_engine::{ApiFacts, ApiState, HostFacts, HostState, Marker, NodeFacts, Observed};
+use kubeone_hosts::LocalEnvironment;
 use tfplugin::{AttributePath, PlanRequest, PlanResponse, Value};
 
 use super::LocalMachine;
+use crate::connection::{Connection, Ssh};
 use crate::private;
 use crate::testing::{config, host, node_settings, state};
 
 fn plan(request: &PlanRequest) -> Result<PlanResponse, tfplugin::Diagnostics> {
-    super::plan(request, &LocalMachine::default())
+    super::plan(request, &LocalMachine::default(), &nowhere())
+}
+
+/// Nothing is known of how hosts are reached.
+fn nowhere() -> Connection {
+    Connection::new(Arc::new(Ssh(LocalEnvironment::default())))
 }
 
 fn create(change: impl FnOnce(&mut Value)) -> PlanResponse {
@@ -83,7 +92,7 @@ fn create_shows_each_step() {
     let shown: Vec<_> = steps(&response).into_iter().filter(|step| !step.contains("addon")).collect();
     assert_eq!(shown, CREATE_STEPS);
     assert_eq!(response.planned_state.attribute("endpoint").as_str(), Some("https://10.0.0.1:6443"));
-    assert_unknown(&response, &["ca_certificate", "id", "nodes"]);
+    assert_unknown(&response, &["ca_certificate", "id", "nodes", "ssh_host_keys"]);
 }
 
 #[test]
@@ -119,7 +128,7 @@ fn names_of_the_api_that_are_not_known_yet_leave_the_steps_open() {
         assert_unknown(&response, &["nodes", "planned_steps"]);
     }
     let response = create(|config| assert!(config.set(&names, Value::unknown())));
-    assert_unknown(&response, &["ca_certificate", "id", "nodes"]);
+    assert_unknown(&response, &["ca_certificate", "id", "nodes", "ssh_host_keys"]);
 }
 
 #[test]
@@ -243,7 +252,7 @@ fn a_new_machine_takes_the_place_of_an_old_one() {
     assert!(response.planned_state.attribute("nodes").attribute("w-1").is_unknown());
 
     let response = update(&settled(), |config| assert!(config.set(&id, Value::unknown()))).unwrap();
-    assert_unknown(&response, &["nodes", "planned_steps"]);
+    assert_unknown(&response, &["nodes", "planned_steps", "ssh_host_keys"]);
 }
 
 #[test]
@@ -269,7 +278,7 @@ fn control_planes_that_may_be_new_machines_count_as_lost() {
     let refused = update(&settled(), |config| assert!(config.set(&id, Value::unknown()))).err().unwrap();
     assert_eq!(refused, ["control_plane: 1 of 1 control planes would leave at once"]);
     let whole = update(&settled(), |config| assert!(config.set(&"control_plane".into(), Value::unknown()))).unwrap();
-    assert_unknown(&whole, &["control_plane", "nodes", "planned_steps"]);
+    assert_unknown(&whole, &["control_plane", "nodes", "planned_steps", "ssh_host_keys"]);
 }
 
 #[test]
