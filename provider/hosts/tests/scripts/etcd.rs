@@ -117,11 +117,19 @@ fn a_member_is_removed_when_etcd_counts_on_the_others() {
 
 #[test]
 fn leadership_is_handed_over_to_another_voter_and_manifests_go_first() {
-    for (leader, successor, expected) in
-        [("1", "", Some("{\"targetID\":\"2\"}")), ("1", "3", Some("{\"targetID\":\"3\"}")), ("2", "", None)]
-    {
+    // A learner cannot lead, wherever it stands in the list.
+    let learner = format!(",{}", &MEMBERS[MEMBERS.find(r#"{"ID":"4""#).unwrap()..MEMBERS.len() - 2]);
+    let without = MEMBERS.replace(&learner, "");
+    let learner_first = without.replace(r#"{"ID":"1""#, &format!(r#"{},{{"ID":"1""#, &learner[1..]));
+    assert_eq!((without.matches("isLearner").count(), learner_first.len()), (0, MEMBERS.len()));
+    for (members, leader, successor, expected) in [
+        (MEMBERS, "1", "", Some("{\"targetID\":\"2\"}")),
+        (&learner_first, "1", "", Some("{\"targetID\":\"2\"}")),
+        (MEMBERS, "1", "3", Some("{\"targetID\":\"3\"}")),
+        (MEMBERS, "2", "", None),
+    ] {
         let host = Sandbox::control_plane();
-        host.file("/fakes/members", MEMBERS).file("/fakes/leader", leader);
+        host.file("/fakes/members", members).file("/fakes/leader", leader);
         host.fake(
             "curl",
             r#"

@@ -1,5 +1,7 @@
 //! How hosts become nodes, and what is set and kept on them.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use kubeone_hosts::Script;
 
 use crate::sandbox::{Sandbox, script};
@@ -32,6 +34,15 @@ fn a_folder_in_memory_that_is_not_roots_own_is_refused() {
     assert!(complaint.contains("/run/kubeone is a link, or not owned by root"), "{complaint}");
     assert_eq!(host.tree("/tmp/trap"), ["x"]);
     assert_eq!(host.calls_of("kubeadm"), Vec::<String>::new());
+}
+
+#[test]
+fn a_folder_in_memory_that_others_could_read_is_closed_before_anything_is_in_it() {
+    let host = Sandbox::new();
+    host.file("/run/kubeone/kept", "").fake("kubeadm", "stat --format %a /run/kubeone >/fakes/mode");
+    std::fs::set_permissions(host.path("/run/kubeone"), std::fs::Permissions::from_mode(0o777)).unwrap();
+    host.run(&script("kubeadm_init").var("CONFIG", "secret").var("IGNORED", "")).ok();
+    assert_eq!(host.read("/fakes/mode").as_deref(), Some("700\n"));
 }
 
 fn join(api_port: &str) -> Script {
@@ -235,8 +246,11 @@ fn a_file_is_restored_from_a_copy_that_is_what_was_recorded() {
     let good = host.read(manifest);
     let restore = script("restore_files").lines("FILES", [manifest]);
     std::fs::remove_dir_all(host.path("/etc/kubernetes/manifests")).unwrap();
-    host.run(&restore).ok();
+    host.watch("cp").watch("mv").run(&restore).ok();
     assert_eq!(host.read(manifest), good);
+    // The kubelet would run a draft that it finds.
+    let arrivals: Vec<_> = host.calls().into_iter().filter(|call| call.contains("/manifests/")).collect();
+    assert_eq!(arrivals, [format!("mv --no-target-directory -- /etc/kubernetes/etcd.yaml.restored {manifest}")]);
     assert_eq!(host.tree("/etc/kubernetes"), ["manifests/", "manifests/etcd.yaml"], "no draft is left among them");
     host.file(&format!("{record}/etcd.yaml"), "rotten").file(manifest, "edited");
     let complaint = host.run(&restore).fails();

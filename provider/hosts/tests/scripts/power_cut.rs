@@ -147,11 +147,18 @@ fn fstab_keeps_its_mode_and_is_never_half() {
     let host = watched(Sandbox::new());
     host.fake("modprobe", "").fake("sysctl", "").fake("swapoff", "");
     host.file("/etc/modules-load.d/kubeone.conf", "overlay\nbr_netfilter\n");
-    host.file("/etc/fstab", "/dev/a / ext4 defaults 0 1\n/dev/b none swap sw 0 0\n# /dev/c none swap sw 0 0\n");
+    host.file(
+        "/etc/fstab",
+        "/dev/a / ext4 defaults 0 1\n/dev/b none swap sw 0 0\n# /dev/c none swap sw 0 0\n#/dev/d none swap sw 0 0\n",
+    );
     host.run(&script("configure_kernel")).ok();
     assert_survives(&host.calls(), "/etc/fstab");
     assert_eq!(host.calls_of("modprobe"), ["-- overlay", "-- br_netfilter"]);
-    let expected = "/dev/a / ext4 defaults 0 1\n#kubeone# /dev/b none swap sw 0 0\n# /dev/c none swap sw 0 0\n";
+    let expected = "/dev/a / ext4 defaults 0 1\n#kubeone# /dev/b none swap sw 0 0\n# /dev/c none swap sw 0 0\n\
+                    #/dev/d none swap sw 0 0\n";
+    assert_eq!(host.read("/etc/fstab").as_deref(), Some(expected));
+    // What is a comment already stays one, the first and the second time.
+    host.run(&script("configure_kernel")).ok();
     assert_eq!(host.read("/etc/fstab").as_deref(), Some(expected));
     assert_eq!(host.mode("/etc/fstab"), "644");
     assert_eq!(host.tree("/etc"), ["fstab", "group", "modules-load.d/", "modules-load.d/kubeone.conf", "passwd"]);

@@ -67,6 +67,28 @@ fn each_restore_keeps_the_data_right_before_it_and_nests_nothing() {
     }
 }
 
+/// What the kubelet leaves running is ended in its place, and a pod counts as ended when its last cgroup is gone.
+#[test]
+fn a_component_has_ended_when_neither_its_container_nor_its_cgroup_is_left() {
+    for (left, name, killed) in [
+        ("/fakes/stays/kube-apiserver", "kube-apiserver", true),
+        ("/sys/fs/cgroup/kubepods.slice/kubepods-poduid_etcd.slice/x", "etcd", false),
+    ] {
+        let host = Sandbox::control_plane();
+        host.fast_clock().file(left, "");
+        let printed = host.run(&stop("A")).ok();
+        assert!(printed.contains(&format!("{name} has ended without the kubelet: ")), "{printed}");
+        let calls = host.calls();
+        let at = |line: &str| calls.iter().position(|call| call == line);
+        let stopped = at("systemctl stop kubelet").unwrap();
+        let kill = at(&format!("ctr --namespace k8s.io tasks kill --signal SIGTERM c-{name}"));
+        assert_eq!(kill.is_some_and(|kill| kill > stopped), killed, "{calls:#?}");
+        assert!(calls[stopped..].contains(&"systemctl start kubelet".to_owned()), "{calls:#?}");
+        assert_eq!(calls.iter().filter(|call| *call == "systemctl stop kubelet").count(), 1, "{calls:#?}");
+        assert_eq!(host.running(), Vec::<String>::new());
+    }
+}
+
 #[test]
 fn what_is_held_aside_is_not_taken_away() {
     let host = Sandbox::control_plane();

@@ -40,6 +40,34 @@ async fn a_unit_answers_what_it_printed_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_script_with_secrets_is_gone_before_its_result_is_read() {
+    let host = host();
+    // What lies in the folder of the unit when the result was read.
+    host.fake(
+        "rm",
+        r#"if [[ $* == *' /run/kubeone/kubeone-x' && -d /run/kubeone/kubeone-x ]]; then ls /run/kubeone/kubeone-x >>/fakes/left; fi
+        exec /usr/bin/rm "$@""#,
+    );
+    host.run_unit("kubeone-x", &step("echo \"token $TOKEN\"")).await.unwrap();
+    let left = host.read("/fakes/left").unwrap();
+    assert!(left.lines().any(|name| name == "exit") && !left.lines().any(|name| name == "script"), "{left}");
+    host.run_unit("kubeone-x", &step("exit 7")).await.unwrap_err();
+    let left = host.read("/fakes/left").unwrap();
+    assert!(left.lines().filter(|name| *name == "exit").count() == 2 && !left.contains("script"), "{left}");
+}
+
+#[tokio::test]
+async fn a_unit_writes_no_secret_to_where_a_link_leads() {
+    let host = host();
+    host.file("/tmp/trap/x", "");
+    std::os::unix::fs::symlink("/tmp/trap", host.path("/run/kubeone")).unwrap();
+    let error = host.run_unit("kubeone-x", &step("true")).await.unwrap_err();
+    assert!(error.to_string().contains("/run/kubeone is a link, or not owned by root"), "{error}");
+    assert_eq!(host.tree("/tmp/trap"), ["x"]);
+    assert_eq!(host.calls_of("systemd-run"), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_unit_that_fails_says_with_which_code() {
     let host = host();
     let error = host.run_unit("kubeone-x", &step("echo before; exit 7")).await.unwrap_err();

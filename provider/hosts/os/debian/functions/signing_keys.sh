@@ -115,14 +115,14 @@ install_signing_keys() {
     verdict=${verdicts[number]}
     if [[ $verdict != right ]]; then
       if wait "${downloads[number]}"; then
-        take_key "$path" "$url" "$fingerprints" "$name" || { rm -rf "$folder"; return 1; }
+        take_key "$path" "$url" "$fingerprints" "$name" || { rm -rf --one-file-system -- "$folder"; return 1; }
       elif [[ $verdict != expiring ]]; then
         printf 'the signing key at %s cannot be fetched: %s\n' "$url" "$(<"$name.error")" >&2
-        rm -rf "$folder"
+        rm -rf --one-file-system -- "$folder"
         return 1
       fi
     fi
     number=$((number + 1))
   done <<<"$SIGNING_KEYS"
-  rm -rf "$folder"
+  rm -rf --one-file-system -- "$folder"
 }
