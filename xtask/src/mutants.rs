@@ -46,7 +46,7 @@ pub(crate) struct Options {
     #[arg(long)]
     list: bool,
     /// Faults in the scripts of hosts instead, from `provider/hosts/tests/scripts/mutants.txt`; of the other options `--file` (a
-    /// part of a path), `--jobs`, `--list` and `--goal` count
+    /// part of a path), `--sample`, `--seed`, `--jobs`, `--list` and `--goal` count
     #[arg(long)]
     scripts: bool,
     /// Fail when less than this share of the mutants is noticed, in percent
@@ -65,8 +65,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 fn parts(options: &Options, journal: &mut Journal) -> Result<()> {
     if options.scripts {
-        let Options { file, jobs, list, goal, .. } = options;
-        return scripts::run(&scripts::Attempt { files: file, jobs: *jobs, list: *list, goal: *goal }, journal);
+        let &Options { sample, seed, jobs, list, goal, .. } = options;
+        let attempt = scripts::Attempt { files: &options.file, sample, seed, jobs, list, goal };
+        return scripts::run(&attempt, journal);
     }
     let tool = journal.part("find or install cargo-mutants", tool::ensure)?;
     let copy = journal.part("bring the copy of the checkout up to date", copy::refresh)?;

@@ -1,6 +1,7 @@
 //! The mutants there are, and a sample of them.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -11,6 +12,12 @@ pub(super) struct Mutant {
     /// Such as `provider/spec/src/x.rs:12:5: replace > with >= in y`.
     pub(super) name: String,
     pub(super) package: String,
+}
+
+impl fmt::Display for Mutant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
 }
 
 impl Mutant {
@@ -39,9 +46,9 @@ pub(super) fn read(printed: &str) -> Result<Vec<Mutant>> {
 
 /// A sample that depends on the seed and on nothing else, in the order of the list. A mutant that stays in the list stays in
 /// the sample as long as no other takes its place, so that rates of two versions of the code can be compared.
-pub(super) fn draw(mutants: Vec<Mutant>, size: usize, seed: u64) -> Vec<Mutant> {
+pub(super) fn draw<T: fmt::Display>(mutants: Vec<T>, size: usize, seed: u64) -> Vec<T> {
     let mut ranks: Vec<(u64, usize)> =
-        mutants.iter().enumerate().map(|(number, it)| (rank(&without_place(&it.name), seed), number)).collect();
+        mutants.iter().enumerate().map(|(number, it)| (rank(&without_place(&it.to_string()), seed), number)).collect();
     ranks.sort_unstable();
     let drawn: BTreeSet<usize> = ranks.into_iter().take(size).map(|(_, number)| number).collect();
     mutants.into_iter().enumerate().filter(|(number, _)| drawn.contains(number)).map(|(_, it)| it).collect()
