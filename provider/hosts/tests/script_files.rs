@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "script_files/rules.rs"]
+mod rules;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,6 +37,15 @@ fn scripts_keep_the_contract() {
             complaints(&text).into_iter().map(|complaint| format!("{}: {complaint}", path.display()))
         })
         .collect();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn what_one_place_does_right_is_done_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let name = |path: &Path| path.strip_prefix(root).unwrap().display().to_string();
+    let texts: Vec<_> = scripts().iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect();
+    let complaints = rules::complaints(texts.iter().map(|(path, text)| (path.clone(), text.as_str())));
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
