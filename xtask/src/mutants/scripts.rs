@@ -1,7 +1,8 @@
 //! Faults in the scripts of hosts, one at a time: the tests that run a script for real must notice.
 //!
 //! Which tests run a script is learned in a run without a fault, so each fault costs a few tests, and no build. They run one by
-//! one, until the first that fails, and the answer is printed at once: whoever ends a long run keeps what it found.
+//! one, those first that run little else, until one fails. The answer is printed at once, so a long run that is ended early keeps
+//! what it found.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -73,13 +74,28 @@ fn test_program() -> Result<PathBuf> {
 }
 
 /// The tests that run each script. What fails now would be taken for the notice of a fault.
-fn without_fault(program: &Path) -> Result<BTreeMap<String, BTreeSet<String>>> {
+fn without_fault(program: &Path) -> Result<BTreeMap<String, Vec<String>>> {
     let uses = tempfile::NamedTempFile::new().context("could not make a file")?;
     run::quiet(Command::new(program).env(USES, uses.path()).env_remove(MUTANT))?;
-    let mut tests: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for line in std::fs::read_to_string(uses.path()).context("could not read which tests run which script")?.lines() {
+    tests_of_scripts(&std::fs::read_to_string(uses.path()).context("could not read which tests run which script")?)
+}
+
+/// The tests of each script, from lines that name a script and a test each time it is run. Those that run fewer scripts look at
+/// each of them more closely, and take less time, so they come first.
+fn tests_of_scripts(uses: &str) -> Result<BTreeMap<String, Vec<String>>> {
+    let mut pairs = BTreeSet::new();
+    let mut runs: BTreeMap<&str, usize> = BTreeMap::new();
+    for line in uses.lines() {
         let (script, test) = line.split_once('\t').context("a line names a script and a test")?;
-        tests.entry(script.to_owned()).or_default().insert(test.to_owned());
+        pairs.insert((script, test));
+        *runs.entry(test).or_default() += 1;
+    }
+    let mut tests: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (script, test) in pairs {
+        tests.entry(script.to_owned()).or_default().push(test.to_owned());
+    }
+    for tests in tests.values_mut() {
+        tests.sort_by_key(|test| runs.get(test.as_str()));
     }
     Ok(tests)
 }
@@ -89,7 +105,7 @@ fn attempt_all(
     root: &Path,
     program: &Path,
     faults: &[Fault],
-    uses: &BTreeMap<String, BTreeSet<String>>,
+    uses: &BTreeMap<String, Vec<String>>,
     jobs: usize,
 ) -> Result<BTreeSet<usize>> {
     let (next, missed) = (AtomicUsize::new(0), Mutex::new(Ok(BTreeSet::new())));
@@ -120,7 +136,7 @@ fn attempt_all(
     missed.into_inner().unwrap_or_else(|_| bail!("a thread came to a bad end"))
 }
 
-fn is_noticed(root: &Path, program: &Path, fault: &Fault, tests: Option<&BTreeSet<String>>) -> Result<bool> {
+fn is_noticed(root: &Path, program: &Path, fault: &Fault, tests: Option<&Vec<String>>) -> Result<bool> {
     // What no test runs, no test notices.
     let Some(tests) = tests else { return Ok(false) };
     let folder = tempfile::tempdir().context("could not make a folder")?;
@@ -175,4 +191,17 @@ fn report(faults: &[Fault], missed: &BTreeSet<usize>, goal: u32) -> Result<()> {
     ensure!(without_need.is_empty(), "these faults are noticed, so they need no excuse:\n{without_need}");
     ensure!(rate >= f64::from(goal), "only {rate:.0} % of the faults are noticed; the goal is {goal} %");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_that_run_little_else_come_first() {
+        let tests = tests_of_scripts("a.sh\tall\nb.sh\tall\na.sh\tone\nb.sh\tall\nb.sh\ttwice\nb.sh\ttwice\n").unwrap();
+        assert_eq!(tests["a.sh"], ["one", "all"]);
+        assert_eq!(tests["b.sh"], ["twice", "all"]);
+        assert!(tests_of_scripts("a.sh").is_err());
+    }
 }
