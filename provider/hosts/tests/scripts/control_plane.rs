@@ -12,11 +12,13 @@ case $* in
     name=${4#*==}
     name=${name%%,*}
     if [[ -e /etc/kubernetes/manifests/$name.yaml || -e /fakes/stays/$name ]]; then echo "c-$name"; fi
+    if [[ -e /fakes/dead/$name ]]; then echo "c-$name-earlier"; fi
     ;;
   'tasks list')
     echo 'TASK PID STATUS'
     for name in etcd kube-apiserver kube-controller-manager kube-scheduler; do
       if [[ ! -e /fakes/created/$name ]]; then echo "c-$name 7 RUNNING"; fi
+      if [[ -e /fakes/dead/$name ]]; then echo "c-$name-earlier 0 STOPPED"; fi
     done
     ;;
   'containers info c-'*) printf '{"Labels": {"io.kubernetes.pod.uid": "uid-%s"}}\n' "${3#c-}" ;;

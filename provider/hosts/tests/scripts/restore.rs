@@ -90,6 +90,16 @@ fn a_component_has_ended_when_neither_its_container_nor_its_cgroup_is_left() {
 }
 
 #[test]
+fn the_dead_containers_that_containerd_keeps_are_not_waited_for() {
+    let host = Sandbox::control_plane();
+    for name in COMPONENTS {
+        host.file(&format!("/fakes/dead/{name}"), "");
+    }
+    host.fast_clock().run(&stop("A")).ok();
+    assert_eq!(host.calls_of("systemctl"), ["start containerd", "start kubelet"]);
+}
+
+#[test]
 fn what_is_held_aside_is_not_taken_away() {
     let host = Sandbox::control_plane();
     host.run(&stop("A")).ok();
