@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Nobody reads more than the first pages of a message. A library's error may quote a whole answer.
-const LONGEST: usize = 64 << 10;
+pub(crate) const LONGEST: usize = 64 << 10;
 
 /// Keeps newlines and tabs. A carriage return before a newline, as HTTP servers write it, goes.
 ///

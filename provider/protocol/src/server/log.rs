@@ -7,18 +7,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value as Json};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::start::Mode;
-use crate::visible_line;
+use crate::visible::{LONGEST, visible_line};
 
 /// Logs nothing unless asked to with `TF_LOG` or `TF_LOG_PROVIDER`. Keeps a subscriber that the program installed itself.
 ///
-/// The level is for the provider's own crates, which have its name in theirs. Libraries are heard from warnings up: on lower
-/// levels they quote what they carry, and that may be secret.
+/// The level is for the provider's own crates, which have its name in theirs. Libraries are heard when they report errors: on
+/// lower levels they quote what they carry, and that may be secret. A client of Kubernetes warns of an answer that it cannot
+/// parse by writing all of it.
 pub(super) fn install(level: Option<&str>, mode: Mode, address: &str) {
     let silent = if mode == Mode::Debug { LevelFilter::INFO } else { LevelFilter::OFF };
     let level = match level.map(str::to_ascii_uppercase).as_deref() {
@@ -30,12 +31,13 @@ pub(super) fn install(level: Option<&str>, mode: Mode, address: &str) {
         _ => silent,
     };
     let name = squash(address.rsplit('/').next().unwrap_or(address));
-    let filter = filter_fn(move |metadata| {
-        let allowed = if is_own(metadata.target(), &name) { level } else { level.min(LevelFilter::WARN) };
-        *metadata.level() <= allowed
-    });
-    let log = TerraformLog.with_filter(filter.with_max_level_hint(level));
+    let log = TerraformLog.with_filter(filter_fn(move |it| is_heard(it, level, &name)).with_max_level_hint(level));
     tracing_subscriber::registry().with(log).try_init().ok();
+}
+
+fn is_heard(metadata: &Metadata<'_>, level: LevelFilter, name: &str) -> bool {
+    let allowed = if is_own(metadata.target(), name) { level } else { level.min(LevelFilter::ERROR) };
+    *metadata.level() <= allowed
 }
 
 fn is_own(target: &str, name: &str) -> bool {
@@ -81,17 +83,26 @@ fn timestamp(since_epoch: Duration) -> String {
 
 struct Fields(Map<String, Json>);
 
+impl Fields {
+    /// Terraform prints the values as they are: a newline in one would begin a line of its own.
+    fn insert(&mut self, field: &Field, begin: &Beginning) {
+        let end = if begin.is_cut { "…" } else { "" };
+        self.0.insert(field.name().to_owned(), format!("{}{end}", visible_line(&begin.text)).into());
+    }
+}
+
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        let mut text = String::new();
-        // Writing to a string fails only when the value's own code does.
-        write!(text, "{value:?}").ok();
-        self.record_str(field, &text);
+        let mut begin = Beginning::default();
+        // Fails when the value's own code does, or when there is no more room: then the rest is not even formatted.
+        write!(begin, "{value:?}").ok();
+        self.insert(field, &begin);
     }
 
-    /// Terraform prints the values as they are: a newline in one would begin a line of its own.
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().to_owned(), visible_line(value).into());
+        let mut begin = Beginning::default();
+        begin.write_str(value).ok();
+        self.insert(field, &begin);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
@@ -104,6 +115,22 @@ impl Visit for Fields {
 
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.0.insert(field.name().to_owned(), value.into());
+    }
+}
+
+/// As much of a text as one value of a line may have.
+#[derive(Default)]
+struct Beginning {
+    text: String,
+    is_cut: bool,
+}
+
+impl std::fmt::Write for Beginning {
+    fn write_str(&mut self, more: &str) -> std::fmt::Result {
+        let room = LONGEST - self.text.len();
+        self.is_cut |= more.len() > room;
+        self.text.push_str(&more[..more.floor_char_boundary(room)]);
+        if self.is_cut { Err(std::fmt::Error) } else { Ok(()) }
     }
 }
 
@@ -152,6 +179,38 @@ mod tests {
         });
         let shown = serde_json::to_string(r"welcome\u{a}[ERROR] all is lost \u{1b}[2J\u{9b}2J").unwrap();
         assert_eq!(*heard.0.lock().unwrap(), [format!("{shown}{shown}"), format!("{shown}{shown}")]);
+    }
+
+    #[test]
+    fn what_libraries_carry_is_not_logged() {
+        let heard: &'static Heard = Box::leak(Box::new(Heard(std::sync::Mutex::default())));
+        for level in [LevelFilter::OFF, LevelFilter::ERROR, LevelFilter::WARN, LevelFilter::TRACE] {
+            let filtered = heard.with_filter(filter_fn(move |it| is_heard(it, level, "kubeone")));
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(filtered), || {
+                let answer = r#"{"kind":"Secret","data":{"password":"aHVudGVyMg=="}"#;
+                tracing::warn!(target: "kube_client::client", "{answer}, expected `,`");
+                tracing::info!(target: "hyper::proto", "{answer}");
+                tracing::error!(target: "russh::client", "no channel");
+                tracing::warn!(target: "kubeone_hosts::ssh", "slow");
+            });
+        }
+        let heard = heard.0.lock().unwrap();
+        let (failed, slow) = ("\"no channel\"null", "\"slow\"null");
+        assert_eq!(*heard, [failed, failed, slow, failed, slow]);
+    }
+
+    #[test]
+    fn a_value_has_an_end() {
+        let heard: &'static Heard = Box::leak(Box::new(Heard(std::sync::Mutex::default())));
+        let long = "é".repeat(LONGEST);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(heard), || {
+            tracing::warn!(error = long, "{long}");
+            tracing::warn!(error = "é", "{}", &long[..LONGEST]);
+        });
+        let heard = heard.0.lock().unwrap();
+        assert_eq!(heard[0].len(), 2 * (LONGEST + "\"…\"".len()));
+        assert_eq!(heard[0].matches("é…\"").count(), 2);
+        assert_eq!(heard[1].len(), LONGEST + "\"\"\"é\"".len());
     }
 
     #[test]
