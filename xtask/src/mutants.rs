@@ -72,11 +72,12 @@ fn parts(options: &Options, journal: &mut Journal) -> Result<()> {
     let tool = journal.part("find or install cargo-mutants", tool::ensure)?;
     let copy = journal.part("bring the copy of the checkout up to date", copy::refresh)?;
     let all = list(&tool, &copy, options)?;
-    ensure!(!all.is_empty(), "no mutant matches");
-    let count = all.len();
+    let matching = sample::matching(&all, &options.re)?;
+    ensure!(!matching.is_empty(), "no mutant matches");
+    let count = matching.len();
     let drawn = match options.sample {
-        Some(size) => sample::draw(all, size, options.seed),
-        None => all,
+        Some(size) => sample::draw(matching, size, options.seed),
+        None => matching,
     };
     if options.list {
         for mutant in &drawn {
@@ -86,7 +87,7 @@ fn parts(options: &Options, journal: &mut Journal) -> Result<()> {
     }
     say(&format!("  {} of {count} mutants are tried", drawn.len()));
     journal.part("build the tests without a fault", || without_fault(&copy, &drawn))?;
-    let outcomes = journal.part("try the mutants", || attempt(&tool, &copy, options, &drawn))?;
+    let outcomes = journal.part("try the mutants", || attempt(&tool, &copy, options, &all, &drawn))?;
     say(&outcomes.table());
     let rate = outcomes.rate();
     ensure!(
@@ -107,13 +108,18 @@ fn mutants(tool: &Path, copy: &Path) -> Command {
     command
 }
 
-fn list(tool: &Path, copy: &Path, options: &Options) -> Result<Vec<Mutant>> {
+/// Those that the options name, in `cargo mutants` as well as here.
+fn selected(tool: &Path, copy: &Path, options: &Options) -> Command {
     let mut command = mutants(tool, copy);
-    command.args(["--list", "--json"]);
-    for (flag, values) in [("--package", &options.package), ("--file", &options.file), ("--re", &options.re)] {
+    for (flag, values) in [("--package", &options.package), ("--file", &options.file)] {
         command.args(values.iter().flat_map(|value| [flag, value]));
     }
-    sample::read(&run::output(&mut command)?)
+    command
+}
+
+fn list(tool: &Path, copy: &Path, options: &Options) -> Result<Vec<Mutant>> {
+    let mut command = selected(tool, copy, options);
+    sample::read(&run::output(command.args(["--list", "--json"]))?)
 }
 
 /// Whatever fails now would be taken for the notice of a fault.
@@ -125,18 +131,17 @@ fn without_fault(copy: &Path, mutants: &[Mutant]) -> Result<()> {
     run::quiet(&mut command)
 }
 
-fn attempt(tool: &Path, copy: &Path, options: &Options, drawn: &[Mutant]) -> Result<Outcomes> {
+fn attempt(tool: &Path, copy: &Path, options: &Options, all: &[Mutant], drawn: &[Mutant]) -> Result<Outcomes> {
     let results = copy.parent().map_or_else(|| PathBuf::from("results"), |folder| folder.join("results"));
-    std::fs::create_dir_all(&results).with_context(|| format!("could not create {}", results.display()))?;
-    let mut command = mutants(tool, copy);
-    command.args(["--baseline", "skip", "--no-times", "--colors", "never", "--output"]).arg(&results);
+    sample::leave_out(&results, all, drawn)?;
+    let mut command = selected(tool, copy, options);
+    command.args(["--iterate", "--baseline", "skip", "--no-times", "--colors", "never", "--output"]).arg(&results);
     command.args(["--timeout", &options.timeout.to_string()]);
     if options.jobs > 1 {
         command.args(["--jobs", &options.jobs.to_string()]);
     } else {
         command.arg("--in-place");
     }
-    command.args(drawn.iter().flat_map(|mutant| ["--re".to_owned(), mutant.pattern()]));
     // The status says that mutants were missed, which the table tells better.
     command.status().context("could not start cargo-mutants")?;
     Outcomes::read(&results.join("mutants.out/outcomes.json"), drawn)

@@ -1,9 +1,11 @@
 //! The mutants there are, and a sample of them.
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::path::Path;
+use std::{fmt, fs};
 
 use anyhow::{Context, Result};
+use regex::RegexSet;
 use serde_json::Value;
 
 /// One small fault, as cargo-mutants describes it.
@@ -20,20 +22,6 @@ impl fmt::Display for Mutant {
     }
 }
 
-impl Mutant {
-    /// A regular expression that this mutant matches and no other.
-    pub(super) fn pattern(&self) -> String {
-        let mut pattern = String::from("^");
-        for character in self.name.chars() {
-            if "\\.+*?()|[]{}^$#&-~".contains(character) {
-                pattern.push('\\');
-            }
-            pattern.push(character);
-        }
-        pattern + "$"
-    }
-}
-
 /// What `cargo mutants --list --json` prints.
 pub(super) fn read(printed: &str) -> Result<Vec<Mutant>> {
     let listed: Vec<Value> = serde_json::from_str(printed).context("cargo-mutants printed no list")?;
@@ -42,6 +30,28 @@ pub(super) fn read(printed: &str) -> Result<Vec<Mutant>> {
         Some(Mutant { name: text("name")?, package: text("package")? })
     };
     listed.iter().map(|value| mutant(value).context("cargo-mutants describes a mutant in another way")).collect()
+}
+
+/// Those whose names match one of these expressions, or all when there is none. cargo-mutants has an option for that, and does not
+/// hold faults in the fields of structs to it.
+pub(super) fn matching(mutants: &[Mutant], expressions: &[String]) -> Result<Vec<Mutant>> {
+    let set = RegexSet::new(expressions).context("`--re` is no regular expression")?;
+    Ok(mutants.iter().filter(|it| expressions.is_empty() || set.is_match(&it.name)).cloned().collect())
+}
+
+/// Prepares a folder of results so that `cargo mutants --iterate` tries the drawn ones alone: it passes over whatever a run before
+/// it has caught. So the selection is exact, and no command line is too long for it.
+pub(super) fn leave_out(results: &Path, all: &[Mutant], drawn: &[Mutant]) -> Result<()> {
+    let before = results.join("mutants.out");
+    if before.exists() {
+        fs::remove_dir_all(&before).with_context(|| format!("could not remove {}", before.display()))?;
+    }
+    fs::create_dir_all(&before).with_context(|| format!("could not create {}", before.display()))?;
+    let drawn: BTreeSet<&str> = drawn.iter().map(|it| it.name.as_str()).collect();
+    let others = all.iter().map(|it| it.name.as_str()).filter(|name| !drawn.contains(name));
+    let others: String = others.flat_map(|name| [name, "\n"]).collect();
+    let file = before.join("previously_caught.txt");
+    fs::write(&file, others).with_context(|| format!("could not write {}", file.display()))
 }
 
 /// A sample that depends on the seed and on nothing else, in the order of the list. A mutant that stays in the list stays in
@@ -97,11 +107,28 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_means_one_mutant() {
-        let mutant = &mutants(&["a.rs:1:2: replace f -> Option<(u8, [u8; 2])> with Some((1, [0, 1]))"])[0];
-        assert_eq!(
-            mutant.pattern(),
-            r"^a\.rs:1:2: replace f \-> Option<\(u8, \[u8; 2\]\)> with Some\(\(1, \[0, 1\]\)\)$"
-        );
+    fn names_are_matched_whatever_the_kind_of_fault() {
+        let all = mutants(&["a.rs:1:2: delete field x from struct X expression in f", "b.rs:1:2: replace g with ()"]);
+        let names = |re: &[&str]| {
+            let re: Vec<String> = re.iter().map(|it| (*it).to_owned()).collect();
+            matching(&all, &re).unwrap().into_iter().map(|it| it.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[]).len(), 2);
+        assert_eq!(names(&["^b", "none"]), ["b.rs:1:2: replace g with ()"]);
+        assert!(names(&["none"]).is_empty());
+        assert!(matching(&all, &["(".to_owned()]).is_err());
+    }
+
+    /// What a run before has left would be taken for mutants that were noticed.
+    #[test]
+    fn all_but_the_drawn_ones_are_left_out() {
+        let all = mutants(&["a.rs:1:2: a", "a.rs:1:3: a", "b.rs:1:2: b"]);
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join("mutants.out").join(name);
+        leave_out(folder.path(), &all, &[]).unwrap();
+        fs::write(file("caught.txt"), "a.rs:1:3: a\n").unwrap();
+        leave_out(folder.path(), &all, &all[1..2]).unwrap();
+        assert_eq!(fs::read_to_string(file("previously_caught.txt")).unwrap(), "a.rs:1:2: a\nb.rs:1:2: b\n");
+        assert!(!file("caught.txt").exists());
     }
 }
