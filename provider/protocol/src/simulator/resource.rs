@@ -22,6 +22,9 @@ pub struct Instance<'core> {
     pub tainted: bool,
     /// What the last create, update or destroy warned of when it succeeded.
     pub warnings: Diagnostics,
+    /// The state that the last create, update or destroy answered with. Where it failed with null, core keeps the prior state,
+    /// so `state` alone does not show what the provider said.
+    pub answered: Value,
 }
 
 /// A plan that keeps the rules.
@@ -52,6 +55,7 @@ impl<'core> Instance<'core> {
             identity: Value::Null,
             tainted: false,
             warnings: Diagnostics::default(),
+            answered: Value::Null,
         })
     }
 
@@ -135,6 +139,7 @@ impl<'core> Instance<'core> {
 
     async fn carry_out(&mut self, config: &Value, planned: &Planned) -> Result<(), Failure> {
         let answer = self.call_apply(&self.state, planned, config).await?;
+        self.answered = answer.state.clone();
         if answer.diagnostics.has_errors() {
             // Nothing is checked now: what the provider says is stored, except that null never replaces a prior state.
             self.tainted = self.state.is_null() && !answer.state.is_null();
@@ -179,6 +184,7 @@ impl<'core> Instance<'core> {
 
     async fn carry_out_destroy(&mut self, planned: &Planned) -> Result<(), Failure> {
         let answer = self.call_apply(&self.state, planned, &Value::Null).await?;
+        self.answered = answer.state.clone();
         if answer.diagnostics.has_errors() {
             if !answer.state.is_null() {
                 (self.state, self.private) = (answer.state, answer.private);

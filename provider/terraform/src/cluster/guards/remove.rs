@@ -145,7 +145,7 @@ async fn a_cluster_of_which_something_is_left_stays_in_the_state() {
     let before = instance.state.clone();
     let said = errors(instance.destroy().await.unwrap_err());
     assert!(said[0].starts_with("cluster `prod` was not destroyed: Failed in "), "{said:?}");
-    assert_eq!(instance.state, before);
+    assert_eq!((&instance.answered, &instance.state), (&before, &before));
 }
 
 #[tokio::test(start_paused = true)]
