@@ -10,6 +10,8 @@ mod backup;
 mod certificates;
 mod cluster;
 mod containerd;
+#[cfg(test)]
+mod defaults;
 mod drain;
 mod finding;
 mod health;

@@ -87,6 +87,13 @@ fn names_of_nodes() {
 }
 
 #[test]
+fn host_keys() {
+    let good = [json!("ssh-ed25519 AAAA"), json!("ssh-ed25519 AAAA root@w-1")];
+    let bad = [json!(""), json!("AAAA"), json!(" AAAA ")];
+    bound("/static_workers/w-1/ssh_host_key", r#"static_workers["w-1"].ssh_host_key"#, &good, &bad);
+}
+
+#[test]
 fn settings_of_kubelets() {
     let number = |field: &str, least: u32| {
         let pointer = format!("/static_workers/w-1/kubelet/{field}");
