@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use tfplugin::{AttributePath, Value};
+use tokio::time::timeout;
 
 use super::{assert_untouched, known, setting, unprotected, until, with};
 use crate::connection::Purpose;
@@ -217,7 +218,8 @@ async fn an_operation_ends_when_its_time_is_over() {
         let mut hasty = labeled();
         hasty["timeouts"] = if is_create { json!({ "create": "20s" }) } else { json!({ "update": "21s" }) };
         let began = tokio::time::Instant::now();
-        let said = errors(instance.apply(hasty).await.unwrap_err());
+        let ended = timeout(Duration::from_hours(24), instance.apply(hasty)).await.expect("it has no end");
+        let said = errors(ended.unwrap_err());
         let attribute = if is_create {
             "longer than 20s. Give it more time with `timeouts.create`"
         } else {
