@@ -5,6 +5,7 @@ mod adoption;
 mod certificates;
 mod cluster;
 mod containerd;
+mod evidence;
 mod hosts;
 mod identity;
 mod leaving;
@@ -34,6 +35,7 @@ pub fn check(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> 
     findings.extend(identity::findings(wanted, plan, observed));
     findings.extend(adoption::findings(wanted, observed));
     findings.extend(certificates::findings(wanted, observed));
+    findings.extend(evidence::findings(wanted, everybody));
     findings.extend(leaving::findings(wanted, everybody));
     findings.extend(quorum::findings(wanted, plan, everybody));
     findings.extend(restore::findings(wanted, plan, everybody, observed));

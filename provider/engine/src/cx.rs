@@ -10,8 +10,10 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::StepError;
+use crate::evidence::{self, Backing};
 use crate::local::LocalMachine;
 use crate::observe;
+use crate::observed::Observed;
 use crate::wanted::Wanted;
 
 /// The machines of a run, by the names of their nodes.
@@ -32,11 +34,20 @@ pub struct Cx<'a> {
     /// Asked between actions, and by steps between commands: what has begun on a host is never cut in half.
     pub cancel: CancellationToken,
     cluster: OnceCell<Cluster>,
+    /// The last restore that was believed when the plan was made.
+    restored: Option<String>,
 }
 
 impl<'a> Cx<'a> {
     pub fn new(wanted: &'a Wanted, hosts: &'a Hosts, cancel: CancellationToken) -> Self {
-        Self { wanted, spec: &wanted.spec, hosts, local: LocalMachine::default(), cancel, cluster: OnceCell::new() }
+        let (local, cluster) = (LocalMachine::default(), OnceCell::new());
+        Self { wanted, spec: &wanted.spec, hosts, local, cancel, cluster, restored: None }
+    }
+
+    /// With what the plan was made from: steps believe what it believed.
+    #[must_use]
+    pub fn after(self, observed: &Observed) -> Self {
+        Self { restored: evidence::latest(self.wanted, observed).map(str::to_owned), ..self }
     }
 
     /// On a machine that has something for us.
@@ -62,11 +73,17 @@ impl<'a> Cx<'a> {
 
     /// The Kubernetes API, connected at first use and shared from then on. A failed attempt is not kept.
     pub(crate) async fn cluster(&self) -> Result<&Cluster, StepError> {
-        self.cluster.get_or_try_init(|| observe::connect(self.wanted, self.hosts)).await
+        self.cluster.get_or_try_init(|| observe::connect(self.wanted, self.hosts, self.backing())).await
     }
 
     /// The same, of a cluster that this run has just begun on a host, so that no marker says so yet.
     pub(crate) async fn new_cluster(&self, host: &str) -> Result<&Cluster, StepError> {
         self.cluster.get_or_try_init(|| observe::connect_to_new(self.wanted, self.hosts, host)).await
+    }
+
+    /// What speaks for a restore that not all control planes remember.
+    pub(crate) fn backing(&self) -> Backing<'_> {
+        let (asked_for, believed) = (self.spec.restore.as_ref(), self.restored.as_deref());
+        Backing { asked_for, believed, now: Some(observe::now()) }
     }
 }

@@ -74,6 +74,14 @@ pub(crate) fn is_member_of(member: &EtcdMember, name: &str, host: &HostSpec) -> 
     member.name == name || member.peer_urls.contains(&peer_url(host))
 }
 
+/// What a member is called: one that never started has no name.
+pub(crate) fn label(member: &EtcdMember) -> String {
+    match member.name.as_str() {
+        "" => format!("the member that never started at {}", member.peer_urls.join(", ")),
+        name => name.to_owned(),
+    }
+}
+
 /// Where other members reach the one on this host.
 pub(crate) fn peer_url(host: &HostSpec) -> String {
     match host.node_address() {

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use kubeone_spec::Role;
 
 use crate::etcd;
+use crate::evidence;
 use crate::observed::{ApiState, EtcdMember, HostFacts, NodeFacts, Observed};
-use crate::restore;
 use crate::standing::{Standing, standing_of};
 use crate::wanted::{LeavingHost, Wanted};
 
@@ -44,7 +44,7 @@ impl Leaver<'_> {
 
 /// All machines that leave, by name.
 pub(crate) fn leavers<'a>(wanted: &'a Wanted, observed: &'a Observed) -> impl Iterator<Item = Leaver<'a>> {
-    let members = best_member_list(wanted, observed);
+    let members = evidence::members(wanted, observed);
     wanted.leaving.iter().map(move |(name, leaving)| {
         let node = observed.api_facts().and_then(|api| api.nodes.get(name));
         let its_member = |member: &&EtcdMember| is_its_member(wanted, observed, name, leaving, member);
@@ -95,13 +95,6 @@ fn is_member_of_wanted(wanted: &Wanted, observed: &Observed, member: &EtcdMember
     wanted.spec.control_plane.iter().any(|(name, host)| {
         etcd::is_member_of(member, name, host) && observed.facts(name).is_some_and(|facts| facts.kubernetes.etcd_data)
     })
-}
-
-/// The member list of a control plane that stays, or else of one that leaves.
-pub(crate) fn best_member_list<'a>(wanted: &Wanted, observed: &'a Observed) -> &'a [EtcdMember] {
-    let stay = wanted.spec.control_plane.keys().map(|name| restore::members(wanted, observed, name));
-    let leave = wanted.leaving.keys().filter_map(|name| observed.leaving_facts(name));
-    stay.chain(leave.map(|facts| facts.etcd_members.as_slice())).find(|members| !members.is_empty()).unwrap_or_default()
 }
 
 /// The observation without the Nodes of machines that leave: what is wanted has none of them.

@@ -13,6 +13,7 @@ mod check;
 mod cx;
 mod error;
 mod etcd;
+mod evidence;
 mod execute;
 mod health;
 mod image_lock;

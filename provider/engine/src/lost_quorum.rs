@@ -1,9 +1,10 @@
 //! Whether enough of etcd is left for its cluster to answer again, as far as hosts alone show it.
 
 use crate::etcd::{is_member_of, is_quorum};
+use crate::evidence;
 use crate::observed::{EtcdMember, HostFacts, Observed};
 use crate::prepare;
-use crate::restore::{finished_control_planes, is_abandoned, members};
+use crate::restore::{finished_control_planes, is_abandoned};
 use crate::standing::{Standing, standing, was_reset};
 use crate::wanted::Wanted;
 
@@ -14,7 +15,7 @@ pub(crate) fn may_answer(wanted: &Wanted, observed: &Observed) -> bool {
         .filter(|(name, facts)| holds_data(facts) && !is_abandoned(wanted, observed, name))
         .map(|(name, _)| name)
         .collect();
-    let voters = voters(wanted, observed);
+    let voters: Vec<_> = evidence::members(wanted, observed).iter().filter(|member| !member.learner).collect();
     if voters.is_empty() {
         let unreachable = |name: &&String| matches!(standing(wanted, observed, name), Standing::Unreachable { .. });
         let lost = wanted.spec.control_plane.keys().filter(unreachable).count();
@@ -40,11 +41,4 @@ pub(crate) fn without_data<'a>(wanted: &'a Wanted, observed: &'a Observed) -> Ve
 /// Where an adopted host has its data is its owner's business.
 pub(crate) fn holds_data(facts: &HostFacts) -> bool {
     facts.kubernetes.etcd_data || prepare::is_adopted(facts)
-}
-
-/// As the member knows them that knows most: one that lost its data may have begun anew, alone.
-fn voters<'a>(wanted: &Wanted, observed: &'a Observed) -> Vec<&'a EtcdMember> {
-    let lists = wanted.spec.control_plane.keys().map(|name| members(wanted, observed, name));
-    let voters = lists.map(|list| list.iter().filter(|member| !member.learner).collect::<Vec<_>>());
-    voters.max_by_key(Vec::len).unwrap_or_default()
 }

@@ -1,7 +1,8 @@
 //! Which members of etcd vote and which of them answer, as the hosts showed it. Plan and check decide by this alone.
 
-use crate::etcd::{is_member_of, is_quorum};
-use crate::leaving::{best_member_list, leavers};
+use crate::etcd::{is_member_of, is_quorum, label};
+use crate::evidence;
+use crate::leaving::leavers;
 use crate::observed::{EtcdMember, Observed};
 use crate::restore::{is_abandoned, members};
 use crate::standing::{Standing, standing, was_reset};
@@ -9,7 +10,7 @@ use crate::wanted::Wanted;
 
 /// Members with a vote.
 pub(crate) fn voters<'a>(wanted: &Wanted, observed: &'a Observed) -> impl Iterator<Item = &'a EtcdMember> {
-    best_member_list(wanted, observed).iter().filter(|member| !member.learner)
+    evidence::members(wanted, observed).iter().filter(|member| !member.learner)
 }
 
 /// Whether the host of a member was reached, and its etcd answered there. One that nobody has looked at yet, as after a
@@ -55,5 +56,5 @@ pub(crate) fn missing_for_a_restart(wanted: &Wanted, observed: &Observed, host: 
     let all = own.len() + others.len();
     let is_well = own.iter().any(|member| answers(wanted, observed, member));
     let costs_quorum = is_well && all > 2 && is_quorum(well.len() + 1, all) && !is_quorum(well.len(), all);
-    costs_quorum.then(|| ill.into_iter().map(|member| member.name.clone()).collect())
+    costs_quorum.then(|| ill.into_iter().map(label).collect())
 }

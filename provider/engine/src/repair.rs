@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use kubeone_spec::{KubernetesVersion, Role};
 use serde::{Deserialize, Serialize};
 
+use crate::etcd::is_quorum;
+use crate::evidence;
 use crate::leaving::leavers;
 use crate::node_changes::of_host;
 use crate::observed::{ApiState, EtcdMember, HostFacts, Observed};
@@ -126,17 +128,24 @@ fn is_renamed(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
     leavers(wanted, observed).any(|leaver| leaver.successor == Some(name))
 }
 
-/// Whether other control planes say that a finished one is no member of etcd. One without a vote is none yet: whoever made it
-/// join again did not come to the end.
+/// Whether other control planes say that a finished one is no member of etcd: as many of them as are a majority, for what
+/// follows is that it joins again. One without a vote is none yet: whoever made it join again did not come to the end.
 pub(crate) fn lost_its_member(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
     if standing(wanted, observed, name) != Standing::Finished || is_renamed(wanted, observed, name) {
         return false;
     }
-    let others = wanted.spec.control_plane.keys().filter(|other| *other != name);
-    let known: Vec<_> = others.flat_map(|other| restore::members(wanted, observed, other)).collect();
-    let votes = |member: &EtcdMember| member.name == name && !member.learner;
-    let own = restore::members(wanted, observed, name).iter().any(votes);
+    let others = evidence::present(wanted, observed).filter(|other| other.name != name);
+    let lists: Vec<_> = others.map(|other| other.facts.etcd_members.as_slice()).collect();
+    if lists.iter().all(|list| list.is_empty()) {
+        return false;
+    }
     // Until its marker says that it has the restored data, nobody knows whether it does.
-    let has = |known: &[&EtcdMember]| known.iter().any(|member| votes(member));
-    !known.is_empty() && (restore::is_abandoned(wanted, observed, name) || !own && !has(&known))
+    if restore::is_abandoned(wanted, observed, name) {
+        return true;
+    }
+    let votes = |list: &[EtcdMember]| list.iter().any(|member| member.name == name && !member.learner);
+    let without = lists.iter().filter(|list| !list.is_empty() && !votes(list)).count();
+    is_quorum(without, lists.len())
+        && !votes(restore::members(wanted, observed, name))
+        && !lists.iter().any(|list| votes(list))
 }

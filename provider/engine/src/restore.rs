@@ -7,50 +7,63 @@
 use jiff::{SignedDuration, Timestamp};
 use kubeone_spec::{KubernetesVersion, RestoreSource};
 
+use crate::evidence::{is_earlier, latest, remembers, when};
 use crate::observed::{BegunRestore, EtcdMember, HostFacts, Marker, Observed};
-use crate::standing::{Standing, standing, standing_of};
+use crate::standing::{Standing, standing};
 use crate::wanted::Wanted;
 
 /// A restore that the settings ask for and that was not done yet.
 pub(crate) struct WantedRestore<'a> {
     pub(crate) source: RestoreSource<'a>,
-    /// What tells it from others.
-    pub(crate) key: String,
+    /// What tells it from all others, also from an earlier one of the same data.
+    pub(crate) id: String,
 }
 
 /// `None` when the settings ask for none, or the last one was this.
 pub(crate) fn wanted_restore<'a>(wanted: &'a Wanted, observed: &Observed) -> Option<WantedRestore<'a>> {
     let restore = wanted.spec.restore.as_ref()?;
     let (source, key) = (restore.source()?, restore.key()?);
-    let is_done = latest(wanted, observed).is_some_and(|restored| restore.is_done_by(key_of(restored)));
-    (!is_done).then_some(WantedRestore { source, key })
+    let last = latest(wanted, observed);
+    let is_done = last.is_some_and(|restored| restore.is_done_by(key_of(restored)));
+    (!is_done).then(|| WantedRestore { source, id: id(&key, last) })
 }
 
-/// What a marker remembers: when, so that text compares like time, and what. It is later than the last one, for the clock
-/// of the machine that runs Terraform may be behind that of another.
-pub(crate) fn remembered(now: Timestamp, last: Option<&str>, key: &str) -> String {
-    let last = last.and_then(|last| last.split_once(' ')?.0.parse::<Timestamp>().ok());
-    let next = last.and_then(|last| last.checked_add(SignedDuration::from_secs(1)).ok());
-    format!("{} {key}", next.map_or(now, |next| next.max(now)))
+/// A restore is known by what is restored and by the restore that it comes after. The same data can be restored again when
+/// others were in between, and what an earlier restore left on a host must not be taken for a part of this one.
+pub(crate) fn id(key: &str, last: Option<&str>) -> String {
+    last.map_or_else(|| key.to_owned(), |last| format!("{key}{AFTER}{last}"))
+}
+
+/// What is restored by the restore of this id.
+pub(crate) fn key_of_id(id: &str) -> &str {
+    id.split_once(AFTER).map_or(id, |(key, _)| key)
+}
+
+/// What the restore of this id comes after.
+fn predecessor(id: &str) -> Option<&str> {
+    id.split_once(AFTER).map(|(_, last)| last)
+}
+
+/// Settings cannot contain it.
+const AFTER: &str = "\nafter ";
+
+/// Whether this is the memory of the restore with this id. Steps skip what is done by this, and plans call nothing begun that
+/// is: a memory of the same data from before is not one of it.
+pub(crate) fn is_memory_of(restored: &str, id: &str) -> bool {
+    key_of(restored) == key_of_id(id) && is_earlier(predecessor(id), Some(restored))
+}
+
+/// What a marker remembers of the restore with this id: when, and what. It is later than the one before and than any that
+/// `last` tells of, for clocks differ.
+pub(crate) fn remembered(now: Timestamp, last: Option<&str>, id: &str) -> String {
+    let after = |memory: &str| when(memory)?.checked_add(SignedDuration::from_secs(1)).ok();
+    let later = [last, predecessor(id)].into_iter().flatten().filter_map(after);
+    format!("{} {}", later.fold(now, Timestamp::max), key_of_id(id))
 }
 
 /// What was restored.
 pub(crate) fn key_of(remembered: &str) -> &str {
     remembered.split_once(' ').map_or("", |(_, key)| key)
-}
-
-/// The last restore that any control plane remembers.
-pub(crate) fn latest<'a>(wanted: &Wanted, observed: &'a Observed) -> Option<&'a str> {
-    let stay = wanted.spec.control_plane.keys().filter_map(|name| finished(wanted, observed, name));
-    let leave = wanted.leaving.keys().filter_map(|name| {
-        let is_finished = standing_of(wanted, observed, name, observed.leaving.get(name)) == Standing::Finished;
-        observed.leaving_facts(name).filter(|_| is_finished)
-    });
-    stay.chain(leave).filter_map(remembers).max()
-}
-
-fn remembers(facts: &HostFacts) -> Option<&str> {
-    facts.marker.as_ref()?.restored.as_deref()
 }
 
 /// What was seen on a finished control plane.
@@ -71,7 +84,8 @@ pub(crate) fn finished_control_planes<'a>(
 
 /// Whether a control plane still belongs to the cluster before the last restore: it was stopped for it, or out of reach.
 pub(crate) fn is_abandoned(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
-    finished(wanted, observed, name).is_some_and(|facts| remembers(facts) < latest(wanted, observed))
+    let last = latest(wanted, observed);
+    finished(wanted, observed, name).is_some_and(|facts| is_earlier(remembers(facts), last))
 }
 
 /// Members of etcd as a control plane of the present cluster sees them.
@@ -95,14 +109,14 @@ pub(crate) fn begun<'a>(
     finished_control_planes(wanted, observed).filter_map(begun)
 }
 
-/// Whether this restore is the last one that a control plane remembers.
-pub(crate) fn is_remembered(marker: &Marker, key: &str) -> bool {
-    marker.restored.as_deref().is_some_and(|restored| key_of(restored) == key)
+/// Whether the restore with this id is the last one that a control plane remembers.
+pub(crate) fn is_remembered(marker: &Marker, id: &str) -> bool {
+    marker.restored.as_deref().is_some_and(|restored| is_memory_of(restored, id))
 }
 
-/// Whether etcd on this host has the data of this restore, which has not come to its end.
-pub(crate) fn has_data_of(facts: &HostFacts, key: &str) -> bool {
-    facts.restore.as_ref().is_some_and(|begun| begun.replaced && begun.what == key)
+/// Whether etcd on this host has the data of the restore with this id, which has not come to its end.
+pub(crate) fn has_data_of(facts: &HostFacts, id: &str) -> bool {
+    facts.restore.as_ref().is_some_and(|begun| begun.replaced && begun.what == id)
 }
 
 /// The control plane on which etcd begins anew: one that has the data already, or else one that can have it without
@@ -118,7 +132,7 @@ pub(crate) fn restorer<'a>(wanted: &'a Wanted, observed: &'a Observed, restore: 
     let by = |is_it: &dyn Fn(&str, &HostFacts) -> bool| {
         hosts().find(|(name, facts)| is_it(name, facts)).map(|(name, _)| name)
     };
-    by(&|name, facts| fits(name, facts) && has_data_of(facts, &restore.key))
+    by(&|name, facts| fits(name, facts) && has_data_of(facts, &restore.id))
         .or_else(|| by(&|name, facts| fits(name, facts) && stays(name)))
         .or_else(|| by(&fits))
 }

@@ -113,20 +113,26 @@ impl Snapshot {
     }
 }
 
-/// All snapshots of this cluster that any control plane knows of, oldest first.
-pub(crate) fn known<'a>(spec: &ClusterSpec, observed: &'a Observed) -> Vec<&'a Snapshot> {
-    let hosts = spec.control_plane.keys().filter_map(|name| observed.facts(name));
+/// All snapshots of this cluster that any of its control planes knows of, oldest first.
+pub(crate) fn known<'a>(wanted: &Wanted, observed: &'a Observed) -> Vec<&'a Snapshot> {
+    let spec = &wanted.spec;
+    let hosts = spec.control_plane.keys().filter(|name| is_ours(wanted, observed, name));
+    let hosts = hosts.filter_map(|name| observed.facts(name));
     let snapshots = hosts.flat_map(|facts| &facts.snapshots).map(|held| &held.snapshot);
     let uid = observed.api_facts().map(|api| &api.cluster_uid);
     let ours = snapshots.filter(|it| it.cluster == spec.name && uid.is_none_or(|uid| it.cluster_uid == *uid));
     ours.map(|snapshot| (&snapshot.name, snapshot)).collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
+fn is_ours(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
+    matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable)
+}
+
 /// The value of `backup.trigger`, if no control plane remembers a snapshot that was taken for it. Snapshots that an
 /// earlier cluster left on the hosts of a new one do not count.
-pub(crate) fn wanted_by_trigger(spec: &ClusterSpec, observed: &Observed, is_new: bool) -> Option<SnapshotCause> {
-    let cause = SnapshotCause::Trigger(spec.backup.trigger.clone()?);
-    let taken = known(spec, observed).iter().any(|snapshot| snapshot.cause == cause);
+pub(crate) fn wanted_by_trigger(wanted: &Wanted, observed: &Observed, is_new: bool) -> Option<SnapshotCause> {
+    let cause = SnapshotCause::Trigger(wanted.spec.backup.trigger.clone()?);
+    let taken = known(wanted, observed).iter().any(|snapshot| snapshot.cause == cause);
     (is_new || !taken).then_some(cause)
 }
 
@@ -134,7 +140,7 @@ pub(crate) fn wanted_by_trigger(spec: &ClusterSpec, observed: &Observed, is_new:
 /// is finished, which then tells what is wrong with it. `begins` is the host of the first control plane of a new cluster.
 pub(crate) fn snapshot_lane(wanted: &Wanted, observed: &Observed, cause: SnapshotCause, begins: Option<&str>) -> Lane {
     let names = || wanted.spec.control_plane.keys().map(String::as_str);
-    let finished = |name: &&str| matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable);
+    let finished = |name: &&str| is_ours(wanted, observed, name);
     let votes = |name: &&str| {
         let members = restore::members(wanted, observed, name);
         members.iter().any(|member| member.name == *name && !member.learner)
@@ -149,7 +155,8 @@ pub(crate) fn snapshot_lane(wanted: &Wanted, observed: &Observed, cause: Snapsho
 pub(crate) fn copy_lanes(wanted: &Wanted, observed: &Observed) -> Vec<Lane> {
     let Some(to) = &wanted.spec.backup.copy_to else { return Vec::new() };
     let uid = observed.api_facts().map(|api| api.cluster_uid.as_str());
-    let lanes = wanted.spec.control_plane.keys().filter_map(|host| {
+    let hosts = wanted.spec.control_plane.keys().filter(|name| is_ours(wanted, observed, name));
+    let lanes = hosts.filter_map(|host| {
         let held = observed.facts(host)?.snapshots.iter();
         let names: Vec<_> =
             held.filter(|it| awaits_copy(&wanted.spec, it, uid)).map(|it| it.snapshot.name.clone()).collect();

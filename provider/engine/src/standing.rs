@@ -1,5 +1,7 @@
 //! Where a host stands: whose it is, and how far it got on its way to a node. Plan and check decide by this alone.
 
+use kubeone_spec::Role;
+
 use crate::observed::{HostFacts, HostState, Marker, Observed, UnitState};
 use crate::wanted::Wanted;
 
@@ -77,23 +79,27 @@ pub(crate) fn standing_of<'a>(
 }
 
 /// Whether Terraform's state means the cluster with this uid. It may have taken the place of one that was lost, by an apply
-/// that did not come to its end.
+/// that did not come to its end: control planes say so, and more of them than still belong to the one before.
 fn is_known(wanted: &Wanted, observed: &Observed, uid: &str) -> bool {
-    let states = observed.hosts.values().chain(observed.leaving.values());
-    let markers = states.filter_map(|state| match state {
-        HostState::Reached(facts) => facts.marker.as_ref(),
-        HostState::Unreachable { .. } | HostState::Refuses { .. } => None,
-    });
-    is_known_by(wanted, markers, uid)
+    let stay = wanted.spec.control_plane.keys().filter_map(|name| observed.facts(name));
+    let leaving = wanted.leaving.iter().filter(|(_, leaving)| leaving.role == Role::ControlPlane);
+    let leave = leaving.filter_map(|(name, _)| observed.leaving_facts(name));
+    is_known_by(wanted, stay.chain(leave).filter_map(|facts| facts.marker.as_ref()), uid)
 }
 
-fn is_known_by<'a>(wanted: &Wanted, mut markers: impl Iterator<Item = &'a Marker>, uid: &str) -> bool {
+/// `markers` are those of control planes.
+fn is_known_by<'a>(wanted: &Wanted, markers: impl Iterator<Item = &'a Marker>, uid: &str) -> bool {
     let Some(known) = wanted.uid.as_deref().filter(|known| !known.is_empty()) else { return true };
-    let replaces = |marker: &Marker| {
-        let is_it = marker.cluster == wanted.spec.name && marker.uid.as_deref() == Some(uid);
-        is_it && marker.replaces.as_deref() == Some(known)
-    };
-    uid == known || markers.any(replaces)
+    if uid == known {
+        return true;
+    }
+    let (mut replace, mut remain) = (0, 0);
+    for marker in markers.filter(|marker| marker.cluster == wanted.spec.name) {
+        let of = marker.uid.as_deref();
+        replace += usize::from(of == Some(uid) && marker.replaces.as_deref() == Some(known));
+        remain += usize::from(of == Some(known));
+    }
+    replace > remain
 }
 
 /// Whether a marker, among those of all control planes, says that its host is a finished node of the cluster.

@@ -7,6 +7,7 @@ mod change;
 mod configure;
 mod laws;
 mod leave;
+mod lies;
 mod node_notation;
 mod notation;
 mod repair;

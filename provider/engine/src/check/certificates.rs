@@ -5,8 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use kubeone_spec::{FieldPath, Finding, Role};
 
 use super::host_path;
-use crate::observed::{HostState, Observed};
+use crate::observed::Observed;
 use crate::renewal::{AUTHORITIES, waiting_renewal};
+use crate::standing::{Standing, standing};
 use crate::wanted::Wanted;
 
 const A_YEAR: SignedDuration = SignedDuration::from_hours(365 * 24);
@@ -25,19 +26,15 @@ pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
             ),
         ))
     });
-    waiting.chain(authorities(observed)).collect()
+    waiting.chain(authorities(wanted, observed)).collect()
 }
 
-/// One finding for each authority that ends within a year, whichever host it was seen on.
-fn authorities(observed: &Observed) -> Vec<Finding> {
+/// One finding for each authority that ends within a year, whichever control plane it was seen on.
+fn authorities(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
     let Ok(now) = observed.observed_at.parse::<Timestamp>() else { return Vec::new() };
     let limit = now.saturating_add(A_YEAR).unwrap_or(Timestamp::MAX);
-    let hosts = || {
-        observed.hosts.values().filter_map(|state| match state {
-            HostState::Reached(facts) => Some(facts),
-            HostState::Unreachable { .. } | HostState::Refuses { .. } => None,
-        })
-    };
+    let is_ours = |name: &&String| matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable);
+    let hosts = || wanted.spec.control_plane.keys().filter(is_ours).filter_map(|name| observed.facts(name));
     let first = |path: &str| hosts().filter_map(|facts| facts.certificates.get(path)?.parse::<Timestamp>().ok()).min();
     let ending = AUTHORITIES.into_iter().filter_map(|path| Some((path, first(path)?))).filter(|(_, end)| *end <= limit);
     ending

@@ -7,7 +7,8 @@ use crate::leaving::{Leaver, leavers};
 use crate::observed::Observed;
 use crate::plan::{Action, Plan};
 use crate::restore::{
-    WantedRestore, begun, finished_control_planes, is_enough_for_new_machines, other_version, restorer, wanted_restore,
+    WantedRestore, begun, finished_control_planes, is_enough_for_new_machines, key_of_id, other_version, restorer,
+    wanted_restore,
 };
 use crate::standing::{Standing, standing};
 use crate::versions::{Way, api_servers, way};
@@ -51,7 +52,7 @@ fn source_path(restore: &WantedRestore) -> FieldPath {
 fn left_half_done(wanted: &Wanted, observed: &Observed) -> Option<Finding> {
     let stopped: Vec<_> = begun(wanted, observed).collect();
     let (_, first) = stopped.first()?;
-    let (what, hosts): (_, Vec<_>) = (&first.what, stopped.iter().map(|(name, _)| *name).collect());
+    let (what, hosts): (_, Vec<_>) = (key_of_id(&first.what), stopped.iter().map(|(name, _)| *name).collect());
     Some(Finding::error(
         path(),
         format!("a restore from {what} has begun and not come to its end; {} stopped for it", hosts.join(", ")),
@@ -125,7 +126,7 @@ fn no_source(wanted: &Wanted, observed: &Observed, restore: &WantedRestore) -> O
             "Name one that can be reached and holds data of etcd.".to_owned(),
         ),
         RestoreSource::OnHost(_) | RestoreSource::Local(_) => {
-            let known: Vec<_> = snapshots::known(&wanted.spec, observed).iter().map(|it| it.name.clone()).collect();
+            let known: Vec<_> = snapshots::known(wanted, observed).iter().map(|it| it.name.clone()).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             finding(
                 format!("no control plane that can be reached holds {}", restore.source),

@@ -3,6 +3,7 @@
 use kubeone_spec::{ClusterSpec, FieldPath, Finding, KubernetesVersion, Role};
 
 use super::host_path;
+use crate::evidence;
 use crate::leaving::{Leaver, leavers};
 use crate::observed::{ApiFacts, Observed};
 use crate::plan::{Action, Plan, upgrade_begins};
@@ -30,7 +31,7 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, everybody: &Observed, obser
         }
         if upgrade_begins(wanted, observed) && way(wanted, observed) == Way::Upgrade {
             findings.extend(unready_nodes(spec, api));
-            findings.extend(missing_members(spec, observed, api));
+            findings.extend(missing_members(wanted, observed, api));
             findings.extend(deprecated_apis(spec, api));
         }
     }
@@ -182,11 +183,11 @@ fn unready_nodes(spec: &ClusterSpec, api: &ApiFacts) -> Vec<Finding> {
 }
 
 /// etcd must be complete: one member of it is away while its host is upgraded.
-fn missing_members(spec: &ClusterSpec, observed: &Observed, api: &ApiFacts) -> Vec<Finding> {
-    let seen = spec.control_plane.keys().filter_map(|name| observed.facts(name));
-    let Some(members) = seen.map(|facts| &facts.etcd_members).find(|members| !members.is_empty()) else {
+fn missing_members(wanted: &Wanted, observed: &Observed, api: &ApiFacts) -> Vec<Finding> {
+    let (spec, members) = (&wanted.spec, evidence::members(wanted, observed));
+    if members.is_empty() {
         return Vec::new();
-    };
+    }
     let votes = |name: &str| members.iter().any(|member| member.name == name && !member.learner);
     let is_silent = |name: &str| observed.facts(name).is_none_or(|facts| facts.etcd_members.is_empty());
     let nodes = spec.control_plane.keys().filter(|name| api.nodes.contains_key(*name));

@@ -106,14 +106,15 @@ fn api_servers(query: &ClusterStatusSpec, control_planes: &ControlPlanes) -> BTr
     query.cluster.control_plane.keys().map(health).collect()
 }
 
-/// The members as a healthy one lists them, else any; with what each says of itself. A member that belongs to no control
+/// The members as a healthy control plane lists them, else any; with what each says of itself. A member that belongs to no control
 /// plane has its own name or, before its first start, its id.
 fn etcd_members(
     query: &ClusterStatusSpec,
     observed: &Observed,
     control_planes: &ControlPlanes,
 ) -> BTreeMap<String, EtcdMemberHealth> {
-    let lists = observed.hosts.keys().filter_map(|name| Some((name, &observed.facts(name)?.etcd_members)));
+    let names = query.cluster.control_plane.keys();
+    let lists = names.filter_map(|name| Some((name, &observed.facts(name)?.etcd_members)));
     let mut lists: Vec<_> = lists.filter(|(_, members)| !members.is_empty()).collect();
     lists.sort_by_key(|(name, _)| !control_planes.get(*name).is_some_and(|it| it.etcd_healthy));
     let health = |member: &EtcdMember| {

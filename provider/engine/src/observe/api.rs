@@ -12,6 +12,7 @@ use super::trust::{self, Claim, Trust, Verdict};
 use super::{causes, certificates};
 use crate::cx::Hosts;
 use crate::error::StepError;
+use crate::evidence::{Backing, Voice, last_restore};
 use crate::kubeadm::api_server_port;
 use crate::observed::{AddonState, ApiFacts, ApiState, DeprecatedApi, NodeFacts, NodeSettings, Observed};
 use crate::wanted::Wanted;
@@ -71,8 +72,8 @@ pub(super) async fn observe_api(wanted: &Wanted, hosts: &Hosts, observed: &Obser
 }
 
 /// Connects through the control planes that may be asked.
-pub(crate) async fn connect(wanted: &Wanted, hosts: &Hosts) -> Result<Cluster, StepError> {
-    let Found { kubeconfig, ways: servers } = find(wanted, hosts).await?;
+pub(crate) async fn connect(wanted: &Wanted, hosts: &Hosts, backing: Backing<'_>) -> Result<Cluster, StepError> {
+    let Found { kubeconfig, ways: servers } = find(wanted, hosts, backing).await?;
     Ok(Cluster::connect(&kubeconfig, ways(servers)))
 }
 
@@ -126,7 +127,7 @@ struct Found {
     ways: Vec<Server>,
 }
 
-async fn find(wanted: &Wanted, hosts: &Hosts) -> Result<Found, StepError> {
+async fn find(wanted: &Wanted, hosts: &Hosts, backing: Backing<'_>) -> Result<Found, StepError> {
     let (mut trusted, mut later, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
     for Looked { name, server, verdict } in look(wanted, hosts).await {
         match verdict {
@@ -137,7 +138,12 @@ async fn find(wanted: &Wanted, hosts: &Hosts) -> Result<Found, StepError> {
         }
     }
     // Those that were not there when etcd was restored last come after the others: they have the data before.
-    trusted.sort_by(|(trust, restored, _), (other, last, _)| trust.cmp(other).then(last.cmp(restored)));
+    let voices = trusted.iter().map(|(_, restored, server)| {
+        let (name, restored) = (server.host.name(), restored.as_deref());
+        Voice { name, restored, has_data: true }
+    });
+    let last = last_restore(&voices.collect::<Vec<_>>(), backing).map(str::to_owned);
+    trusted.sort_by_key(|(trust, restored, _)| (*trust, *restored != last));
     let trusted: Vec<_> = trusted.into_iter().map(|(trust, _, server)| (trust, server)).collect();
     if trusted.is_empty() {
         let reason = if reasons.is_empty() { "no control plane is finished".to_owned() } else { reasons.join("; ") };
@@ -184,7 +190,7 @@ pub(crate) async fn connect_through(host: Arc<dyn Host>, port: u16) -> Result<Re
 
 /// The SHA-256 of the CA that control planes trust.
 pub(crate) async fn ca_sha256(wanted: &Wanted, hosts: &Hosts) -> Result<String, StepError> {
-    Ok(authority(&find(wanted, hosts).await?.kubeconfig))
+    Ok(authority(&find(wanted, hosts, Backing::default()).await?.kubeconfig))
 }
 
 fn authority(kubeconfig: &Kubeconfig) -> String {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::node_changes::NodeChange;
 use crate::repair::Repair;
+use crate::restore::key_of_id;
 use crate::snapshots::SnapshotCause;
 
 /// One element of a plan. It names everything its step needs to know beyond the settings.
@@ -266,12 +267,12 @@ impl fmt::Display for Action {
                 [] => write!(f, "{host}: copy the snapshot to {to}"),
                 names => write!(f, "{host}: copy {} to {to} (an earlier run did not)", names.join(", ")),
             },
-            Self::PrepareRestore { host, what, from: None } => write!(f, "{host}: check {what}"),
+            Self::PrepareRestore { host, what, from: None } => write!(f, "{host}: check {}", key_of_id(what)),
             Self::PrepareRestore { host, what, from: Some(path) } => {
-                write!(f, "{host}: bring {what} from {path} and check it")
+                write!(f, "{host}: bring {} from {path} and check it", key_of_id(what))
             }
             Self::StopControlPlane { host, .. } => write!(f, "{host}: stop control plane"),
-            Self::RestoreEtcd { host, what } => write!(f, "{host}: restore etcd from {what}"),
+            Self::RestoreEtcd { host, what } => write!(f, "{host}: restore etcd from {}", key_of_id(what)),
             Self::RepairNode { host, role, what } => {
                 let what: Vec<_> = what.iter().map(ToString::to_string).collect();
                 write!(f, "{host}: repair {role} ({})", what.join(", "))

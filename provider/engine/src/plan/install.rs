@@ -10,6 +10,7 @@ use super::prepare::preparation;
 use super::upgrade::add_upgrade;
 use super::{Action, Lane, Plan, adopt, configure, renew, repair, restore};
 use crate::addons::{self, WantedAddon};
+use crate::evidence::is_in_doubt;
 use crate::leaving::{has_finished, without_leavers};
 use crate::observed::Observed;
 use crate::repair::{lost_its_member, lost_its_node};
@@ -34,6 +35,9 @@ pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[W
     if let Some(plan) = restore::restore(wanted, observed, addons) {
         return plan;
     }
+    if is_in_doubt(wanted, everybody) {
+        return Plan::default();
+    }
     if repair::is_api_lost(wanted, observed) {
         return repair::without_api(wanted, observed);
     }
@@ -42,7 +46,7 @@ pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[W
         Beginning::Init { host, .. } => Some(*host),
         Beginning::Running => None,
     };
-    let cause = snapshots::wanted_by_trigger(spec, observed, init.is_some());
+    let cause = snapshots::wanted_by_trigger(wanted, observed, init.is_some());
     let mut snapshot = cause.map(|cause| snapshot_lane(wanted, observed, cause, init)).unwrap_or_default();
 
     let leave = Leave::new(wanted, everybody);

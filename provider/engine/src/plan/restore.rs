@@ -33,9 +33,9 @@ pub(super) fn restore(wanted: &Wanted, observed: &Observed, addons: &[WantedAddo
 }
 
 fn plan(wanted: &Wanted, observed: &Observed, addons: &[WantedAddon], restore: &WantedRestore, host: &str) -> Plan {
-    let what = || restore.key.clone();
+    let what = || restore.id.clone();
     let has_data =
-        |name: &str| name == host && observed.facts(name).is_some_and(|facts| has_data_of(facts, &restore.key));
+        |name: &str| name == host && observed.facts(name).is_some_and(|facts| has_data_of(facts, &restore.id));
     let stops = finished_control_planes(wanted, observed).filter(|(name, _)| !has_data(name));
     let stops = stops.map(|(name, _)| vec![Action::StopControlPlane { host: name.to_owned(), what: what() }]);
 
@@ -56,7 +56,7 @@ fn plan(wanted: &Wanted, observed: &Observed, addons: &[WantedAddon], restore: &
     plan.add("join nodes and apply addons", lanes);
     let are_new = |name: &str| name == host || joining.iter().any(|joins| joins == name);
     plan.add("wait for the nodes", vec![await_nodes(&wanted.spec, observed, are_new).into_iter().collect()]);
-    let cause = wanted_by_trigger(&wanted.spec, observed, false);
+    let cause = wanted_by_trigger(wanted, observed, false);
     let snapshot = cause.map(|cause| snapshot_lane(wanted, observed, cause, Some(host)));
     plan.add("save etcd", snapshot.into_iter().collect());
     plan
@@ -69,7 +69,7 @@ fn prepare(restore: &WantedRestore, host: &str) -> Option<Action> {
         RestoreSource::Local(path) => Some(path.display().to_string()),
         RestoreSource::Survivor(_) => return None,
     };
-    Some(Action::PrepareRestore { host: host.to_owned(), what: restore.key.clone(), from })
+    Some(Action::PrepareRestore { host: host.to_owned(), what: restore.id.clone(), from })
 }
 
 /// Machines that are no nodes yet.

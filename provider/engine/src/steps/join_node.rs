@@ -10,6 +10,7 @@ use super::peer::{Except, Peer, finished_control_plane, voters};
 use super::{API_DEADLINE, await_earlier, clean_node, configure_node, finish_node, host_spec, os_of, unless_cancelled};
 use crate::cx::Cx;
 use crate::error::StepError;
+use crate::evidence::is_earlier;
 use crate::observe::observe_host;
 use crate::observed::{HostFacts, Marker};
 use crate::report::Outcome;
@@ -81,7 +82,7 @@ async fn is_left_behind(cx: &Cx<'_>, newcomer: &Newcomer<'_>, marker: &Marker, u
         return false;
     }
     let peer = finished_control_plane(cx, newcomer.name, Role::Worker, uid).await;
-    peer.is_ok_and(|peer| peer.restored > marker.restored)
+    peer.is_ok_and(|peer| is_earlier(marker.restored.as_deref(), peer.restored.as_deref()))
 }
 
 /// Removes what an earlier join, or an earlier machine of this name, left behind. The member of etcd goes first, while

@@ -8,6 +8,7 @@ use kubeone_spec::{Role, Secret};
 
 use crate::cx::Cx;
 use crate::error::StepError;
+use crate::evidence::{Voice, agreed, is_alike, last_restore, when};
 use crate::observed::{EtcdMember, Marker};
 use crate::shared_path::shared_path;
 use crate::{etcd, kubeadm, marker};
@@ -54,9 +55,9 @@ pub(super) async fn finished_control_plane<'a>(
     // Who was not there when etcd was restored last still has the data before, and perhaps even answers with them.
     let candidates =
         join_all(stay.chain(leaving).map(async |(name, host)| (name, host, marker_of(host, uid).await))).await;
-    let last = candidates.iter().filter_map(|(.., marker)| Some(marker.as_ref()?.restored.clone())).max();
+    let last = last_of(cx, candidates.iter().filter_map(|(name, _, marker)| Some((name.as_str(), marker.as_ref()?))));
     for (name, host, marker) in candidates {
-        let Some(marker) = marker.filter(|marker| last.as_ref() == Some(&marker.restored)) else {
+        let Some(marker) = marker.filter(|marker| marker.restored == last) else {
             reason = format!("`{name}` is no finished control plane");
             continue;
         };
@@ -100,22 +101,35 @@ pub(super) async fn voters<'a>(cx: &'a Cx<'_>, except: Except<'_>, uid: &str) ->
     let leaving = leaving.filter_map(|(name, _)| cx.leaving(name));
     let asked = stay.chain(leaving).map(async |host| {
         let marker = marker_of(host, uid).await?;
-        Some((marker.restored, Voter { host, members: etcd::members(host).await.ok()? }))
+        Some((marker, Voter { host, members: etcd::members(host).await.ok()? }))
     });
     let mut voters: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
     // Members of the etcd before the last restore may see a quorum of their own.
-    let last = voters.iter().map(|(restored, _)| restored.clone()).max();
-    voters.retain(|(restored, _)| Some(restored) == last.as_ref());
-    voters.into_iter().map(|(_, voter)| voter).collect()
+    let last = last_of(cx, voters.iter().map(|(marker, voter)| (voter.host.name(), marker)));
+    voters.retain(|(marker, _)| marker.restored == last);
+    // One that lists other members than most of them is not taken at its word.
+    let agreed: Vec<_> = agreed(voters.iter().map(|(_, voter)| voter.members.as_slice())).to_vec();
+    let mut voters: Vec<_> = voters.into_iter().map(|(_, voter)| voter).collect();
+    voters.retain(|voter| is_alike(&voter.members, &agreed));
+    voters
 }
 
-/// The last restore that any control plane of this very cluster remembers.
-pub(super) async fn last_restored(cx: &Cx<'_>, uid: &str) -> Option<String> {
+/// The last restore that may be believed of those that these control planes remember.
+fn last_of<'m>(cx: &Cx<'_>, markers: impl Iterator<Item = (&'m str, &'m Marker)>) -> Option<String> {
+    let voice =
+        |(name, marker): (&'m str, &'m Marker)| Voice { name, restored: marker.restored.as_deref(), has_data: true };
+    let voices: Vec<_> = markers.map(voice).collect();
+    last_restore(&voices, cx.backing()).map(str::to_owned)
+}
+
+/// The latest restore that any control plane of this very cluster remembers, believed or not: what comes next must be later.
+pub(super) async fn latest_memory(cx: &Cx<'_>, uid: &str) -> Option<String> {
     let stay = cx.spec.control_plane.keys().filter_map(|name| cx.host(name).ok());
     let leaving = cx.wanted.leaving.iter().filter(|(_, it)| it.role == Role::ControlPlane);
     let leaving = leaving.filter_map(|(name, _)| cx.leaving(name));
     let markers = join_all(stay.chain(leaving).map(|host| marker_of(host, uid))).await;
-    markers.into_iter().flatten().filter_map(|marker| marker.restored).max()
+    let memories = markers.into_iter().flatten().filter_map(|marker| marker.restored);
+    memories.max_by_key(|restored| when(restored))
 }
 
 /// Its marker, if it is a finished node of this cluster.

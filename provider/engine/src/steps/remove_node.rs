@@ -186,7 +186,7 @@ async fn leave_etcd(
         return Err(StepError::Refused { reason });
     }
     if let Some(machine) = machine
-        && let Some(successor) = stay.iter().find(|member| !member.learner)
+        && let Some(successor) = stay.iter().find(|member| !member.learner && !member.name.is_empty())
     {
         let leave = Os::common()
             .script("leave_control_plane")?

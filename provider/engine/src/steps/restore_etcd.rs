@@ -5,7 +5,7 @@
 
 use kubeone_spec::Role;
 
-use super::peer::last_restored;
+use super::peer::latest_memory;
 use super::prepare_restore::{snapshot_on, uid_of};
 use super::stop_control_plane::end;
 use super::{
@@ -55,7 +55,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, what: &str) -> Result<Outcome, 
     }
     let lost = lost_nodes::forget(cx).await?;
     record_files(host).await?;
-    let before = last_restored(cx, &uid).await;
+    let before = latest_memory(cx, &uid).await;
     let restored = Some(remembered(now(), before.as_deref(), what));
     host.write(&Marker { restored, ..marker }.file()?).await?;
     end(host).await?;

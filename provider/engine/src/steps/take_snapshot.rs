@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::etcd;
+use crate::etcd::{self, is_quorum};
 use crate::observe::{causes, is_snapshot, observe_host};
 use crate::observed::Marker;
 use crate::report::Outcome;
@@ -125,11 +125,8 @@ async fn tell<'a>(name: &'a str, host: &'a dyn Host, description: &RemoteFile) -
 
 /// Removes older snapshots everywhere, and tells what went wrong.
 async fn prune(cx: &Cx<'_>, peers: &[Peer<'_>], new: &Snapshot) -> Vec<String> {
-    let earlier = peers.iter().flat_map(|peer| &peer.snapshots).map(|held| &held.snapshot);
-    let ours = earlier.filter(|snapshot| snapshot.cluster == cx.spec.name);
-    let known: BTreeMap<_, _> = ours.map(|snapshot| (&snapshot.name, snapshot)).collect();
-    let stay = retention(cx.spec, &known.into_values().collect::<Vec<_>>(), new);
     let prunes = peers.iter().map(async |peer| {
+        let stay = retention(cx.spec, &earlier(cx, peers, peer), new);
         let script = Os::common().script("prune_snapshots")?.var("CLUSTER", &cx.spec.name);
         let script = script.lines("KEEP", &stay.keep).lines("REMEMBER", &stay.remember);
         Ok::<_, StepError>(peer.host.run(&script).await?)
@@ -137,4 +134,17 @@ async fn prune(cx: &Cx<'_>, peers: &[Peer<'_>], new: &Snapshot) -> Vec<String> {
     let results = join_all(prunes).await.into_iter().zip(peers);
     let failed = results.filter_map(|(result, peer)| Some((peer.name, result.err()?)));
     failed.map(|(name, error)| format!("older snapshots on {name} were not removed: {}", causes(&error))).collect()
+}
+
+/// The snapshots, oldest first, by which one control plane judges which of its own are too many: those that it knows of itself,
+/// and those that most know of. What a single other one claims must not cost it a snapshot.
+fn earlier<'a>(cx: &Cx<'_>, peers: &'a [Peer<'_>], judge: &Peer<'_>) -> Vec<&'a Snapshot> {
+    let knows = |peer: &Peer<'_>, name: &str| peer.snapshots.iter().any(|held| held.snapshot.name == name);
+    let counts = |snapshot: &&Snapshot| {
+        let know = peers.iter().filter(|peer| knows(peer, &snapshot.name)).count();
+        knows(judge, &snapshot.name) || is_quorum(know, peers.len())
+    };
+    let all = peers.iter().flat_map(|peer| &peer.snapshots).map(|held| &held.snapshot);
+    let ours = all.filter(|snapshot| snapshot.cluster == cx.spec.name).filter(counts);
+    ours.map(|snapshot| (&snapshot.name, snapshot)).collect::<BTreeMap<_, _>>().into_values().collect()
 }

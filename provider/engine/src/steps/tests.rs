@@ -5,9 +5,11 @@ mod adopt;
 mod backup;
 mod checked_snapshot;
 mod configure;
+mod lies;
 mod packages;
 mod repairs;
 mod restore;
+mod restore_again;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

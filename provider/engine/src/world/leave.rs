@@ -46,6 +46,13 @@ impl World {
         }
     }
 
+    /// Somebody added a member that never came: it has no name yet.
+    pub(super) fn add_unstarted_member(&mut self, address: &str, learner: bool) {
+        let id = format!("{:x}", 0xff + self.members.len());
+        let peer_urls = vec![format!("https://{address}:2380")];
+        self.members.push(EtcdMember { id, name: String::new(), peer_urls, learner });
+    }
+
     fn member(&self, host: &str, learner: bool) -> EtcdMember {
         let address = self.wanted.spec.control_plane[host].node_address();
         EtcdMember {

@@ -5,6 +5,7 @@ use kubeone_spec::{ClusterSpec, Role};
 use serde_json::{Map, Value, json};
 
 use super::backup::snapshot;
+use super::lies;
 use super::node_notation::{self, NodeLine};
 use super::upgrade::images;
 use super::{Extent, World, fresh_machine};
@@ -173,6 +174,12 @@ fn world(settings: &Settings, found: &str) -> World {
     }
     world.tell_members();
     world.change_to(settings.spec(false));
+    for (name, how) in &hosts {
+        words(how)
+            .iter()
+            .filter_map(|word| word.strip_prefix("claims "))
+            .for_each(|lie| lies::tell(&mut world, name, lie));
+    }
     for (name, _) in hosts.iter().filter(|(_, how)| words(how).iter().any(|word| word == NOT_LOOKED_AT)) {
         world.observed.hosts.remove(*name);
     }
@@ -338,6 +345,8 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
         }
         "stopped for" => world.stop_control_plane(name, value, Extent::Whole),
         "restored" => world.remember_restore(name, value),
+        // Told when all else is true.
+        event if event.starts_with("claims ") => {}
         "has data of" => {
             world.facts(name).restore = Some(BegunRestore { what: value.to_owned(), replaced: true });
         }
@@ -361,6 +370,8 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
 fn then_happened_to_cluster(world: &mut World, event: &str) {
     let (event, value) = event.split_once(": ").unwrap_or((event, ""));
     match event {
+        "a member never started" => world.add_unstarted_member(value, false),
+        "a learner never started" => world.add_unstarted_member(value, true),
         "no addons" => {}
         "API silent" => world.silence(),
         "addon changed" => world.api().addons.values_mut().for_each(|addon| "other".clone_into(&mut addon.hash)),

@@ -7,13 +7,14 @@ use super::laws::{converge, create, finished, interruptions, same_cluster, spec}
 use super::upgrade::images;
 use super::{Extent, NOW, World, fresh_machine};
 use crate::check::check;
+use crate::evidence::{is_earlier, remembers, when};
 use crate::observed::{AddonState, ApiFacts, ApiState, BegunRestore, HostState, NodeFacts};
 use crate::plan::{Action, plan_with_addons};
-use crate::restore::{has_data_of, is_abandoned, is_remembered, key_of, latest, remembered};
+use crate::restore::{has_data_of, is_memory_of, is_remembered, key_of, remembered};
 
 impl World {
-    fn is_remembered(&mut self, host: &str, what: &str) -> bool {
-        self.facts(host).marker.as_ref().is_some_and(|marker| is_remembered(marker, what))
+    fn is_remembered(&self, host: &str, what: &str) -> bool {
+        self.observed.facts(host).unwrap().marker.as_ref().is_some_and(|marker| is_remembered(marker, what))
     }
 
     pub(super) fn prepare_restore(&mut self, host: &str, what: &str, extent: Extent) {
@@ -23,6 +24,10 @@ impl World {
     }
 
     pub(super) fn stop_control_plane(&mut self, host: &str, what: &str, extent: Extent) {
+        let is_over = |begun: &BegunRestore| self.is_remembered(host, &begun.what);
+        if self.observed.facts(host).and_then(|facts| facts.restore.as_ref()).is_some_and(is_over) {
+            self.end_restore(host);
+        }
         let facts = self.facts(host);
         if facts.restore.as_ref().is_some_and(|begun| begun.replaced && begun.what == what) {
             return;
@@ -81,28 +86,41 @@ impl World {
             let wanted = self.wanted.spec.clone();
             self.api().nodes.retain(|name, _| wanted.host(name).is_some());
             self.remember_restore(host, what);
-            let facts = self.facts(host);
-            (facts.restore, facts.unrecorded) = (None, false);
+            self.end_restore(host);
+            self.facts(host).unrecorded = false;
             self.checked = None;
         }
     }
 
+    /// Takes the traces of a restore away, and whatever is held with them.
+    fn end_restore(&mut self, host: &str) {
+        let facts = self.facts(host);
+        let is_whole = facts.kubernetes.static_pods.len() == images(self.wanted.spec.kubernetes_version).len();
+        assert!(is_whole, "the manifests that are held aside on {host} are deleted");
+        self.facts(host).restore = None;
+    }
+
     pub(super) fn remember_restore(&mut self, host: &str, what: &str) {
         let remember: Vec<String> = self.observed.hosts.values().filter_map(restored).collect();
-        // Each later than the one before.
-        let seconds = i64::try_from(remember.len()).unwrap();
-        let now = NOW.parse::<jiff::Timestamp>().unwrap() + jiff::SignedDuration::from_secs(seconds);
-        let same = remember.into_iter().find(|restored| key_of(restored) == what);
-        self.facts(host).marker.as_mut().unwrap().restored = Some(same.unwrap_or_else(|| remembered(now, None, what)));
+        let same = remember.iter().find(|restored| is_memory_of(restored, what)).cloned();
+        let new = || remembered(NOW.parse().unwrap(), self.last_restore().as_deref(), what);
+        self.facts(host).marker.as_mut().unwrap().restored = Some(same.unwrap_or_else(new));
     }
 
     pub(super) fn take_over_restore(&mut self, host: &str) {
-        let restored = latest(&self.wanted, &self.observed).map(str::to_owned);
+        let restored = self.last_restore();
         self.facts(host).marker.as_mut().unwrap().restored = restored;
     }
 
+    /// In this world all memories are true, unless a test says otherwise.
+    fn last_restore(&self) -> Option<String> {
+        let machines = self.observed.hosts.values().chain(self.observed.leaving.values());
+        machines.filter_map(restored).max_by_key(|restored| when(restored))
+    }
+
     pub(super) fn is_left_behind(&self, host: &str) -> bool {
-        is_abandoned(&self.wanted, &self.observed, host)
+        let facts = self.observed.facts(host).filter(|_| self.wanted.spec.control_plane.contains_key(host));
+        facts.is_some_and(|facts| is_earlier(remembers(facts), self.last_restore().as_deref()))
     }
 
     fn restored_data(&self) -> ApiFacts {
@@ -316,5 +334,94 @@ fn a_lost_cluster_begins_again_on_new_machines() {
         }
         let machine = fresh_machine("cp-1");
         assert_eq!(before.observed.facts("cp-1"), Some(&machine));
+    }
+}
+
+/// What can be asked for with these settings, one after the other: the same data again after others were in between.
+fn restores_in_turn() -> Vec<[Restore; 3]> {
+    let survivor = |host: &str| Restore { survivor: Some(host.to_owned()), ..Restore::default() };
+    let again = |restore: Restore| Restore { trigger: Some("again".to_owned()), ..restore };
+    vec![
+        [snapshot(SNAPSHOT), survivor("cp-1"), snapshot(SNAPSHOT)],
+        [survivor("cp-1"), snapshot(SNAPSHOT), survivor("cp-1")],
+        [survivor("cp-2"), snapshot(SNAPSHOT), survivor("cp-2")],
+        [survivor("cp-1"), survivor("cp-2"), survivor("cp-1")],
+        [snapshot(SNAPSHOT), again(snapshot(SNAPSHOT)), again(survivor("cp-2"))],
+    ]
+}
+
+/// What an interruption between the last two moves of a restore leaves: it is remembered, and its traces are there still.
+fn with_traces(world: &World, what: &str) -> World {
+    let mut world = world.clone();
+    for name in world.wanted.spec.control_plane.clone().into_keys() {
+        let what = what.to_owned();
+        world.facts(&name).restore = Some(BegunRestore { what, replaced: true });
+    }
+    world
+}
+
+/// Who restores A, then B, then A again, gets A: wherever each was stopped, whoever was out of reach for B, and whatever
+/// traces were left.
+#[test]
+fn the_same_data_are_restored_again_after_others() {
+    for [first, second, third] in restores_in_turn() {
+        let mut world = after_a_snapshot(3, 1);
+        let spec = world.wanted.spec.clone();
+        for restore in [first, second] {
+            world.change_to(restoring(&spec, restore));
+            converge(&mut world, create);
+        }
+        // Each names what it did; of those in between nothing is left.
+        let before = world.observed.facts("cp-1").unwrap().marker.clone().unwrap().restored.unwrap();
+        world.api().addons.insert("since".to_owned(), AddonState::default());
+        world.change_to(restoring(&spec, third.clone()));
+        let plan = create(&world);
+        assert!(plan.actions().any(|action| matches!(action, Action::RestoreEtcd { .. })), "{third:?}:\n{plan}");
+        let traces = with_traces(&world, third.key().unwrap().as_str());
+        for mut start in [world.clone(), traces] {
+            for (what, mut world) in interruptions(&start, &create(&start)) {
+                converge(&mut world, create);
+                is_restored_once_more(&world, &third, &before, &what);
+            }
+            converge(&mut start, create);
+            is_restored_once_more(&start, &third, &before, "nothing stopped it");
+        }
+    }
+}
+
+#[track_caller]
+fn is_restored_once_more(world: &World, restore: &Restore, before: &str, what: &str) {
+    for name in world.wanted.spec.control_plane.keys() {
+        let facts = world.observed.facts(name).unwrap();
+        let restored = remembers(facts).unwrap();
+        assert_eq!(key_of(restored), restore.key().unwrap(), "{name}: {what}");
+        assert!(is_earlier(Some(before), Some(restored)), "{name}: {what}");
+        assert_eq!(facts.restore, None, "{name}: {what}");
+        assert_eq!(facts.kubernetes.static_pods.len(), 4, "{name}: {what}");
+    }
+    let is_kept = world.observed.api_facts().unwrap().addons.contains_key("since");
+    assert_eq!(is_kept, restore.survivor.is_some(), "{what}");
+}
+
+/// One control plane missed the restore in between, and still remembers the one that is asked for now.
+#[test]
+fn who_missed_a_restore_does_not_take_the_next_one_for_done() {
+    let survivor = || Restore { survivor: Some("cp-3".to_owned()), ..Restore::default() };
+    let mut world = after_a_snapshot(3, 0);
+    let spec = world.wanted.spec.clone();
+    world.change_to(restoring(&spec, survivor()));
+    converge(&mut world, create);
+    let reason = "no route to host".to_owned();
+    let machine = world.observed.hosts.insert("cp-3".to_owned(), HostState::Unreachable { reason }).unwrap();
+    world.change_to(restoring(&spec, snapshot(SNAPSHOT)));
+    converge(&mut world, create);
+    world.observed.hosts.insert("cp-3".to_owned(), machine);
+    let before = world.observed.facts("cp-1").unwrap().marker.clone().unwrap().restored.unwrap();
+    world.change_to(restoring(&spec, survivor()));
+    let plan = create(&world);
+    for (what, mut world) in interruptions(&world, &plan) {
+        converge(&mut world, create);
+        let facts = world.observed.facts("cp-3").unwrap();
+        assert!(is_earlier(Some(&before), remembers(facts)), "{what}");
     }
 }

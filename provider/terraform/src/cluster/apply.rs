@@ -152,7 +152,7 @@ async fn carry_out(
         return Err(diagnostics);
     }
     let watch = resource.progress.begin(operation.name(), wanted, &observed, &plan, &diagnostics);
-    let cx = Cx::new(wanted, hosts, cancel.clone()).with_local(resource.local.machine());
+    let cx = Cx::new(wanted, hosts, cancel.clone()).with_local(resource.local.machine()).after(&observed);
     let mut result = follow(&plan, &cx, operation, &watch, planned.joined, diagnostics).await;
     let said = result.as_mut().map_or_else(|diagnostics| diagnostics, |done| &mut done.diagnostics);
     watch.end(cancel.is_cancelled(), said);

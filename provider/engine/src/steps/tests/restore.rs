@@ -12,7 +12,7 @@ use crate::local::LocalMachine;
 pub(super) const NAME: &str = "prod-20260102T030405Z-r7-v1.35.4";
 pub(super) const WHAT: &str = "snapshot prod-20260102T030405Z-r7-v1.35.4";
 
-fn description(uid: &str, database: &[u8]) -> Value {
+pub(super) fn description(uid: &str, database: &[u8]) -> Value {
     json!({
         "name": NAME, "cluster": "prod", "cluster_uid": uid, "host": "cp-1", "cause": { "trigger": "a" },
         "taken_at": "2026-01-02T03:04:05Z", "revision": 7, "size": database.len(),
@@ -160,7 +160,7 @@ pub(super) fn that_received(host: FakeHost) -> FakeHost {
 }
 
 /// Answers once restored data are in place.
-fn restored_api() -> FakeApi {
+pub(super) fn restored_api() -> FakeApi {
     let api = FakeApi::new();
     expect_namespace(&api);
     // Once for its own Node, once for those that nobody stands behind.

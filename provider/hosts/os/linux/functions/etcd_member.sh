@@ -14,9 +14,9 @@ number() {
   grep --only-matching --extended-regexp "\"$1\":\"?[0-9]+" | head -n 1 | grep --only-matching --extended-regexp '[0-9]+$'
 }
 
-# another_voter MEMBER: a member that may lead in its place.
+# another_voter MEMBER: a member that may lead in its place. One that never started has no name.
 another_voter() {
-  etcd cluster/member/list '{}' | tr '{' '\n' | grep --invert-match '"isLearner":true' |
+  etcd cluster/member/list '{}' | tr '{' '\n' | grep --invert-match '"isLearner":true' | grep '"name":"[^"]' |
     sed -n 's/^"ID":"\([0-9]*\)".*/\1/p' | grep --invert-match --line-regexp "$1" | head -n 1
 }
 
