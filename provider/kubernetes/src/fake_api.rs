@@ -10,6 +10,7 @@ use std::{
 
 use http::{Request, Response};
 use hyper::body::{Body as HttpBody, Bytes, Frame};
+use jiff::Timestamp;
 use kube::{Client, client::Body};
 use serde_json::{Value, json};
 use tower::service_fn;
@@ -27,6 +28,8 @@ pub struct FakeApi {
 #[derive(Default)]
 struct Script {
     expected: Vec<(String, Answer)>,
+    /// Where it is not that of this machine.
+    clock: Option<Timestamp>,
     sent: Vec<Sent>,
     unexpected: Vec<String>,
 }
@@ -51,6 +54,13 @@ pub struct Sent {
 impl FakeApi {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// With a clock that stands at this time.
+    #[must_use]
+    pub fn at(self, clock: Timestamp) -> Self {
+        self.script().clock = Some(clock);
+        self
     }
 
     /// Expects a call once and answers it.
@@ -155,6 +165,10 @@ async fn answer(script: &Mutex<Script>, request: Request<Body>) -> Response<Fake
     }
     let mut response = Response::new(FakeBody { chunks, open });
     *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
+    let clock = script.clock.unwrap_or_else(Timestamp::now).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let Ok(date) = clock.parse() {
+        response.headers_mut().insert(http::header::DATE, date);
+    }
     response
 }
 

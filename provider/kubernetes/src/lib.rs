@@ -8,6 +8,7 @@
 mod addon;
 mod apply;
 mod call;
+mod clock;
 mod cluster;
 mod connection;
 mod definitions;
