@@ -67,6 +67,14 @@ pub(crate) fn is_earlier(one: Option<&str>, other: Option<&str>) -> bool {
     rank(one) < rank(other)
 }
 
+/// What time it is for the cluster: as half of its control planes say, for one clock may be wrong.
+fn clock(wanted: &Wanted, observed: &Observed) -> Option<Timestamp> {
+    let clocks = witnesses(wanted, observed).filter_map(|witness| witness.facts.now(&observed.observed_at));
+    let mut clocks: Vec<_> = clocks.chain(observed.observed_at.parse().ok()).collect();
+    clocks.sort_unstable();
+    clocks.get(clocks.len().saturating_sub(1) / 2).copied()
+}
+
 /// What one control plane has to say about the last restore.
 #[derive(Clone, Copy)]
 pub(crate) struct Voice<'a> {
@@ -89,7 +97,8 @@ pub(crate) struct Backing<'a> {
 
 impl<'a> Backing<'a> {
     fn of(wanted: &'a Wanted, observed: &Observed) -> Self {
-        Self { asked_for: wanted.spec.restore.as_ref(), believed: None, now: observed.observed_at.parse().ok() }
+        let asked_for = wanted.spec.restore.as_ref();
+        Self { asked_for, believed: None, now: clock(wanted, observed) }
     }
 
     fn is_future(&self, restored: &str) -> bool {
@@ -196,8 +205,9 @@ pub(crate) fn present<'w, 'o>(
     observed: &'o Observed,
 ) -> impl Iterator<Item = Witness<'w, 'o>> + use<'w, 'o> {
     let last = latest(wanted, observed);
-    let is_present =
-        move |witness: &Witness<'_, '_>| witness.facts.marker.is_none() || !is_earlier(remembers(witness.facts), last);
+    let is_present = move |witness: &Witness<'_, '_>| {
+        witness.facts.marker.as_ref().is_none() || !is_earlier(remembers(witness.facts), last)
+    };
     of_standing(wanted, observed, &[Standing::Finished, Standing::Adoptable]).filter(is_present)
 }
 

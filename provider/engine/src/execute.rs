@@ -21,6 +21,7 @@ async fn run(action: &Action, cx: &Cx<'_>) -> Result<Outcome, StepError> {
             steps::init_control_plane::run(cx, host, *kubernetes_version, restore.is_some()).await
         }
         Action::AdoptHost { host } => steps::adopt_host::run(cx, host).await,
+        Action::RewriteMarker { host, .. } => steps::rewrite_marker::run(cx, host).await,
         Action::JoinControlPlane { host, .. } => steps::join_control_plane::run(cx, host).await,
         Action::JoinWorker { host, .. } => steps::join_worker::run(cx, host).await,
         Action::ApplyAddon { addon, .. } => steps::apply_addon::run(cx, addon).await,
@@ -51,7 +52,7 @@ async fn run(action: &Action, cx: &Cx<'_>) -> Result<Outcome, StepError> {
         Action::UpgradeContainerd { host, to, .. } => steps::upgrade_containerd::run(cx, host, *to).await,
         Action::UpgradeKubeadmAddons { host, .. } => steps::upgrade_kubeadm_addons::run(cx, host).await,
         Action::UncordonNode { host } => steps::uncordon_node::run(cx, host).await,
-        Action::ResetHost { host, role, .. } => steps::reset_host::run(cx, host, *role).await,
+        Action::ResetHost { host, role, ca, .. } => steps::reset_host::run(cx, host, *role, ca.as_deref()).await,
     }
 }
 

@@ -13,7 +13,7 @@ use kubeone_spec::{ClusterReference, Kubeconfig, KubeconfigSpec, Secret, Span};
 use tokio::time::timeout;
 
 use crate::error::StepError;
-use crate::observed::Marker;
+use crate::observed::{Marker, MarkerFile};
 use crate::{kubeadm, marker};
 
 /// kubeadm signs in less than a second.
@@ -63,8 +63,13 @@ async fn carries_cluster(host: &dyn Host, cluster: &ClusterReference) -> Result<
     let refused = |reason: String| StepError::Refused { reason };
     let content = host.read(Path::new(marker::PATH)).await?;
     let content = content.ok_or_else(|| refused("no cluster is on it".to_owned()))?;
-    let found: Marker = serde_json::from_slice(content.expose())
-        .map_err(|error| StepError::Unreadable { what: marker::PATH.to_owned(), reason: error.to_string() })?;
+    let found = match Marker::parse(&String::from_utf8_lossy(content.expose())) {
+        MarkerFile::Good(marker) => marker,
+        MarkerFile::Unusable { reason } => {
+            return Err(StepError::Unreadable { what: marker::PATH.to_owned(), reason });
+        }
+        MarkerFile::Absent => return Err(refused("no cluster is on it".to_owned())),
+    };
     if found.cluster != cluster.name {
         return Err(refused(format!("it belongs to the cluster `{}`", found.cluster)));
     }

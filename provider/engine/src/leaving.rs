@@ -7,7 +7,7 @@ use kubeone_spec::Role;
 use crate::etcd;
 use crate::evidence;
 use crate::observed::{ApiState, EtcdMember, HostFacts, NodeFacts, Observed};
-use crate::standing::{Standing, standing_of};
+use crate::standing::{Standing, known_ca, standing_of};
 use crate::wanted::{LeavingHost, Wanted};
 
 /// A machine that leaves, and what is left of it.
@@ -54,13 +54,25 @@ pub(crate) fn leavers<'a>(wanted: &'a Wanted, observed: &'a Observed) -> impl It
             successor: successor(wanted, observed, name, leaving),
             standing: match same_machine(wanted, observed, name) {
                 Some(_) => Standing::Unreachable { reason: "it is wanted under another name" },
-                None => standing_of(wanted, observed, name, observed.leaving.get(name)),
+                None => match standing_of(wanted, observed, name, observed.leaving.get(name)) {
+                    // It goes, and needs no marker for that.
+                    Standing::Adoptable | Standing::Damaged { .. } if is_known(wanted, observed, name) => {
+                        Standing::Finished
+                    }
+                    other => other,
+                },
             },
             has_node: node.is_some_and(|node| !is_node_of(observed.facts(name), node)),
             is_ready: node.is_some_and(|node| node.ready && !is_node_of(observed.facts(name), node)),
             has_member: leaving.role == Role::ControlPlane && members.iter().any(|member| its_member(&member)),
         }
     })
+}
+
+/// Whether a machine whose marker is damaged is known all the same.
+fn is_known(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
+    let damaged = observed.leaving_facts(name).filter(|facts| facts.marker.damage().is_some());
+    damaged.is_some_and(|facts| known_ca(wanted, observed, facts).is_some())
 }
 
 fn successor<'a>(wanted: &'a Wanted, observed: &Observed, name: &str, leaving: &LeavingHost) -> Option<&'a str> {
@@ -72,8 +84,13 @@ fn successor<'a>(wanted: &'a Wanted, observed: &Observed, name: &str, leaving: &
 
 /// The wanted host that is this very machine, reached at another address.
 fn same_machine<'a>(wanted: &'a Wanted, observed: &Observed, name: &str) -> Option<&'a str> {
-    let id = &observed.leaving_facts(name)?.machine_id;
-    let is_same = |other: &str| observed.facts(other).is_some_and(|facts| !id.is_empty() && facts.machine_id == *id);
+    let leaver = observed.leaving_facts(name)?;
+    // A machine id can be claimed; the key that a host showed to SSH cannot.
+    let is_same = |other: &str| {
+        let same =
+            |facts: &HostFacts| facts.machine_id == leaver.machine_id && facts.ssh_host_key == leaver.ssh_host_key;
+        !leaver.machine_id.is_empty() && observed.facts(other).is_some_and(same)
+    };
     wanted.spec.hosts().map(|(other, ..)| other).find(|other| is_same(other))
 }
 

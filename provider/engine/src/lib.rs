@@ -60,7 +60,8 @@ pub use node_changes::NodeChange;
 pub use observe::observe;
 pub use observed::{
     AddonState, ApiFacts, ApiState, BegunRestore, CgroupVersion, DeprecatedApi, EtcdMember, HostFacts, HostState,
-    KubernetesFiles, Marker, NodeFacts, NodeSettings, Observed, OperatingSystem, PackageVersions, UnitState,
+    KubernetesFiles, Marker, MarkerFile, NodeFacts, NodeSettings, Observed, OperatingSystem, PackageVersions,
+    UnitState,
 };
 pub use plan::{Action, Lane, Plan, Stage, plan_create_or_update, plan_removal};
 pub use repair::Repair;

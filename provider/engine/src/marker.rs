@@ -4,23 +4,43 @@ use kubeone_hosts::RemoteFile;
 use kubeone_spec::ClusterSpec;
 
 use crate::error::StepError;
-use crate::observed::{HostFacts, Marker, PackageVersions};
+use crate::observed::{HostFacts, Marker, MarkerFile, PackageVersions};
+use crate::prepare;
 
 pub(crate) const PATH: &str = "/etc/kubeone/cluster.json";
 const PROVIDER_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 impl Marker {
+    /// Reads what is in the file.
+    pub(crate) fn parse(text: &str) -> MarkerFile {
+        let unusable = |reason: String| MarkerFile::Unusable { reason };
+        if text.trim_matches(|c: char| c.is_whitespace() || c == '\0').is_empty() {
+            return unusable("it is empty".to_owned());
+        }
+        match serde_json::from_str::<Self>(text) {
+            Ok(marker) if marker.cluster.is_empty() => unusable("it names no cluster".to_owned()),
+            Ok(marker) if marker.uid.as_deref() == Some("") => unusable("its uid is empty".to_owned()),
+            Ok(marker) => MarkerFile::Good(marker),
+            // The error would quote what is in it.
+            Err(error) => unusable(format!("it is no marker as of line {}", error.line())),
+        }
+    }
+
     /// The marker of a host that is ours or nobody's; any other host is refused.
     pub(crate) fn claim(spec: &ClusterSpec, facts: &HostFacts) -> Result<Self, StepError> {
+        let carries_kubernetes = facts.kubernetes.any() || facts.kubelet_active;
         match &facts.marker {
-            Some(marker) if marker.cluster == spec.name => Ok(marker.clone()),
-            Some(marker) => {
+            MarkerFile::Good(marker) if marker.cluster == spec.name => Ok(marker.clone()),
+            MarkerFile::Good(marker) => {
                 Err(StepError::Refused { reason: format!("the host belongs to the cluster `{}`", marker.cluster) })
             }
-            None if facts.kubernetes.any() || facts.kubelet_active => Err(StepError::Refused {
+            MarkerFile::Absent if carries_kubernetes => Err(StepError::Refused {
                 reason: format!("the host carries a Kubernetes of somebody else: there is no {PATH}"),
             }),
-            None => Ok(Self::begun(&spec.name, &facts.packages)),
+            MarkerFile::Unusable { reason } if carries_kubernetes => Err(StepError::Refused {
+                reason: format!("nobody knows whose Kubernetes is on the host: {PATH} is damaged, {reason}"),
+            }),
+            MarkerFile::Absent | MarkerFile::Unusable { .. } => Ok(Self::begun(&spec.name, &facts.packages)),
         }
     }
 
@@ -42,6 +62,12 @@ impl Marker {
     /// Of a host that was a node of this cluster before it was ours. All that is on it was there before us.
     pub(crate) fn adopted(spec: &ClusterSpec, uid: &str, packages: &PackageVersions) -> Self {
         Self { adopted: true, ..Self::begun(&spec.name, packages).finished(spec, uid) }
+    }
+
+    /// Of a host whose marker was damaged. Nobody remembers which packages were there before us, so all are kept.
+    pub(crate) fn rewritten(spec: &ClusterSpec, facts: &HostFacts) -> Self {
+        let adopted = prepare::MANAGED_FILES.into_iter().all(|path| !facts.files.contains_key(path));
+        Self { adopted, ..Self::begun(&spec.name, &facts.packages) }.renewed(spec)
     }
 
     /// Of a host that became a node of the cluster with this uid. Its certificates are new.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use kubeone_spec::{ContainerdVersion, HostIdentity, Taint};
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +82,8 @@ pub struct HostFacts {
     pub architecture: String,
     pub kernel: String,
     pub cgroup: CgroupVersion,
+    /// Its own clock when it was looked at, in RFC 3339 and UTC; empty when it could not be read.
+    pub clock: String,
     /// 0 when it could not be read.
     pub cpus: u32,
     /// 0 when it could not be read.
@@ -92,7 +95,7 @@ pub struct HostFacts {
     pub ssh_host_key: String,
     /// How SSH knew that this is the right machine; `None` where nobody asked.
     pub identity: Option<HostIdentity>,
-    pub marker: Option<Marker>,
+    pub marker: MarkerFile,
     pub packages: PackageVersions,
     /// Versions of containerd that the host's package lists offered when they were read last.
     pub containerd_offered: Vec<ContainerdVersion>,
@@ -126,6 +129,17 @@ pub struct HostFacts {
     pub snapshots: Vec<HeldSnapshot>,
     /// The restore for which this control plane was stopped.
     pub restore: Option<BegunRestore>,
+    /// Files of ours that decide something and cannot be used, by path, with the reason; but for the marker, which says so
+    /// itself.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unusable_files: BTreeMap<String, String>,
+}
+
+impl HostFacts {
+    /// What time it was on the host, by which what is on it is judged; by another clock where it did not say.
+    pub(crate) fn now(&self, otherwise: &str) -> Option<Timestamp> {
+        self.clock.parse().or_else(|_| otherwise.parse()).ok()
+    }
 }
 
 /// A restore of etcd that has begun on a control plane. It is stopped until that comes to its end.
@@ -185,6 +199,54 @@ pub struct Marker {
     /// expected on it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopted: bool,
+}
+
+/// What is where a marker should be. One that cannot be used says nothing of whose the host is, and is not the same as none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum MarkerFile {
+    Good(Marker),
+    /// Empty, cut off, a folder, or anything else that is no marker.
+    Unusable {
+        #[serde(rename = "unusable")]
+        reason: String,
+    },
+    #[default]
+    Absent,
+}
+
+impl MarkerFile {
+    pub fn as_ref(&self) -> Option<&Marker> {
+        match self {
+            Self::Good(marker) => Some(marker),
+            Self::Unusable { .. } | Self::Absent => None,
+        }
+    }
+
+    pub fn as_mut(&mut self) -> Option<&mut Marker> {
+        match self {
+            Self::Good(marker) => Some(marker),
+            Self::Unusable { .. } | Self::Absent => None,
+        }
+    }
+
+    /// Why it is of no use.
+    pub fn damage(&self) -> Option<&str> {
+        match self {
+            Self::Unusable { reason } => Some(reason),
+            Self::Good(_) | Self::Absent => None,
+        }
+    }
+
+    pub fn is_absent(&self) -> bool {
+        *self == Self::Absent
+    }
+}
+
+impl From<Marker> for MarkerFile {
+    fn from(marker: Marker) -> Self {
+        Self::Good(marker)
+    }
 }
 
 /// Installed versions, without the packaging suffix; empty when not installed.

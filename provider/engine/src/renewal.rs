@@ -100,9 +100,10 @@ impl Renewal {
     }
 }
 
-/// What is to be renewed on a finished control plane. `now` is when the host was looked at.
+/// What is to be renewed on a finished control plane. `now` is when the host was looked at, for one that does not say what time
+/// it was there: whoever checks its certificates does so by that clock.
 pub(crate) fn renewal(spec: &ClusterSpec, facts: &HostFacts, now: &str) -> Option<Renewal> {
-    let now: Timestamp = now.parse().ok()?;
+    let now = facts.now(now)?;
     let before = SignedDuration::try_from(spec.certificates.renew_before.0).unwrap_or(SignedDuration::MAX);
     let limit = now.saturating_add(before).unwrap_or(Timestamp::MAX);
     let present =

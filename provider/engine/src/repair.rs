@@ -97,7 +97,7 @@ pub(crate) fn on_host(facts: &HostFacts, now: &str) -> Vec<Repair> {
         repairs.push(Repair::Restore { files: facts.changed_files.clone() });
     }
     let end = facts.certificates.get(KUBELET_CERTIFICATE).and_then(|end| end.parse::<Timestamp>().ok());
-    if let (Some(end), Ok(now)) = (end, now.parse::<Timestamp>())
+    if let (Some(end), Some(now)) = (end, facts.now(now))
         && end <= now
     {
         repairs.push(Repair::RenewKubeletCertificate);

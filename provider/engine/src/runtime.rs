@@ -98,7 +98,8 @@ mod tests {
         let marker = |uid: Option<&str>, adopted| {
             Some(crate::Marker { uid: uid.map(str::to_owned), adopted, ..crate::Marker::default() })
         };
-        let host = |marker, containerd: &str| {
+        let host = |marker: Option<crate::Marker>, containerd: &str| {
+            let marker = marker.map(Into::into).unwrap_or_default();
             let mut facts = HostFacts { marker, ..HostFacts::default() };
             containerd.clone_into(&mut facts.packages.containerd);
             facts

@@ -2,7 +2,8 @@
 
 use kubeone_spec::Role;
 
-use crate::observed::{HostFacts, HostState, Marker, Observed, UnitState};
+use crate::evidence;
+use crate::observed::{ApiFacts, HostFacts, HostState, Marker, MarkerFile, NodeFacts, Observed, UnitState};
 use crate::wanted::Wanted;
 
 /// How a host stands to the cluster that is wanted.
@@ -14,13 +15,16 @@ pub(crate) enum Standing<'a> {
     Unreachable { reason: &'a str },
     /// Somebody else's. It is never touched.
     Foreign(Foreign<'a>),
+    /// Kubernetes is on it, its marker cannot be used, and nothing else says whose it is. It is not touched, and not forgotten.
+    Damaged { reason: &'a str },
     /// Nobody's: nothing of Kubernetes is on it.
     Bare,
     /// Ours, on its way, never a finished node: what is on it may be cleaned.
     Begun,
     /// Ours, and it was a finished node once.
     Finished,
-    /// A node of the cluster that Terraform's state names, made by somebody else: nothing says yet that it is ours.
+    /// A node of the cluster that Terraform's state names, and no marker says that it is ours: somebody else made it, or the
+    /// marker is damaged.
     Adoptable,
 }
 
@@ -59,12 +63,16 @@ pub(crate) fn standing_of<'a>(
         }
         Some(HostState::Reached(facts)) => facts,
     };
-    let Some(marker) = &facts.marker else {
-        if is_adoptable(wanted, observed, host, facts) {
+    let marker = match &facts.marker {
+        MarkerFile::Good(marker) => marker,
+        MarkerFile::Absent | MarkerFile::Unusable { .. } if is_adoptable(wanted, observed, host, facts) => {
             return Standing::Adoptable;
         }
-        let foreign = facts.kubernetes.any() || facts.kubelet_active;
-        return if foreign { Standing::Foreign(Foreign::Unmarked) } else { Standing::Bare };
+        MarkerFile::Absent | MarkerFile::Unusable { .. } if !(facts.kubernetes.any() || facts.kubelet_active) => {
+            return Standing::Bare;
+        }
+        MarkerFile::Absent => return Standing::Foreign(Foreign::Unmarked),
+        MarkerFile::Unusable { reason } => return Standing::Damaged { reason },
     };
     if marker.cluster != wanted.spec.name {
         return Standing::Foreign(Foreign::OtherName { cluster: &marker.cluster });
@@ -127,11 +135,32 @@ pub fn other_cluster<'a>(wanted: &Wanted, observed: &'a Observed) -> Option<&'a 
 /// Whether this is the very machine behind a Node of the cluster in Terraform's state, although no marker says so. For a
 /// cluster that is to be made there is no such thing: what is on a host then stays refused.
 fn is_adoptable(wanted: &Wanted, observed: &Observed, host: &str, facts: &HostFacts) -> bool {
-    let Some(api) = observed.api_facts().filter(|api| wanted.uid.as_ref() == Some(&api.cluster_uid)) else {
-        return false;
+    let is_it = |api: &&ApiFacts| match &wanted.uid {
+        Some(uid) => *uid == api.cluster_uid,
+        // While it is made, or after its state was lost, its other hosts tell it.
+        None => facts.marker.damage().is_some() && is_marked(wanted, observed, &api.cluster_uid),
     };
+    let Some(api) = observed.api_facts().filter(is_it) else { return false };
     let same_ca = !api.ca_sha256.is_empty() && facts.kubernetes.ca_sha256 == api.ca_sha256;
-    same_ca && api.nodes.get(host).is_some_and(|node| node.machine_id == facts.machine_id)
+    let is_machine = |node: &NodeFacts| !facts.machine_id.is_empty() && node.machine_id == facts.machine_id;
+    same_ca && api.nodes.get(host).is_some_and(is_machine)
+}
+
+/// Whether a control plane belongs to the cluster with this uid, by its marker.
+fn is_marked(wanted: &Wanted, observed: &Observed, uid: &str) -> bool {
+    let markers = wanted.spec.control_plane.keys().filter_map(|name| observed.facts(name)?.marker.as_ref());
+    markers.into_iter().any(|marker| marker.cluster == wanted.spec.name && marker.uid.as_deref() == Some(uid))
+}
+
+/// The CA by which a host whose marker is damaged is known to be of this cluster although the API does not say so: finished
+/// control planes have the same one.
+pub(crate) fn known_ca<'o>(wanted: &Wanted, observed: &'o Observed, facts: &'o HostFacts) -> Option<&'o str> {
+    let ca = Some(facts.kubernetes.ca_sha256.as_str()).filter(|ca| !ca.is_empty())?;
+    let of_api = observed
+        .api_facts()
+        .is_some_and(|api| api.ca_sha256 == ca && wanted.uid.as_ref().is_none_or(|uid| *uid == api.cluster_uid));
+    let is_shared = || evidence::witnesses(wanted, observed).any(|witness| witness.facts.kubernetes.ca_sha256 == ca);
+    (of_api || is_shared()).then_some(ca)
 }
 
 /// Whether the cluster has a Node of this name.

@@ -24,6 +24,7 @@ pub(crate) mod repair_cluster;
 pub(crate) mod repair_node;
 pub(crate) mod reset_host;
 pub(crate) mod restore_etcd;
+pub(crate) mod rewrite_marker;
 mod send_snapshot;
 pub(crate) mod stop_control_plane;
 pub(crate) mod take_snapshot;

@@ -23,8 +23,8 @@ use kubeone_spec::{ClusterSpec, Cni, Role};
 
 use crate::addons::WantedAddon;
 use crate::observed::{
-    AddonState, ApiFacts, ApiState, EtcdMember, HostFacts, HostState, Marker, NodeFacts, NodeSettings, Observed,
-    PackageVersions, UnitState,
+    AddonState, ApiFacts, ApiState, EtcdMember, HostFacts, HostState, Marker, MarkerFile, NodeFacts, NodeSettings,
+    Observed, PackageVersions, UnitState,
 };
 use crate::plan::Action;
 use crate::prepare;
@@ -109,7 +109,7 @@ impl World {
     /// As if somebody else had made this node: nothing of ours is on it, and its system is set up in another way.
     pub(crate) fn made_by_hand(&mut self, host: &str) {
         let facts = self.facts(host);
-        facts.marker = None;
+        facts.marker = MarkerFile::Absent;
         facts.files.clear();
         facts.units.clear();
         let settings = self.settings(host);
@@ -135,6 +135,7 @@ impl World {
             Action::PrepareHost { host, .. } => self.prepare(host, extent),
             Action::InitControlPlane { host, restore, .. } => self.init(host, restore.is_some(), extent),
             Action::AdoptHost { host } => self.adopt(host, extent),
+            Action::RewriteMarker { host, .. } => self.rewrite_marker(host, extent),
             Action::JoinControlPlane { host, .. } => self.join(host, Role::ControlPlane, extent),
             Action::JoinWorker { host, .. } => self.join(host, Role::Worker, extent),
             Action::RepairCluster { missing, .. } => self.repair_cluster(missing, extent),
@@ -177,7 +178,9 @@ impl World {
     fn prepare(&mut self, host: &str, extent: Extent) {
         let (spec, cluster) = (self.wanted.spec.clone(), self.wanted.spec.name.clone());
         let facts = self.facts(host);
-        facts.marker.get_or_insert(Marker { cluster, ..Marker::default() });
+        if facts.marker.as_ref().is_none() {
+            facts.marker = Marker { cluster, ..Marker::default() }.into();
+        }
         if extent >= Extent::Middle {
             // That of a node has a step of its own.
             let is_node = facts.marker.as_ref().is_some_and(|marker| marker.uid.is_some());
@@ -304,8 +307,9 @@ impl World {
             let spec = self.wanted.spec.clone();
             let facts = self.facts(host);
             facts.unrecorded = false;
-            facts.marker =
-                facts.marker.take().map(|marker| Marker { uid: Some(UID.to_owned()), ..marker.renewed(&spec) });
+            if let Some(marker) = facts.marker.as_mut() {
+                *marker = Marker { uid: Some(UID.to_owned()), ..marker.clone().renewed(&spec) };
+            }
             if role == Role::ControlPlane {
                 self.take_over_restore(host);
             }
@@ -336,7 +340,7 @@ impl World {
 
     fn reset(&mut self, host: &str, extent: Extent) {
         let facts = self.facts(host);
-        if facts.marker.is_none() {
+        if facts.marker.is_absent() {
             return;
         }
         facts.kubelet_active = false;
@@ -355,7 +359,7 @@ impl World {
             facts.kubelet_settings.clear();
         }
         if extent == Extent::Whole {
-            facts.marker = None;
+            facts.marker = MarkerFile::Absent;
         }
         if let ApiState::Answered(api) = &mut self.observed.api {
             api.nodes.remove(host);

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use kubeone_spec::{FieldPath, Finding, Role};
 
 use super::host_path;
-use crate::observed::Observed;
+use crate::observed::{HostFacts, Observed};
 use crate::renewal::{AUTHORITIES, waiting_renewal};
 use crate::standing::{Standing, standing};
 use crate::wanted::Wanted;
@@ -31,14 +31,17 @@ pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
 
 /// One finding for each authority that ends within a year, whichever control plane it was seen on.
 fn authorities(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
-    let Ok(now) = observed.observed_at.parse::<Timestamp>() else { return Vec::new() };
-    let limit = now.saturating_add(A_YEAR).unwrap_or(Timestamp::MAX);
     let is_ours = |name: &&String| matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable);
     let hosts = || wanted.spec.control_plane.keys().filter(is_ours).filter_map(|name| observed.facts(name));
-    let first = |path: &str| hosts().filter_map(|facts| facts.certificates.get(path)?.parse::<Timestamp>().ok()).min();
-    let ending = AUTHORITIES.into_iter().filter_map(|path| Some((path, first(path)?))).filter(|(_, end)| *end <= limit);
-    ending
-        .map(|(path, end)| {
+    let end_of = |facts: &HostFacts, path: &str| {
+        let end: Timestamp = facts.certificates.get(path)?.parse().ok()?;
+        Some((end, facts.now(&observed.observed_at)?))
+    };
+    let first = |path: &str| hosts().filter_map(|facts| end_of(facts, path)).min();
+    let ends = AUTHORITIES.into_iter().filter_map(|path| Some((path, first(path)?)));
+    let is_near = |now: Timestamp, end| end <= now.saturating_add(A_YEAR).unwrap_or(Timestamp::MAX);
+    ends.filter(|(_, (end, now))| is_near(*now, *end))
+        .map(|(path, (end, now))| {
             let verb = if end <= now { "ended" } else { "ends" };
             let day = end.to_string();
             let day = day.split('T').next().unwrap_or(&day);

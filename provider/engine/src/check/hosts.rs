@@ -6,8 +6,10 @@ use kubeone_spec::{ClusterSpec, FieldPath, Finding, Role};
 
 use super::{foreign_reason, host_path};
 use crate::catalog::{self, MinorRelease};
+use crate::marker::PATH;
 use crate::observed::{CgroupVersion, HostFacts, Observed};
 use crate::plan::{Action, Plan};
+use crate::snapshots;
 use crate::standing::{Foreign, Standing, other_cluster, standing};
 use crate::wanted::Wanted;
 
@@ -29,6 +31,15 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec
         let works_on_it = worked_on.contains(name);
         match standing(wanted, observed, name) {
             Standing::Unreachable { reason } => findings.push(unreachable(&path, name, reason, works_on_it)),
+            Standing::Damaged { reason } => findings.push(Finding::error(
+                path.clone(),
+                format!("nobody knows whose Kubernetes is on {name}: {PATH} is damaged, {reason}"),
+                format!(
+                    "Nothing was changed on it. The API would show whether it is a node of this cluster, and the marker is \
+                     written anew then. {} To give up what is on it, run `kubeadm reset` there and delete /etc/kubeone.",
+                    write_it_by_hand(wanted)
+                ),
+            )),
             Standing::Foreign(foreign) => findings.push(Finding::error(
                 path.clone(),
                 format!("{name} is refused: {}", foreign_reason(&foreign)),
@@ -51,6 +62,10 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec
             )),
             _ => {}
         }
+        let is_ours = matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable);
+        if is_ours && let Some(facts) = observed.facts(name) {
+            findings.extend(unusable_files(name, facts, &path));
+        }
         if works_on_it && let Some(facts) = observed.facts(name) {
             findings.extend(machine(spec, role, name, facts, &path));
         }
@@ -58,6 +73,31 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec
     findings.extend(cgroup(spec, plan, observed));
     findings.extend(twins(spec, observed));
     findings
+}
+
+/// What a user can do who knows whose the host is.
+pub(super) fn write_it_by_hand(wanted: &Wanted) -> String {
+    let uid = wanted.uid.as_deref().unwrap_or("the uid of the namespace kube-system");
+    format!(
+        "Where you know that it is one, write the marker by hand: `{{ \"cluster\": \"{}\", \"uid\": \"{uid}\", \
+         \"provider_version\": \"{}\" }}`.",
+        wanted.spec.name,
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+/// Files of ours that decide something and are of no use any more.
+fn unusable_files(name: &str, facts: &HostFacts, path: &FieldPath) -> Vec<Finding> {
+    let finding = |(file, reason): (&String, &String)| {
+        let detail = if file.starts_with(snapshots::FOLDER) {
+            "The snapshot that it described counts no more. Delete what is left of it, or keep it where this provider does \
+             not look."
+        } else {
+            "It tells whether something is left to do. What cannot be ruled out is done once more."
+        };
+        Finding::warning(path.clone(), format!("{file} on {name} is damaged: {reason}"), detail)
+    };
+    facts.unusable_files.iter().map(finding).collect()
 }
 
 fn unreachable(path: &FieldPath, name: &str, reason: &str, works_on_it: bool) -> Finding {

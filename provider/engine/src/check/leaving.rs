@@ -2,8 +2,10 @@
 
 use kubeone_spec::{Finding, Role};
 
+use super::hosts::write_it_by_hand;
 use super::{foreign_reason, host_path};
 use crate::leaving::{Leaver, leavers};
+use crate::marker::PATH;
 use crate::observed::Observed;
 use crate::standing::Standing;
 use crate::wanted::Wanted;
@@ -18,6 +20,14 @@ pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
                 format!("{} leaves the cluster and cannot be reached: {reason}", leaver.name),
                 "If its kubelet does not answer either, its pods are given up without an end in good order. What the \
                  cluster left on the machine stays there.",
+            )),
+            Standing::Damaged { reason } => Some(Finding::error(
+                path,
+                format!(
+                    "nobody knows whose Kubernetes is on the machine of {}: {PATH} is damaged, {reason}",
+                    leaver.name
+                ),
+                format!("It would be left running. {}", write_it_by_hand(wanted)),
             )),
             Standing::Foreign(foreign) => Some(Finding::warning(
                 path,

@@ -2,9 +2,11 @@
 
 use kubeone_spec::{FieldPath, Finding, UnreachableHosts};
 
+use super::hosts::write_it_by_hand;
 use super::{foreign_reason, host_path};
+use crate::marker::PATH;
 use crate::observed::{HostState, Observed};
-use crate::standing::{Standing, standing};
+use crate::standing::{Standing, known_ca, standing};
 use crate::wanted::Wanted;
 
 /// With an error among them nothing is removed, and Terraform keeps the cluster in its state.
@@ -22,6 +24,16 @@ pub fn check_removal(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
                 format!("{name} is left alone: {}", foreign_reason(&foreign)),
                 "Only hosts that carry this cluster's marker are reset.",
             )),
+            Standing::Damaged { reason } if !is_known(wanted, observed, name) => findings.push(Finding::error(
+                path,
+                format!("nobody knows whose Kubernetes is on {name}: {PATH} is damaged, {reason}"),
+                format!(
+                    "It would be left running. Nothing else shows that it is of this cluster: neither the API nor a finished \
+                     control plane that has the same CA can be asked. {}",
+                    write_it_by_hand(wanted)
+                ),
+            )),
+            Standing::Adoptable | Standing::Damaged { .. } if is_known(wanted, observed, name) => {}
             Standing::Adoptable => findings.push(Finding::warning(
                 path,
                 format!("{name} is left alone: it was imported and never adopted"),
@@ -31,6 +43,12 @@ pub fn check_removal(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Whether a host with a damaged marker is reset: something else says whose it is.
+fn is_known(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
+    let damaged = observed.facts(name).filter(|facts| facts.marker.damage().is_some());
+    damaged.is_some_and(|facts| known_ca(wanted, observed, facts).is_some())
 }
 
 fn unseen(wanted: &Wanted, observed: &Observed, name: &str, path: FieldPath, reason: &str) -> Finding {

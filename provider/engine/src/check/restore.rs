@@ -4,7 +4,7 @@ use kubeone_spec::{FieldPath, Finding, RestoreSource, Role};
 
 use super::host_path;
 use crate::leaving::{Leaver, leavers};
-use crate::observed::Observed;
+use crate::observed::{HostFacts, Observed};
 use crate::plan::{Action, Plan};
 use crate::restore::{
     WantedRestore, begun, finished_control_planes, is_enough_for_new_machines, key_of_id, other_version, restorer,
@@ -30,6 +30,11 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, everybody: &Observed, obser
         ));
     }
     findings.extend(leaving(wanted, everybody));
+    let damaged = damaged_markers(wanted, observed);
+    if !damaged.is_empty() {
+        findings.extend(damaged);
+        return findings;
+    }
     if exists {
         findings.extend(protection(wanted));
         findings.extend(no_source(wanted, observed, &restore));
@@ -39,6 +44,25 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, everybody: &Observed, obser
     }
     findings.extend(still_running(wanted, plan, observed));
     findings
+}
+
+/// Nobody knows what a control plane remembers whose marker is damaged, and it would go on with the old data.
+fn damaged_markers(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
+    let is_damaged = |name: &&String| {
+        let runs = |facts: &HostFacts| facts.kubernetes.any() || facts.kubelet_active;
+        observed.facts(name).is_some_and(|facts| facts.marker.damage().is_some() && runs(facts))
+    };
+    let damaged = wanted.spec.control_plane.keys().filter(is_damaged);
+    let finding = |name: &String| {
+        Finding::error(
+            host_path(Role::ControlPlane, name),
+            format!("etcd cannot be restored while the marker of {name} is damaged"),
+            "The marker says whether the restore took place already. Take `restore` away and apply: the marker is written \
+             anew. Where etcd is to be restored then, write `restore` again.",
+        )
+        .derived_from(path())
+    };
+    damaged.map(finding).collect()
 }
 
 fn path() -> FieldPath {

@@ -10,7 +10,7 @@ use kubeone_spec::{
 use super::probe::ControlPlane;
 use crate::addons;
 use crate::etcd::is_member_of;
-use crate::observed::{ApiState, EtcdMember, HostState, Observed};
+use crate::observed::{ApiState, EtcdMember, HostState, MarkerFile, Observed};
 use crate::renewal::KUBELET_SERVING_CERTIFICATE;
 
 /// By the name of the host; one that could not be asked is absent.
@@ -67,15 +67,18 @@ fn host_reasons(query: &ClusterStatusSpec, observed: &Observed) -> Vec<String> {
             Some(format!("{name} cannot be reached: {reason}"))
         }
         Some(HostState::Reached(facts)) => match &facts.marker {
-            None => Some(format!("{name} carries no cluster of this provider")),
-            Some(marker) if marker.cluster != query.cluster.name => {
+            MarkerFile::Absent => Some(format!("{name} carries no cluster of this provider")),
+            MarkerFile::Unusable { reason } => Some(format!("the marker of {name} is damaged: {reason}")),
+            MarkerFile::Good(marker) if marker.cluster != query.cluster.name => {
                 Some(format!("{name} belongs to the cluster `{}`", marker.cluster))
             }
-            Some(marker) if marker.uid.is_some() && query.cluster.id.is_some() && marker.uid != query.cluster.id => {
+            MarkerFile::Good(marker)
+                if marker.uid.is_some() && query.cluster.id.is_some() && marker.uid != query.cluster.id =>
+            {
                 Some(format!("{name} belongs to another cluster of the same name"))
             }
-            Some(marker) if marker.uid.is_none() => Some(format!("{name} has not become a node yet")),
-            Some(_) => None,
+            MarkerFile::Good(marker) if marker.uid.is_none() => Some(format!("{name} has not become a node yet")),
+            MarkerFile::Good(_) => None,
         },
     };
     query.cluster.hosts().filter_map(|(name, ..)| reason(name)).collect()

@@ -136,7 +136,7 @@ impl Found<'_> {
 
     /// The one in our marker, or else the one that kubeadm was told.
     fn name(&self, configuration: &ClusterConfiguration) -> String {
-        match &self.facts.marker {
+        match self.facts.marker.as_ref() {
             Some(marker) => marker.cluster.clone(),
             None => configuration.cluster_name.clone(),
         }

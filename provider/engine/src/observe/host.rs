@@ -9,9 +9,9 @@ use super::{HOST_PATIENCE, certificates, limits};
 use crate::error::StepError;
 use crate::etcd;
 use crate::kubelet;
-use crate::observed::{HostFacts, Marker};
+use crate::observed::{HostFacts, Marker, MarkerFile};
 use crate::prepare;
-use crate::renewal::API_SERVER_CERTIFICATE;
+use crate::renewal::{API_SERVER_CERTIFICATE, COMPONENT_CERTIFICATES};
 use crate::snapshots::{Description, HeldSnapshot};
 
 /// On every node.
@@ -24,7 +24,8 @@ const DAMAGED_AT_MOST: usize = 20;
 #[derive(Deserialize)]
 struct Printed {
     /// Content of the marker; empty when there is none.
-    marker: String,
+    #[serde(default)]
+    marker: Content,
     /// Answer of etcd's gateway; empty when there is none.
     etcd_members: String,
     /// DER as base64, by path.
@@ -39,11 +40,27 @@ struct Printed {
     facts: HostFacts,
 }
 
+/// What is in a file, or why nobody can know.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Unusable { unusable: String },
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
 /// A file that describes a snapshot, and whether the snapshot lies beside it.
 #[derive(Deserialize)]
 struct Described {
+    #[serde(default)]
+    name: String,
     held: bool,
-    description: String,
+    description: Content,
 }
 
 pub(crate) async fn observe_host(host: &dyn Host) -> Result<HostFacts, StepError> {
@@ -63,21 +80,32 @@ pub(crate) async fn observe_host(host: &dyn Host) -> Result<HostFacts, StepError
 /// The facts, or what is wrong with what was printed.
 fn parse(printed: &str) -> Result<HostFacts, String> {
     let printed: Printed = serde_json::from_str(printed).map_err(|error| error.to_string())?;
-    let marker: Option<Marker> = match printed.marker.as_str() {
-        "" => None,
-        text => Some(serde_json::from_str(text).map_err(|error| format!("{}: {error}", crate::marker::PATH))?),
+    let marker = match printed.marker {
+        Content::Text(text) if text.is_empty() => MarkerFile::Absent,
+        Content::Text(text) => Marker::parse(&text),
+        Content::Unusable { unusable } => MarkerFile::Unusable { reason: unusable },
     };
     // Without an answer of etcd the rest is still worth having.
     let etcd_members = etcd::parse_members(&printed.etcd_members).unwrap_or_default();
     let api_server_names =
         printed.certificates.get(API_SERVER_CERTIFICATE).map(|it| certificates::names(it)).unwrap_or_default();
     let certificates = certificates::ends(&printed.certificates);
-    // A file of somebody else describes nothing.
-    let snapshot = |it: &Described| {
-        let Description { snapshot, awaits_copy } = serde_json::from_str(&it.description).ok()?;
-        Some(HeldSnapshot { snapshot, held: it.held, awaits_copy }).filter(limits::is_snapshot)
-    };
-    let snapshots = printed.descriptions.iter().filter_map(snapshot).collect();
+    let mut unusable_files = printed.facts.unusable_files.clone();
+    let mut snapshots = Vec::new();
+    for it in printed.descriptions {
+        match it.description {
+            // A file of somebody else describes nothing.
+            Content::Text(text) => match serde_json::from_str(&text) {
+                Ok(Description { snapshot, awaits_copy }) => {
+                    let held = HeldSnapshot { snapshot, held: it.held, awaits_copy };
+                    snapshots.extend(Some(held).filter(limits::is_snapshot));
+                }
+                Err(_) if it.held => _ = unusable_files.insert(it.name, "it describes no snapshot".to_owned()),
+                Err(_) => {}
+            },
+            Content::Unusable { unusable } => _ = unusable_files.insert(it.name, unusable),
+        }
+    }
     let mut containerd_offered: Vec<_> = printed.offered.iter().filter_map(|version| version.parse().ok()).collect();
     containerd_offered.sort_unstable();
     containerd_offered.dedup();
@@ -92,8 +120,13 @@ fn parse(printed: &str) -> Result<HostFacts, String> {
         api_server_names,
         etcd_members,
         snapshots,
+        unusable_files,
         ..printed.facts
     };
+    if facts.renewal_begun.iter().any(|name| !is_certificate(name)) {
+        // It has begun, and nobody knows for which: all of them are renewed.
+        facts.renewal_begun = COMPONENT_CERTIFICATES.iter().map(|certificate| certificate.name.to_owned()).collect();
+    }
     if let Some(certificate) = printed.certificates.get(CA_CERTIFICATE).and_then(|text| certificates::sha256(text)) {
         facts.kubernetes.ca_sha256 = certificate;
     }
@@ -106,10 +139,15 @@ fn is_name_of_ours(text: &str) -> bool {
     text.len() <= 100 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/.-".contains(&byte))
 }
 
+fn is_certificate(name: &str) -> bool {
+    COMPONENT_CERTIFICATES.iter().any(|certificate| certificate.name == name)
+}
+
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
     use kubeone_hosts::FakeHost;
+    use serde_json::json;
 
     use super::*;
     use crate::observe::causes;
@@ -130,7 +168,7 @@ mod tests {
         assert_eq!(facts.ssh_host_key, "ssh-ed25519 key-of-cp-1");
         assert_eq!(facts.identity, None, "what the host says of that does not count");
         expect![[r#"
-            Some(
+            Good(
                 Marker {
                     cluster: "prod",
                     uid: None,
@@ -157,13 +195,71 @@ mod tests {
         assert_eq!(facts.damaged, ["/usr/bin/kubelet"]);
     }
 
-    #[tokio::test]
-    async fn a_marker_that_cannot_be_read_is_not_taken_for_none() {
-        let host = FakeHost::new("cp-1").answers(SCRIPT, r#"{"marker":"gibberish","etcd_members":""}"#);
-        let error = observe_host(&host).await.unwrap_err();
-        let error = causes(&error);
-        assert!(error.contains("[cp-1] unusable answer") && error.contains("/etc/kubeone/cluster.json"), "{error}");
+    async fn observed(printed: &serde_json::Value) -> HostFacts {
+        let host = FakeHost::new("cp-1").answers(SCRIPT, printed.to_string());
+        observe_host(&host).await.unwrap()
     }
+
+    /// What a power cut, or anything else, can leave there.
+    #[tokio::test]
+    async fn a_marker_that_cannot_be_used_is_not_taken_for_none() {
+        let texts = [
+            "gibberish",
+            "{",
+            "\u{0}\u{0}\u{0}",
+            " \n",
+            "[]",
+            "{}",
+            "null",
+            "1",
+            r#"{"cluster":""}"#,
+            r#"{"cluster":"","provider_version":""}"#,
+            r#"{"cluster":"prod","uid":"","provider_version":""}"#,
+            r#"{"cluster":"prod","cluster":"prod","provider_version":""}"#,
+            r#"{"cluster":["prod"],"provider_version":""}"#,
+        ];
+        for text in texts {
+            let facts = observed(&json!({ "marker": text, "etcd_members": "" })).await;
+            assert!(facts.marker.damage().is_some(), "{text}: {:?}", facts.marker);
+        }
+        let folder = json!({ "marker": { "unusable": "it is a folder" }, "etcd_members": "" });
+        assert_eq!(observed(&folder).await.marker.damage(), Some("it is a folder"));
+        assert!(observed(&json!({ "marker": "", "etcd_members": "" })).await.marker.is_absent());
+    }
+
+    #[tokio::test]
+    async fn what_else_decides_is_damaged_by_name() {
+        let facts = observed(&json!({
+            "marker": "", "etcd_members": "", "renewal_begun": ["?"],
+            "unusable_files": { "/etc/kubeone/recorded/files.sha256": "it is empty" },
+            "snapshots": [{ "name": "/a.json", "held": true, "description": "" },
+                { "name": "/b.json", "held": false, "description": "of somebody else" },
+                { "name": "/c.json", "held": false, "description": { "unusable": "it is empty" } }],
+        }))
+        .await;
+        assert_eq!(facts.renewal_begun.len(), COMPONENT_CERTIFICATES.len());
+        let damaged: Vec<_> = facts.unusable_files.keys().map(String::as_str).collect();
+        assert_eq!(damaged, ["/a.json", "/c.json", "/etc/kubeone/recorded/files.sha256"]);
+    }
+
+    /// As it lies in the private state of an older provider, and in that of this one.
+    #[test]
+    fn a_marker_is_the_same_after_it_was_kept() {
+        let good = json!({ "cluster": "prod", "provider_version": "0.1.0" });
+        for (kept, is) in [(json!(null), "absent"), (good, "good"), (json!({ "unusable": "it is empty" }), "unusable")]
+        {
+            let facts: HostFacts = serde_json::from_value(json!({ "marker": kept })).unwrap();
+            let seen = match &facts.marker {
+                MarkerFile::Absent => "absent",
+                MarkerFile::Good(_) => "good",
+                MarkerFile::Unusable { .. } => "unusable",
+            };
+            assert_eq!(seen, is);
+            let again: HostFacts = serde_json::from_value(serde_json::to_value(&facts).unwrap()).unwrap();
+            assert_eq!(again, facts);
+        }
+    }
+
     /// An answer in which one fact is as extreme as the case says.
     async fn answer_with(fact: &str) -> Result<HostFacts, String> {
         let printed = format!(r#"{{"marker":"","etcd_members":"","hostname":"cp-1",{fact}}}"#);

@@ -39,6 +39,7 @@ pub(super) fn check(facts: &HostFacts) -> Check {
         architecture,
         kernel,
         cgroup: _,
+        clock,
         cpus,
         memory_mib,
         swap_active: _,
@@ -64,16 +65,19 @@ pub(super) fn check(facts: &HostFacts) -> Check {
         kubelet_settings,
         snapshots,
         restore,
+        unusable_files,
     } = facts;
     word("hostname", hostname, NAME)?;
     word("machine_id", machine_id, WORD)?;
     operating_system(os)?;
     word("architecture", architecture, WORD)?;
     word("kernel", kernel, NAME)?;
+    word("clock", clock, WORD)?;
     number("cpus", (*cpus).into(), 1 << 16)?;
     number("memory_mib", *memory_mib, 1 << 30)?;
     number("free_disk_mib", *free_disk_mib, 1 << 40)?;
     marker.as_ref().map_or(Ok(()), self::marker)?;
+    let marker_damage = marker.damage().unwrap_or_default();
     package_versions(packages)?;
     at_most("containerd_offered", containerd_offered.len(), "entries", FILES)?;
     list("damaged", damaged, FEW, |what, name| word(what, name, NAME))?;
@@ -91,6 +95,8 @@ pub(super) fn check(facts: &HostFacts) -> Check {
     if let Some(BegunRestore { what, replaced: _ }) = restore {
         text("restore", what, WORDS)?;
     }
+    text("marker", marker_damage, NAME)?;
+    map("unusable_files", unusable_files, SNAPSHOTS, |what, reason| text(what, reason, NAME))?;
     let all = serde_json::to_vec(facts).map_or(usize::MAX, |facts| facts.len());
     at_most("all facts together", all, "bytes", LARGEST_FACTS)
 }

@@ -45,7 +45,7 @@ pub(super) fn of_seen(wanted: &Wanted, observed: &Observed, name: &str, state: O
     match standing_of(wanted, observed, name, state) {
         // One of the cluster before the last restore may answer still, with the data before.
         Standing::Finished => (!is_abandoned(wanted, observed, name)).then_some(Trust::Marker),
-        Standing::Foreign(Foreign::Unmarked) | Standing::Adoptable => {
+        Standing::Foreign(Foreign::Unmarked) | Standing::Damaged { .. } | Standing::Adoptable => {
             known_authorities(wanted).contains(&facts.kubernetes.ca_sha256).then_some(Trust::Authority)
         }
         _ => None,
@@ -83,7 +83,7 @@ impl Claim {
 
     /// The marker, if there is one that can be read.
     pub(super) fn marker(&self) -> Option<Marker> {
-        serde_json::from_slice(self.marker.as_deref()?).ok()
+        Marker::parse(&String::from_utf8_lossy(self.marker.as_deref()?)).as_ref().cloned()
     }
 
     /// `markers` are those of all control planes.

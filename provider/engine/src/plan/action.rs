@@ -36,6 +36,11 @@ pub enum Action {
     AdoptHost {
         host: String,
     },
+    /// Writes the marker anew on a node of the cluster that lost it to a power cut or the like. `reason` is for the reader.
+    RewriteMarker {
+        host: String,
+        reason: String,
+    },
     JoinControlPlane {
         host: String,
         resume: Option<String>,
@@ -150,12 +155,14 @@ pub enum Action {
     UncordonNode {
         host: String,
     },
-    /// Removes the cluster from a host.
+    /// Removes the cluster from a host. Where its marker is damaged, `ca` is the SHA-256 of the CA by which it is known.
     ResetHost {
         host: String,
         role: Role,
         /// Whether a control plane keeps its snapshots of etcd.
         keeps_snapshots: bool,
+        #[serde(default)]
+        ca: Option<String>,
     },
 }
 
@@ -166,6 +173,7 @@ impl Action {
             Self::PrepareHost { host, .. }
             | Self::InitControlPlane { host, .. }
             | Self::AdoptHost { host }
+            | Self::RewriteMarker { host, .. }
             | Self::JoinControlPlane { host, .. }
             | Self::JoinWorker { host, .. }
             | Self::TakeSnapshot { host, .. }
@@ -254,6 +262,7 @@ impl fmt::Display for Action {
                 )
             }
             Self::AdoptHost { host } => write!(f, "{host}: adopt (write the marker)"),
+            Self::RewriteMarker { host, reason } => write!(f, "{host}: rewrite damaged marker ({reason})"),
             Self::JoinControlPlane { host, resume } => write!(f, "{host}: join control plane{}", after(resume)),
             Self::JoinWorker { host, resume } => write!(f, "{host}: join worker{}", after(resume)),
             Self::ApplyAddon { addon, drift } => write!(f, "cluster: apply addon {addon}{}", because(drift)),
@@ -309,13 +318,14 @@ impl fmt::Display for Action {
             }
 
             Self::UncordonNode { host } => write!(f, "{host}: make schedulable again (an earlier run was interrupted)"),
-            Self::ResetHost { host, role, keeps_snapshots } => {
+            Self::ResetHost { host, role, keeps_snapshots, ca } => {
                 let snapshots = match (role, keeps_snapshots) {
                     (Role::Worker, _) => "",
                     (Role::ControlPlane, true) => " (its snapshots of etcd stay)",
                     (Role::ControlPlane, false) => " and remove its snapshots of etcd",
                 };
-                write!(f, "{host}: reset {role}{snapshots}")
+                let known = ca.as_ref().map_or("", |_| " (its marker is damaged, and it has the CA of the cluster)");
+                write!(f, "{host}: reset {role}{snapshots}{known}")
             }
         }
     }

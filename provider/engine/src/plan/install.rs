@@ -53,6 +53,7 @@ pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[W
     let upgrades = way(wanted, observed) == Way::Upgrade;
 
     let mut plan = Plan::default();
+    plan.add("rewrite damaged markers", adopt::rewrites(wanted, observed));
     plan.add("adopt hosts", adopt::lanes(wanted, observed));
     if init.is_none() {
         // kubeadm joins and upgrades by it.
@@ -141,7 +142,12 @@ fn beginning<'a>(wanted: &'a Wanted, observed: &Observed) -> Option<Beginning<'a
 
 /// The host on which an earlier run began, or else the first by name.
 fn first_control_plane<'a>(wanted: &'a Wanted, observed: &Observed) -> Option<Beginning<'a>> {
-    let ours = |name: &&str| !matches!(standing(wanted, observed, name), Standing::Foreign(_));
+    let is = |name: &str, is_it: fn(&Standing<'_>) -> bool| is_it(&standing(wanted, observed, name));
+    // It may carry the cluster that would be made anew.
+    if wanted.spec.hosts().any(|(name, ..)| is(name, |standing| matches!(standing, Standing::Damaged { .. }))) {
+        return None;
+    }
+    let ours = |name: &&str| !is(name, |standing| matches!(standing, Standing::Foreign(_)));
     let begun = |name: &&str| {
         standing(wanted, observed, name) == Standing::Begun
             && observed.facts(name).is_some_and(|facts| leftover(facts, INIT_UNIT).is_some())
@@ -192,7 +198,7 @@ fn join(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Option<
     let is_node = is_node(&standing, observed, name) && !lost_member && !was_reset;
     // The kubelet of a control plane that lost nothing but its Node registers it again.
     let registers = role == Role::ControlPlane && lost_its_node(wanted, observed, name) && !was_reset;
-    if is_node || registers || matches!(standing, Standing::Foreign(_)) {
+    if is_node || registers || matches!(standing, Standing::Foreign(_) | Standing::Damaged { .. }) {
         return None;
     }
     let host = name.to_owned();

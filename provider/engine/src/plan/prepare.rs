@@ -14,7 +14,7 @@ use crate::{catalog, prepare, runtime};
 pub(super) fn preparation(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Option<Action> {
     let spec = &wanted.spec;
     let why = match standing(wanted, observed, name) {
-        Standing::Foreign(_) | Standing::Adoptable => return None,
+        Standing::Foreign(_) | Standing::Damaged { .. } | Standing::Adoptable => return None,
         Standing::Unreachable { .. } if has_node(observed, name) => return None,
         // The upgrade brings what belongs to the new version.
         Standing::Finished if progress(wanted, observed, name) != Progress::Done => return None,

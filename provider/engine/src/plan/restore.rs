@@ -92,7 +92,9 @@ fn join_lanes(wanted: &Wanted, observed: &Observed, restorer: &str) -> Vec<Lane>
         let join = |(name, ..): (&str, Role, _)| match standing(wanted, observed, name) {
             Standing::Finished => Some(rejoin(name, role)),
             Standing::Unseen | Standing::Bare | Standing::Begun => new.remove(name),
-            Standing::Unreachable { .. } | Standing::Foreign(_) | Standing::Adoptable => None,
+            Standing::Unreachable { .. } | Standing::Foreign(_) | Standing::Damaged { .. } | Standing::Adoptable => {
+                None
+            }
         };
         others.filter_map(join).collect()
     };

@@ -105,7 +105,7 @@ fn every_file_is_a_managed_one() {
 
 #[test]
 fn of_an_adopted_host() {
-    let marker = Some(crate::Marker { adopted: true, ..crate::Marker::default() });
+    let marker = crate::Marker { adopted: true, ..crate::Marker::default() }.into();
     let facts = HostFacts { marker, cgroup: CgroupVersion::V1, ..facts("debian", "", "bookworm") };
     expect![[r#"
         --- /etc/apt/sources.list.d/kubeone.sources
@@ -123,7 +123,7 @@ fn of_an_adopted_host() {
 #[test]
 fn keys_belong_to_the_sources() {
     let facts = facts("ubuntu", "debian", "noble");
-    let adopted = Some(crate::Marker { adopted: true, ..crate::Marker::default() });
+    let adopted = crate::Marker { adopted: true, ..crate::Marker::default() }.into();
     for (facts, count) in [(facts.clone(), 2), (HostFacts { marker: adopted, ..facts }, 1)] {
         let sources = &files(&spec(), &facts)[repositories::SOURCES];
         let keys = signing_keys(&spec(), spec().kubernetes_version, &facts);

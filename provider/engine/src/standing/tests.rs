@@ -20,7 +20,7 @@ fn node(change: impl FnOnce(&mut HostFacts)) -> HostFacts {
     let marker = Marker { cluster: "prod".to_owned(), uid: Some("uid".to_owned()), ..Marker::default() };
     let kubernetes = KubernetesFiles { kubelet_conf: true, ca_sha256: "ca".to_owned(), ..KubernetesFiles::default() };
     let mut facts =
-        HostFacts { marker: Some(marker), kubernetes, machine_id: "machine".to_owned(), ..HostFacts::default() };
+        HostFacts { marker: marker.into(), kubernetes, machine_id: "machine".to_owned(), ..HostFacts::default() };
     change(&mut facts);
     facts
 }
@@ -73,7 +73,7 @@ fn a_host_is_a_node_when_it_is_finished_and_the_cluster_has_it() {
 fn only_the_very_machine_behind_the_node_can_be_adopted() {
     let of = |wanted: &Wanted, change: fn(&mut HostFacts)| {
         let facts = node(|facts| {
-            facts.marker = None;
+            facts.marker = MarkerFile::Absent;
             change(facts);
         });
         let observed = observed(facts, answered());

@@ -15,7 +15,7 @@ use super::{
 use crate::bundle::Bundle;
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::observe::{self, now, observe_host};
+use crate::observe::{self, observe_host};
 use crate::observed::{HostFacts, Marker};
 use crate::report::Outcome;
 use crate::restore::remembered;
@@ -77,7 +77,7 @@ pub(crate) async fn run(
             return Err(StepError::Refused { reason });
         }
         let key = cx.spec.restore.as_ref().and_then(Restore::key).unwrap_or_default();
-        marker.restored = Some(remembered(now(), None, &key));
+        marker.restored = Some(remembered(cluster.now().await?, None, &key));
     }
     marker.replaces = cx.wanted.uid.clone().filter(|known| *known != uid);
     finish_node(cx, name, Role::ControlPlane, marker, &uid).await?;

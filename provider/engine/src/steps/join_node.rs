@@ -47,7 +47,8 @@ pub(super) async fn run(cx: &Cx<'_>, name: &str, role: Role) -> Result<Outcome, 
         return Err(StepError::Refused { reason: "the host was a node of another cluster of this name".to_owned() });
     }
     let nodes = cluster.nodes(API_DEADLINE).await?;
-    let outcome = if is_joined(&newcomer, nodes.get(name)) && !is_left_behind(cx, &newcomer, &marker, &uid).await {
+    let is_joined = is_joined(name, role, &newcomer.facts, nodes.get(name));
+    let outcome = if is_joined && !is_left_behind(cx, &newcomer, &marker, &uid).await {
         configure_node::set_on_kubelet(cx, name, newcomer.spec, &newcomer.facts).await?;
         Outcome::Skipped("it had joined already".to_owned())
     } else {
@@ -66,14 +67,13 @@ pub(super) async fn run(cx: &Cx<'_>, name: &str, role: Role) -> Result<Outcome, 
 }
 
 /// Whether an earlier join did all its work, so that only our own part is left.
-fn is_joined(newcomer: &Newcomer<'_>, node: Option<&Node>) -> bool {
+pub(super) fn is_joined(name: &str, role: Role, facts: &HostFacts, node: Option<&Node>) -> bool {
     let Some(node) = node else { return false };
-    let facts = &newcomer.facts;
     let kubelet = facts.kubelet_active && facts.kubernetes.kubelet_conf;
-    let votes = || facts.etcd_members.iter().any(|member| member.name == newcomer.name && !member.learner);
+    let votes = || facts.etcd_members.iter().any(|member| member.name == name && !member.learner);
     // Its components get their manifests one after the other.
     let components = || COMPONENTS.iter().all(|name| facts.kubernetes.static_pods.iter().any(|pod| pod == name));
-    kubelet && (newcomer.role == Role::Worker || (node.control_plane && votes() && components()))
+    kubelet && (role == Role::Worker || (node.control_plane && votes() && components()))
 }
 
 /// Whether a control plane that runs is one of the cluster as it was before etcd was restored.

@@ -82,6 +82,8 @@ pub(super) struct Voter<'a> {
     pub host: &'a dyn Host,
     /// All members, as the quorum knows them.
     pub members: Vec<EtcdMember>,
+    /// The last restore of the cluster.
+    pub restored: Option<String>,
 }
 
 /// The machine that is not asked. One that leaves may have the name of one that stays.
@@ -101,7 +103,8 @@ pub(super) async fn voters<'a>(cx: &'a Cx<'_>, except: Except<'_>, uid: &str) ->
     let leaving = leaving.filter_map(|(name, _)| cx.leaving(name));
     let asked = stay.chain(leaving).map(async |host| {
         let marker = marker_of(host, uid).await?;
-        Some((marker, Voter { host, members: etcd::members(host).await.ok()? }))
+        let restored = marker.restored.clone();
+        Some((marker, Voter { host, members: etcd::members(host).await.ok()?, restored }))
     });
     let mut voters: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
     // Members of the etcd before the last restore may see a quorum of their own.
@@ -132,11 +135,18 @@ pub(super) async fn latest_memory(cx: &Cx<'_>, uid: &str) -> Option<String> {
     memories.max_by_key(|restored| when(restored))
 }
 
+/// Whether a control plane is a finished node of the cluster with this uid.
+pub(super) async fn has_finished(cx: &Cx<'_>, uid: &str) -> bool {
+    let hosts = cx.spec.control_plane.keys().filter_map(|name| cx.host(name).ok());
+    let markers = join_all(hosts.map(|host| marker_of(host, uid))).await;
+    markers.into_iter().flatten().any(|marker| marker.cluster == cx.spec.name)
+}
+
 /// Its marker, if it is a finished node of this cluster.
 async fn marker_of(host: &dyn Host, uid: &str) -> Option<Marker> {
     let content = host.read(Path::new(marker::PATH)).await.ok().flatten()?;
-    let marker: Marker = serde_json::from_slice(content.expose()).ok()?;
-    (marker.uid.as_deref() == Some(uid)).then_some(marker)
+    let marker = Marker::parse(&String::from_utf8_lossy(content.expose()));
+    marker.as_ref().filter(|marker| marker.uid.as_deref() == Some(uid)).cloned()
 }
 
 /// A file of a control plane, as another one gets it: for root only, unless anybody may read it.

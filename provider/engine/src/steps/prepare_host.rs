@@ -29,7 +29,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, version: Kubernetes
     }
     let os = os_of(&facts)?;
     let marker = Marker::claim(cx.spec, &facts)?;
-    if facts.marker.is_none() {
+    if facts.marker.as_ref().is_none() {
         host.run(&Os::common().script("keep_originals")?.lines("FILES", prepare::ORIGINALS)).await?;
     }
     // The marker first: from now on everybody can see whose host this is.

@@ -13,8 +13,8 @@ use super::peer::{Except, Voter, voters};
 use super::{API_DEADLINE, reset_host, unless_cancelled};
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::observe::{HOST_PATIENCE, observe_host};
-use crate::observed::{EtcdMember, HostFacts, Marker};
+use crate::observe::{self, HOST_PATIENCE, observe_host};
+use crate::observed::{EtcdMember, HostFacts, Marker, MarkerFile};
 use crate::report::Outcome;
 use crate::wanted::LeavingHost;
 use crate::{etcd, kubeadm};
@@ -108,11 +108,24 @@ async fn look<'a>(cx: &'a Cx<'_>, name: &str, uid: &str) -> Result<Seen<'a>, Ste
     };
     let foreign = |whose: &str| Seen::Foreign(format!("the machine at its address is left alone: {whose}"));
     Ok(match facts.marker.clone() {
-        None if facts.kubernetes.any() => foreign("Kubernetes is on it, and no marker says whose"),
-        None => Seen::Nothing,
-        Some(marker) if marker.cluster != cx.spec.name => foreign("it belongs to another cluster"),
-        Some(marker) if marker.uid.as_ref().is_some_and(|of| of != uid) => foreign("it belongs to another cluster"),
-        Some(marker) => Seen::Ours(Box::new(Machine { host, facts, marker })),
+        MarkerFile::Absent if facts.kubernetes.any() => foreign("Kubernetes is on it, and no marker says whose"),
+        MarkerFile::Unusable { reason } if facts.kubernetes.any() => {
+            // Only nodes of this cluster trust its CA.
+            let ca = &facts.kubernetes.ca_sha256;
+            if ca.is_empty() || *ca != observe::ca_sha256(cx.wanted, cx.hosts).await? {
+                return Ok(foreign(&format!(
+                    "its marker is damaged, {reason}, and it has another CA than the cluster"
+                )));
+            }
+            let marker = Marker::rewritten(cx.spec, &facts);
+            Seen::Ours(Box::new(Machine { host, facts, marker }))
+        }
+        MarkerFile::Absent | MarkerFile::Unusable { .. } => Seen::Nothing,
+        MarkerFile::Good(marker) if marker.cluster != cx.spec.name => foreign("it belongs to another cluster"),
+        MarkerFile::Good(marker) if marker.uid.as_ref().is_some_and(|of| of != uid) => {
+            foreign("it belongs to another cluster")
+        }
+        MarkerFile::Good(marker) => Seen::Ours(Box::new(Machine { host, facts, marker })),
     })
 }
 
@@ -162,7 +175,7 @@ async fn leave_etcd(
     has_successor_member: bool,
 ) -> Result<(), StepError> {
     let voters = voters(cx, Except::Leaver(name), uid).await;
-    let Some(Voter { host: peer, members }) = voters.first() else {
+    let Some(Voter { host: peer, members, .. }) = voters.first() else {
         return Err(StepError::NoApi { reason: "no other control plane has a member of etcd that answers".to_owned() });
     };
     let is_successors = |member: &EtcdMember| {

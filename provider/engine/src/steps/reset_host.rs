@@ -7,12 +7,13 @@ use super::{PACKAGES_UNIT, RESET_UNIT, await_earlier, clean_node, lock_seconds, 
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::observe::observe_host;
-use crate::observed::{HostFacts, Marker};
+use crate::observed::{HostFacts, Marker, MarkerFile};
 use crate::report::Outcome;
 use crate::standing::{INIT_UNIT, JOIN_UNIT};
 use crate::{kubelet, marker, prepare};
 
-pub(crate) async fn run(cx: &Cx<'_>, name: &str, _role: Role) -> Result<Outcome, StepError> {
+/// `ca` is what the plan knew a host by whose marker is damaged.
+pub(crate) async fn run(cx: &Cx<'_>, name: &str, _role: Role, ca: Option<&str>) -> Result<Outcome, StepError> {
     let host = cx.host(name)?;
     let facts = match observe_host(host).await {
         Ok(facts) => facts,
@@ -23,11 +24,22 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, _role: Role) -> Result<Outcome,
         }
         Err(error) => return Err(error),
     };
-    let Some(marker) = &facts.marker else { return Ok(Outcome::Skipped("nothing of ours is on it".to_owned())) };
-    Marker::claim(cx.spec, &facts)?;
-    reset(cx, host, &facts, marker).await?;
+    match &facts.marker {
+        MarkerFile::Absent => return Ok(Outcome::Skipped("nothing of ours is on it".to_owned())),
+        MarkerFile::Unusable { .. } if ca == Some(&facts.kubernetes.ca_sha256) => {
+            reset(cx, host, &facts, &Marker::rewritten(cx.spec, &facts)).await?;
+            return Ok(Outcome::Warning(PACKAGES_ARE_KEPT.to_owned()));
+        }
+        MarkerFile::Unusable { .. } | MarkerFile::Good(_) => {}
+    }
+    let marker = Marker::claim(cx.spec, &facts)?;
+    reset(cx, host, &facts, &marker).await?;
     Ok(Outcome::Done)
 }
+
+/// What the loss of a marker costs when the host is reset.
+pub(super) const PACKAGES_ARE_KEPT: &str =
+    "its marker was damaged, so nobody knows which packages were there before the cluster, and all of them are kept";
 
 /// Resets a host that is ours.
 pub(super) async fn reset(cx: &Cx<'_>, host: &dyn Host, facts: &HostFacts, marker: &Marker) -> Result<(), StepError> {

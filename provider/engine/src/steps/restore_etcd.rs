@@ -15,7 +15,7 @@ use super::{
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::kubeadm;
-use crate::observe::{now, observe_host};
+use crate::observe::observe_host;
 use crate::observed::Marker;
 use crate::report::Outcome;
 use crate::restore::{has_data_of, is_remembered, remembered};
@@ -56,7 +56,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, what: &str) -> Result<Outcome, 
     let lost = lost_nodes::forget(cx).await?;
     record_files(host).await?;
     let before = latest_memory(cx, &uid).await;
-    let restored = Some(remembered(now(), before.as_deref(), what));
+    let restored = Some(remembered(cluster.now().await?, before.as_deref(), what));
     host.write(&Marker { restored, ..marker }.file()?).await?;
     end(host).await?;
     Ok(if lost.is_empty() {

@@ -6,6 +6,7 @@ mod backup;
 mod checked_snapshot;
 mod configure;
 mod lies;
+mod markers;
 mod packages;
 mod repairs;
 mod restore;
@@ -344,7 +345,7 @@ async fn a_host_is_reset_down_to_what_was_there() {
     let (hosts, fakes) = hosts([host]);
     let wanted = Wanted::new(spec.clone());
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
-    reset_host::run(&cx, "w-1", Role::Worker).await.unwrap();
+    reset_host::run(&cx, "w-1", Role::Worker, None).await.unwrap();
     let host = &fakes["w-1"];
     log(
         host,
@@ -377,7 +378,7 @@ async fn packages_stay_when_the_user_says_so() {
     let (hosts, fakes) = hosts([host]);
     let wanted = Wanted::new(spec.clone());
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
-    reset_host::run(&cx, "w-1", Role::Worker).await.unwrap();
+    reset_host::run(&cx, "w-1", Role::Worker, None).await.unwrap();
     let files = variable(&fakes["w-1"], "os/linux/remove_configuration.sh", "FILES");
     assert!(!files.contains("/etc/containerd/config.toml"), "{files}");
     assert_eq!(variable(&fakes["w-1"], "os/linux/remove_configuration.sh", "ORIGINALS"), "/etc/containerd/config.toml");
@@ -391,7 +392,7 @@ async fn a_bare_host_needs_no_reset() {
     let (hosts, fakes) = hosts([FakeHost::new("w-1").answers("os/linux/observe.sh", seen(json!({})))]);
     let wanted = Wanted::new(spec.clone());
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
-    assert!(matches!(reset_host::run(&cx, "w-1", Role::Worker).await.unwrap(), Outcome::Skipped(_)));
+    assert!(matches!(reset_host::run(&cx, "w-1", Role::Worker, None).await.unwrap(), Outcome::Skipped(_)));
     log(&fakes["w-1"], &expect![["run os/linux/observe.sh\n"]]);
 }
 
@@ -401,12 +402,12 @@ async fn an_unreachable_host_is_left_behind_with_a_warning() {
     let (hosts, _) = hosts([FakeHost::new("w-1").unreachable()]);
     let wanted = Wanted::new(spec.clone());
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
-    assert!(matches!(reset_host::run(&cx, "w-1", Role::Worker).await.unwrap(), Outcome::Warning(_)));
+    assert!(matches!(reset_host::run(&cx, "w-1", Role::Worker, None).await.unwrap(), Outcome::Warning(_)));
     let mut strict = spec.clone();
     strict.deletion.unreachable_hosts = kubeone_spec::UnreachableHosts::Fail;
     let wanted = Wanted::new(strict.clone());
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
-    reset_host::run(&cx, "w-1", Role::Worker).await.unwrap_err();
+    reset_host::run(&cx, "w-1", Role::Worker, None).await.unwrap_err();
 }
 
 #[path = "tests/remove_node.rs"]

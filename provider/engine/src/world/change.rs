@@ -76,7 +76,7 @@ fn is_as_wanted(world: &World) {
     }
     for (name, state) in &world.observed.leaving {
         if let HostState::Reached(facts) = state {
-            assert!(facts.marker.is_none() && !facts.kubernetes.any(), "{name} was not reset");
+            assert!(facts.marker.is_absent() && !facts.kubernetes.any(), "{name} was not reset");
         }
     }
 }
@@ -132,7 +132,7 @@ fn who_stays_is_not_touched() {
         let world = changed(from, to);
         let stays = |host: &str| {
             !world.wanted.leaving.contains_key(host)
-                && world.observed.facts(host).is_some_and(|facts| facts.marker.is_some())
+                && world.observed.facts(host).is_some_and(|facts| facts.marker.as_ref().is_some())
                 && !to.contains('@')
         };
         let plan = create(&world);

@@ -17,7 +17,7 @@ impl World {
     /// The taints go with the note whose they are; the marker is written last.
     pub(super) fn adopt(&mut self, host: &str, extent: Extent) {
         let (spec, uid) = (self.wanted.spec.clone(), self.wanted.uid.clone().unwrap_or_default());
-        if self.facts(host).marker.is_some() {
+        if self.facts(host).marker.as_ref().is_some() {
             return;
         }
         let role = self.role(host);
@@ -27,7 +27,7 @@ impl World {
         }
         let facts = self.facts(host);
         if extent == Extent::Whole {
-            facts.marker = Some(Marker::adopted(&spec, &uid, &facts.packages));
+            facts.marker = Marker::adopted(&spec, &uid, &facts.packages).into();
         }
     }
 

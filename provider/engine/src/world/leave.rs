@@ -5,7 +5,7 @@ use kubeone_spec::{HostSpec, Role};
 use super::{Extent, World, fresh_machine};
 use crate::etcd::is_member_of;
 use crate::leaving::is_node_of;
-use crate::observed::{EtcdMember, HostState, KubernetesFiles, PackageVersions};
+use crate::observed::{EtcdMember, HostState, KubernetesFiles, MarkerFile, PackageVersions};
 
 impl World {
     /// Hosts of new settings are fresh machines.
@@ -107,7 +107,7 @@ impl World {
             self.members.retain(|member| !is_member_of(member, host, &spec));
         }
         let Some(HostState::Reached(facts)) = self.observed.leaving.get_mut(host) else { return };
-        if facts.marker.is_none() {
+        if facts.marker.is_absent() {
             return;
         }
         if extent >= Extent::Late {
@@ -120,7 +120,7 @@ impl World {
             facts.containerd_active = false;
             facts.files.clear();
             facts.kubelet_settings.clear();
-            facts.marker = None;
+            facts.marker = MarkerFile::Absent;
         }
     }
 }

@@ -9,7 +9,9 @@ use super::lies;
 use super::node_notation::{self, NodeLine};
 use super::upgrade::images;
 use super::{Extent, World, fresh_machine};
-use crate::observed::{ApiState, BegunRestore, CgroupVersion, DeprecatedApi, HostState, KubernetesFiles, Marker};
+use crate::observed::{
+    ApiState, BegunRestore, CgroupVersion, DeprecatedApi, HostState, KubernetesFiles, Marker, MarkerFile,
+};
 use crate::plan::Action;
 use crate::renewal::{AUTHORITIES, KUBELET_CERTIFICATE};
 use crate::snapshots::SnapshotCause;
@@ -295,6 +297,11 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
             facts.kubelet_active = false;
             facts.kubernetes = KubernetesFiles::default();
         }
+        "marker damaged" => {
+            world.facts(name).marker = MarkerFile::Unusable { reason: value.to_owned() };
+        }
+        "file damaged" => _ = world.facts(name).unusable_files.insert(value.to_owned(), "it is empty".to_owned()),
+        "kubelet.conf taken away" => world.facts(name).kubernetes.kubelet_conf = false,
         "swap on" => world.facts(name).swap_active = true,
         "containerd" => value.clone_into(&mut world.facts(name).packages.containerd),
         "lists offer containerd" => {
@@ -305,7 +312,7 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
         "containerd stopped" => world.facts(name).containerd_active = false,
         "kubelet active" => world.facts(name).kubelet_active = true,
         "marked for the cluster" => {
-            world.facts(name).marker = Some(Marker { cluster: value.to_owned(), ..Marker::default() });
+            world.facts(name).marker = Marker { cluster: value.to_owned(), ..Marker::default() }.into();
         }
         "replaces" => world.facts(name).marker.as_mut().unwrap().replaces = Some(value.to_owned()),
         "uid" => world.facts(name).marker.as_mut().unwrap().uid = Some(value.to_owned()),

@@ -28,7 +28,9 @@ impl World {
         }
         if extent == Extent::Whole {
             facts.renewal_begun.clear();
-            facts.marker = facts.marker.take().map(|marker| marker.renewed(&spec));
+            if let Some(marker) = facts.marker.as_mut() {
+                *marker = marker.clone().renewed(&spec);
+            }
         }
     }
 

@@ -372,7 +372,7 @@ fn the_same_data_are_restored_again_after_others() {
             converge(&mut world, create);
         }
         // Each names what it did; of those in between nothing is left.
-        let before = world.observed.facts("cp-1").unwrap().marker.clone().unwrap().restored.unwrap();
+        let before = world.observed.facts("cp-1").unwrap().marker.as_ref().unwrap().restored.clone().unwrap();
         world.api().addons.insert("since".to_owned(), AddonState::default());
         world.change_to(restoring(&spec, third.clone()));
         let plan = create(&world);
@@ -416,7 +416,7 @@ fn who_missed_a_restore_does_not_take_the_next_one_for_done() {
     world.change_to(restoring(&spec, snapshot(SNAPSHOT)));
     converge(&mut world, create);
     world.observed.hosts.insert("cp-3".to_owned(), machine);
-    let before = world.observed.facts("cp-1").unwrap().marker.clone().unwrap().restored.unwrap();
+    let before = world.observed.facts("cp-1").unwrap().marker.as_ref().unwrap().restored.clone().unwrap();
     world.change_to(restoring(&spec, survivor()));
     let plan = create(&world);
     for (what, mut world) in interruptions(&world, &plan) {

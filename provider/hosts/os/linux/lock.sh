@@ -14,17 +14,27 @@ lock=/run/kubeone.lock
 read -r now _ </proc/uptime
 now=${now%.*}
 
+# field NAME: its text in the marker, however that is written; empty where there is none.
+field() {
+  LC_ALL=C tr -d '\n\r\t' </etc/kubeone/cluster.json 2>/dev/null | grep --only-matching "[{,] *\"$1\" *: *\"[^\"]*\"" |
+    head -n 1 | sed 's/^.*: *"\([^"]*\)"$/\1/'
+}
+
+# is_foreign: whether this host is somebody else's, by the same rule as everywhere: by its marker, or by Kubernetes without one.
+# A marker that is damaged does not say so; the lock keeps applies apart and allows nothing.
 is_foreign() {
-  local marker=/etc/kubeone/cluster.json uid
+  local marker=/etc/kubeone/cluster.json cluster uid
   if [[ ! -e $marker ]]; then
     [[ -e /etc/kubernetes/admin.conf || -e /etc/kubernetes/kubelet.conf || -e /etc/kubernetes/pki/ca.crt ||
       -e /var/lib/etcd/member ]] || compgen -G '/etc/kubernetes/manifests/*.yaml' >/dev/null ||
       systemctl --quiet is-active kubelet
     return
   fi
-  if ! grep --quiet --fixed-strings "\"cluster\": \"$CLUSTER\"" "$marker"; then return 0; fi
-  uid=$(sed -n 's/^ *"uid": "\([^"]*\)".*/\1/p' "$marker")
-  [[ -n $uid && -n $UID_KNOWN && $uid != "$UID_KNOWN" ]]
+  cluster=$(field cluster) uid=$(field uid)
+  if [[ -z $cluster ]]; then return 1; fi
+  if [[ $cluster != "$CLUSTER" ]]; then return 0; fi
+  # A cluster that was made in the place of the known one says so.
+  [[ -n $uid && -n $UID_KNOWN && $uid != "$UID_KNOWN" && $(field replaces) != "$UID_KNOWN" ]]
 }
 
 # Before anything is made on it.

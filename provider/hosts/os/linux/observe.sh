@@ -11,6 +11,36 @@ text() {
   if [[ -f $1 && -r $1 ]]; then head -c 131072 -- "$1" | tr -d '\0'; fi
 }
 
+# damage PATH: why a file that is there cannot be used; nothing where it can, and nothing where there is none.
+damage() {
+  if [[ ! -e $1 && ! -L $1 ]]; then return; fi
+  if [[ -d $1 ]]; then
+    printf 'it is a folder'
+  elif [[ ! -e $1 ]]; then
+    printf 'it is a link to nothing'
+  elif [[ ! -f $1 ]]; then
+    printf 'it is no file'
+  elif ! head --bytes 1 -- "$1" >/dev/null 2>&1; then
+    printf 'it cannot be read'
+  elif (($(stat --dereference --format=%s -- "$1") > 131072)); then
+    printf 'it is larger than 128 KiB'
+  # After a power cut a file may have its length and nothing in it.
+  elif [[ -z $(LC_ALL=C tr -d '\0[:space:]' <"$1" | head --bytes 1 || true) ]]; then
+    printf 'it is empty'
+  fi
+}
+
+# content PATH: what is in a file as a JSON string, empty where there is none; or `{"unusable":REASON}`.
+content() {
+  local reason
+  reason=$(damage "$1")
+  if [[ $reason ]]; then
+    printf '{"unusable":%s}' "$(quote "$reason")"
+  else
+    quote "$(text "$1")"
+  fi
+}
+
 # exists PATH: `true` or `false`.
 exists() {
   if [[ -e $1 ]]; then printf true; else printf false; fi
@@ -194,7 +224,7 @@ file_hashes() {
 # newline has both escaped, and a backslash before it.
 changed_files() {
   local line
-  text /etc/kubeone/recorded/files.sha256 | { sha256sum --check --quiet 2>/dev/null || true; } |
+  if is_recorded; then text /etc/kubeone/recorded/files.sha256; fi | { sha256sum --check --quiet 2>/dev/null || true; } |
     while IFS= read -r line; do
       line=${line%: FAILED*}
       if [[ $line == \\* ]]; then printf -v line '%b' "${line:1}"; fi
@@ -202,9 +232,37 @@ changed_files() {
     done | strings
 }
 
+# is_recorded: whether there is a record of kubeadm's files, and it is whole.
+is_recorded() {
+  local record=/etc/kubeone/recorded/files.sha256
+  [[ -e $record && -z $(damage "$record") ]] &&
+    ! grep --quiet --invert-match --extended-regexp '^\\?[0-9a-f]{64} [ *]/' "$record"
+}
+
 # unrecorded: whether there is a node here and no record of kubeadm's files: what lets kubeadm write them has not ended.
 unrecorded() {
-  if [[ -e /etc/kubernetes/kubelet.conf && ! -e /etc/kubeone/recorded/files.sha256 ]]; then printf true; else printf false; fi
+  if [[ -e /etc/kubernetes/kubelet.conf ]] && ! is_recorded; then printf true; else printf false; fi
+}
+
+# renewal_begun: the certificates whose renewal has not come to its end; `?` where nobody can know which.
+renewal_begun() {
+  if [[ $(damage /etc/kubeone/renewal) ]]; then printf '?\n'; else text /etc/kubeone/renewal; fi | lines
+}
+
+# kubelet_settings: the file with them, or what can be in none.
+kubelet_settings() {
+  local settings=/etc/kubeone/kubelet.conf.d/settings.conf
+  if [[ $(damage "$settings") ]]; then quote damaged; else quote "$(text "$settings")"; fi
+}
+
+# unusable_files: the files of ours that decide something and cannot be used, with the reason.
+unusable_files() {
+  local file reason
+  for file in /etc/kubeone/renewal /etc/kubeone/recorded/files.sha256 /etc/kubeone/kubelet.conf.d/settings.conf \
+    /etc/kubernetes/kubeone-restore/what /etc/kubernetes/kubeone-restore/replaced; do
+    reason=$(damage "$file")
+    if [[ $reason ]]; then member "$file" "$(quote "$reason")"; fi
+  done | object
 }
 
 # disabled_services: those of our services that are installed and do not start when the host boots.
@@ -308,14 +366,15 @@ snapshots() {
   local file
   for file in /var/backups/kubeone/*.json; do
     [[ -e $file ]] || continue
-    printf '{"held":%s,"description":%s}\n' "$(exists "${file%.json}.db")" "$(quote "$(text "$file")")"
+    printf '{"name":%s,"held":%s,"description":%s}\n' "$(quote "$file")" "$(exists "${file%.json}.db")" "$(content "$file")"
   done | printf '[%s]' "$(joined)"
 }
 
 # restore: the restore of etcd for which this control plane was stopped; null when there is none.
 restore() {
   local work=/etc/kubernetes/kubeone-restore what replaced=false
-  if [[ ! -e $work/what ]]; then
+  # Manifests that are held are those of a restore, whether its note can be read or not.
+  if [[ ! -e $work/what ]] && ! compgen -G "$work/held/*" >/dev/null; then
     printf null
     return
   fi
@@ -330,13 +389,14 @@ object <<END
 "machine_id":$(quote "$(text /etc/machine-id)")
 "os":$(operating_system)
 "architecture":$(architecture)
+"clock":$(quote "$(date --utc +%Y-%m-%dT%H:%M:%SZ)")
 "kernel":$(quote "$(uname -r)")
 "cgroup":$(cgroup_version)
 "cpus":$(nproc)
 "memory_mib":$(memory_mib)
 "swap_active":$(swap_active)
 "free_disk_mib":$(free_disk_mib)
-"marker":$(quote "$(text /etc/kubeone/cluster.json)")
+"marker":$(content /etc/kubeone/cluster.json)
 "packages":$(package_versions)
 "containerd_offered":$(containerd_offered)
 "damaged":$(damaged)
@@ -346,12 +406,13 @@ object <<END
 "files":$(file_hashes)
 "units":$(unit_states)
 "certificates":$(certificates)
-"renewal_begun":$(text /etc/kubeone/renewal | lines)
+"renewal_begun":$(renewal_begun)
 "changed_files":$(changed_files)
 "unrecorded":$(unrecorded)
 "disabled_services":$(disabled_services)
 "etcd_members":$(quote "$(etcd_members)")
-"kubelet_settings":$(quote "$(text /etc/kubeone/kubelet.conf.d/settings.conf)")
+"kubelet_settings":$(kubelet_settings)
 "snapshots":$(snapshots)
 "restore":$(restore)
+"unusable_files":$(unusable_files)
 END

@@ -67,6 +67,28 @@ async fn the_dead_do_not_keep_it() {
     assert!(held.starts_with("held\ncid\n"), "{held}");
 }
 
+/// By the same rule as in the engine, however a marker is written; a damaged one is nobody's word against us.
+#[tokio::test]
+async fn markers_are_read_as_the_engine_reads_them() {
+    let Some(server) = Server::start() else { return };
+    let host = server.host();
+    sh(&host, "mkdir /run/etc-kubeone").await;
+    for (marker, answer) in [
+        (r#"{"cluster":"prod","uid":"1-2-3"}"#, "taken\n"),
+        (r#"{"uid":"1-2-3","restored":"2026-01-01T00:00:00Z \"cluster\":\"other\"","cluster" : "prod"}"#, "taken\n"),
+        (r#"{"cluster":"other","uid":"1-2-3"}"#, "foreign\n"),
+        (r#"{"cluster":"prod","uid":"9-9-9"}"#, "foreign\n"),
+        (r#"{"cluster":"prod","uid":"9-9-9","replaces":"1-2-3"}"#, "taken\n"),
+        (r#"{"cluster":"prod","uid":"9-9-9","replaces":"4-5-6"}"#, "foreign\n"),
+        ("", "taken\n"),
+        (r#"{"cluster":"pr"#, "taken\n"),
+        ("gibberish", "taken\n"),
+    ] {
+        sh(&host, &format!("rm -f /run/kubeone.lock; printf %s '{marker}' >/run/etc-kubeone/cluster.json")).await;
+        assert_eq!(run(&host, &lock("take", "ann")).await, answer, "{marker}");
+    }
+}
+
 #[tokio::test]
 async fn hosts_of_others_are_left_alone() {
     let Some(server) = Server::start() else { return };

@@ -1,6 +1,6 @@
 //! Refresh: look at the cluster and tell Terraform what is different now.
 
-use kubeone_engine::{ApiState, Observed, Wanted, observe, other_cluster, plan_create_or_update};
+use kubeone_engine::{ApiState, MarkerFile, Observed, Wanted, observe, other_cluster, plan_create_or_update};
 use kubeone_spec::ClusterSpec;
 use tfplugin::{Diagnostic, Diagnostics, ReadRequest, ReadResponse, Value};
 use tokio::time::timeout;
@@ -93,14 +93,24 @@ fn unreachable_lines(observed: &Observed) -> String {
 /// Whether a control plane of this cluster has answered.
 fn reaches_control_plane(spec: &ClusterSpec, observed: &Observed) -> bool {
     let facts = spec.control_plane.keys().filter_map(|name| observed.facts(name));
-    facts.filter_map(|facts| facts.marker.as_ref()).any(|marker| marker.cluster == spec.name)
+    // One whose marker is damaged may well be one, and the plan says what comes of it.
+    facts.map(|facts| &facts.marker).any(|marker| match marker {
+        MarkerFile::Good(marker) => marker.cluster == spec.name,
+        MarkerFile::Unusable { .. } => true,
+        MarkerFile::Absent => false,
+    })
 }
 
 /// Whether no host carries this cluster or what kubeadm leaves behind. All of them have answered.
 fn is_gone(spec: &ClusterSpec, observed: &Observed) -> bool {
     spec.hosts().all(|(name, _, _)| {
         observed.facts(name).is_some_and(|facts| {
-            facts.marker.as_ref().is_none_or(|marker| marker.cluster != spec.name) && !facts.kubernetes.any()
+            let is_free = match &facts.marker {
+                MarkerFile::Good(marker) => marker.cluster != spec.name,
+                MarkerFile::Unusable { .. } => false,
+                MarkerFile::Absent => true,
+            };
+            is_free && !facts.kubernetes.any()
         })
     })
 }

@@ -18,6 +18,7 @@ fn spec() -> ClusterSpec {
 fn machine(cluster: Option<&str>, machine_id: &str, key: &str) -> HostState {
     let marker = cluster.map(|cluster| Marker { cluster: cluster.to_owned(), ..Marker::default() });
     let (machine_id, ssh_host_key) = (machine_id.to_owned(), key.to_owned());
+    let marker = marker.map(Into::into).unwrap_or_default();
     HostState::Reached(Box::new(HostFacts { marker, machine_id, ssh_host_key, ..HostFacts::default() }))
 }
 

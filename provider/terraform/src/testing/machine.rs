@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kubeone_engine::{HostFacts, KubernetesFiles, Marker, OperatingSystem};
+use kubeone_engine::{HostFacts, KubernetesFiles, Marker, MarkerFile, OperatingSystem};
 use kubeone_hosts::{FakeHost, Host, HostError, Output, RemoteFile, Script, Stream};
 use kubeone_spec::Secret;
 use serde_json::{Value as Json, json};
@@ -59,7 +59,7 @@ impl Machine {
     /// files of ours are missing on it.
     pub(crate) fn node(name: &str, uid: &str, cluster: &FakeCluster, control_plane: bool) -> Self {
         let mut facts = facts(name);
-        facts.marker = Some(Marker {
+        facts.marker = MarkerFile::Good(Marker {
             cluster: "prod".to_owned(),
             uid: Some(uid.to_owned()),
             provider_version: "0.1.0".to_owned(),

@@ -38,7 +38,7 @@ impl Seen {
             let certificates =
                 [("/etc/kubernetes/pki/apiserver.crt".to_owned(), "2031-01-01T00:00:00Z".to_owned())].into();
             let etcd_members = if control_plane { CONTROL_PLANES.map(member).into() } else { Vec::new() };
-            let facts = HostFacts { marker: Some(marker), certificates, etcd_members, ..HostFacts::default() };
+            let facts = HostFacts { marker: marker.into(), certificates, etcd_members, ..HostFacts::default() };
             seen.observed.hosts.insert(name.to_owned(), HostState::Reached(Box::new(facts)));
             let node =
                 NodeFacts { ready: true, control_plane, kubelet_version: "v1.36.3".to_owned(), ..NodeFacts::default() };
@@ -263,7 +263,7 @@ fn hosts_of_others() {
         seen.facts("cp-1").marker.as_mut().unwrap().uid = Some("another".to_owned());
         seen.facts("cp-2").marker.as_mut().unwrap().cluster = "test".to_owned();
         seen.facts("cp-3").marker.as_mut().unwrap().uid = None;
-        seen.facts("w-1").marker = None;
+        seen.facts("w-1").marker = MarkerFile::Absent;
     };
     reasons(
         others,

@@ -113,7 +113,7 @@ fn whatever_differs_is_said() {
     gamma.taints = ["dedicated=db:NoSchedule", "of-others:NoSchedule"].map(|taint| taint.parse().unwrap()).into();
     gamma.own_taints = Some(vec![gamma.taints[0].clone()]);
     cluster.api.addons.insert("canal".to_owned(), AddonState::default());
-    cluster.facts.marker = Some(Marker { cluster: "prod".to_owned(), ..Marker::default() });
+    cluster.facts.marker = Marker { cluster: "prod".to_owned(), ..Marker::default() }.into();
     let configuration = CONFIGURATION
         .replace("apiServer: {}", "apiServer: { certSANs: [api.example.com] }")
         .replace("10.0.0.100:6443", "api.example.com:8443")

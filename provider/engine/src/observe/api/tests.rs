@@ -16,6 +16,11 @@ use crate::marker;
 use crate::observe::{ADMIN_CONF, observe};
 use crate::wanted::LeavingHost;
 
+/// As in a run that knows of no restore.
+async fn connect(wanted: &Wanted, hosts: &Hosts) -> Result<Cluster, StepError> {
+    super::connect(wanted, hosts, Backing::default()).await
+}
+
 const OBSERVE: &str = "os/linux/observe.sh";
 const UID: &str = "00000000-0000-0000-0000-000000000001";
 /// What kubeadm wrote on a host of a cluster that is no more.
@@ -254,7 +259,10 @@ async fn who_was_there_at_the_last_restore_is_believed_first() {
         control_plane("cp-3", "", &ca(), "not even read"),
     ];
     let world = world(hosts);
-    connect(&known(3, Some(ca())), &world.hosts).await.unwrap();
+    // The plan believed it; alone, nobody would.
+    let marker = crate::Marker::parse(&restored("2026-02-01T00:00:00Z"));
+    let backing = Backing { believed: marker.as_ref().unwrap().restored.as_deref(), ..Backing::default() };
+    super::connect(&known(3, Some(ca())), &world.hosts, backing).await.unwrap();
     assert_eq!(world.used().0, ["cp-2"]);
 }
 

@@ -12,14 +12,14 @@ fn ca() -> String {
 }
 
 /// A control plane of the cluster that was adopted before, for its CA.
-fn control_plane() -> FakeHost {
+pub(super) fn control_plane() -> FakeHost {
     FakeHost::new("cp-1")
         .has_file(RemoteFile::private("/etc/kubernetes/admin.conf", ADMIN_CONF))
         .has_file(RemoteFile::public(crate::marker::PATH, marker(Some(UID))))
 }
 
 /// What its own kubeadm left on the worker, with some of it replaced.
-fn node(changes: Value) -> String {
+pub(super) fn node(changes: Value) -> String {
     let der: String = ca().lines().filter(|line| !line.starts_with('-')).collect();
     let mut node = json!({
         "machine_id": "m", "kubelet_active": true, "kubernetes": { "kubelet_conf": true },
@@ -40,7 +40,7 @@ enum Asks {
     Nodes,
 }
 
-fn node_info(machine: &str) -> Value {
+pub(super) fn node_info(machine: &str) -> Value {
     json!({ "nodeInfo": {
         "machineID": machine, "architecture": "", "bootID": "", "containerRuntimeVersion": "", "kernelVersion": "",
         "kubeProxyVersion": "", "kubeletVersion": "", "operatingSystem": "", "osImage": "", "systemUUID": "",

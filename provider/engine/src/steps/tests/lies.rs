@@ -86,7 +86,7 @@ async fn who_joins_does_not_follow_one_that_alone_remembers_a_restore() {
         if believed {
             // The plan was made when the one that remembers it was the only one with data.
             let marker: Marker = serde_json::from_value(lie.clone()).unwrap();
-            let facts = crate::HostFacts { marker: Some(marker), ..crate::HostFacts::default() };
+            let facts = HostFacts { marker: marker.into(), ..HostFacts::default() };
             observed.hosts.insert("cp-2".to_owned(), crate::HostState::Reached(Box::new(facts)));
         }
         let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster()).after(&observed);

@@ -130,6 +130,7 @@ async fn a_restore_is_remembered_as_later_than_any_before() {
     let (hosts, fakes) = hosts([that_restores(holder(UID)), other]);
     let wanted = Wanted::new(from_snapshot(NAME));
     let api = FakeApi::new();
+    api.expect("GET /livez", 200, &json!("ok"));
     expect_namespace(&api);
     expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
     expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
@@ -162,6 +163,7 @@ pub(super) fn that_received(host: FakeHost) -> FakeHost {
 /// Answers once restored data are in place.
 pub(super) fn restored_api() -> FakeApi {
     let api = FakeApi::new();
+    api.expect("GET /livez", 200, &json!("ok"));
     expect_namespace(&api);
     // Once for its own Node, once for those that nobody stands behind.
     expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
@@ -300,6 +302,7 @@ async fn a_new_machine_begins_with_the_keys_and_the_data_of_a_lost_cluster() {
     let (hosts, fakes) = hosts([that_receives(host)]);
     let wanted = Wanted::new(from_snapshot(&format!("~/{NAME}.age")));
     let api = FakeApi::new();
+    api.expect("GET /livez", 200, &json!("ok"));
     expect_namespace(&api);
     expect_control_plane(&api, "cp-1");
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster()).with_local(local);

@@ -9,11 +9,11 @@ const FIRST: &str = "2026-01-01T00:00:00Z";
 const BETWEEN: &str = "2026-02-01T00:00:00Z the data of cp-2";
 
 /// A control plane that was out of reach for the restore in between.
-fn that_missed_it(restore: Option<Value>) -> FakeHost {
+fn that_missed_it(restore: Option<&Value>) -> FakeHost {
     that_remembers(FIRST, restore)
 }
 
-fn that_remembers(when: &str, restore: Option<Value>) -> FakeHost {
+fn that_remembers(when: &str, restore: Option<&Value>) -> FakeHost {
     let marker = json!({
         "cluster": "prod", "uid": UID, "provider_version": "0.1.0", "restored": format!("{when} {WHAT}"),
     });
@@ -26,7 +26,7 @@ fn that_remembers(when: &str, restore: Option<Value>) -> FakeHost {
 #[tokio::test]
 async fn manifests_that_are_held_for_it_are_kept() {
     let what = id(WHAT, Some(BETWEEN));
-    let host = that_missed_it(Some(json!({ "what": what, "replaced": false })));
+    let host = that_missed_it(Some(&json!({ "what": what, "replaced": false })));
     let (hosts, fakes) = hosts([host.answers("os/linux/stop_control_plane.sh", "")]);
     let wanted = Wanted::new(from_snapshot(NAME));
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
@@ -43,7 +43,7 @@ async fn manifests_that_are_held_for_it_are_kept() {
 
 #[tokio::test]
 async fn traces_of_the_first_one_are_taken_away() {
-    let host = that_missed_it(Some(json!({ "what": WHAT, "replaced": true })));
+    let host = that_missed_it(Some(&json!({ "what": WHAT, "replaced": true })));
     let host = host.answers("os/linux/end_restore.sh", "").answers("os/linux/stop_control_plane.sh", "");
     let (hosts, fakes) = hosts([host]);
     let wanted = Wanted::new(from_snapshot(NAME));
@@ -56,7 +56,7 @@ async fn traces_of_the_first_one_are_taken_away() {
 #[tokio::test]
 async fn etcd_gets_the_data_although_it_had_them_once() {
     let what = id(WHAT, Some(BETWEEN));
-    let host = that_missed_it(Some(json!({ "what": what, "replaced": false })))
+    let host = that_missed_it(Some(&json!({ "what": what, "replaced": false })))
         .answers("os/linux/restore_etcd.sh", "")
         .answers("os/linux/record_files.sh", "")
         .answers("os/linux/end_restore.sh", "");

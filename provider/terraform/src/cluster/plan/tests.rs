@@ -173,7 +173,7 @@ fn a_lost_node_is_joined_again() {
 fn with_a_foreign_worker(change: impl Fn(&mut Value)) -> (PlanResponse, Vec<(bool, String)>) {
     let mut observed = settled();
     let marker = Marker { cluster: "other".to_owned(), ..Marker::default() };
-    let foreign = HostFacts { marker: Some(marker), ..HostFacts::default() };
+    let foreign = HostFacts { marker: marker.into(), ..HostFacts::default() };
     observed.hosts.insert("w-1".to_owned(), HostState::Reached(Box::new(foreign)));
     let mut prior = state();
     prior.set(&AttributePath::new("deletion").attribute("protection"), false);
@@ -215,7 +215,7 @@ fn a_broken_cluster_that_may_be_destroyed_is_told_of() {
 fn a_broken_cluster_that_is_protected_can_lose_its_protection() {
     let mut observed = settled();
     let marker = Marker { cluster: "other".to_owned(), ..Marker::default() };
-    let foreign = HostFacts { marker: Some(marker), ..HostFacts::default() };
+    let foreign = HostFacts { marker: marker.into(), ..HostFacts::default() };
     observed.hosts.insert("w-1".to_owned(), HostState::Reached(Box::new(foreign)));
     let protection = AttributePath::new("deletion").attribute("protection");
     let response = update(&observed, |config| assert!(config.set(&protection, false))).unwrap();

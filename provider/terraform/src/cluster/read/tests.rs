@@ -9,6 +9,7 @@ use crate::testing::{node_settings, state};
 fn reached(marker: Option<&str>) -> HostState {
     let marker =
         marker.map(|cluster| Marker { cluster: cluster.to_owned(), uid: Some("uid".to_owned()), ..Marker::default() });
+    let marker = marker.map(Into::into).unwrap_or_default();
     HostState::Reached(Box::new(HostFacts { marker, ..HostFacts::default() }))
 }
 
@@ -155,7 +156,7 @@ fn drift_empties_the_steps_so_that_the_next_plan_shows_its_own() {
 fn another_cluster_of_this_name_does_not_take_the_place_in_the_state() {
     let other = |marker: Option<&str>, replaces: Option<&str>| {
         let HostState::Reached(mut facts) = reached(marker) else { panic!("it is reached") };
-        if let Some(marker) = &mut facts.marker {
+        if let Some(marker) = facts.marker.as_mut() {
             (marker.uid, marker.replaces) = (Some("other".to_owned()), replaces.map(str::to_owned));
         }
         HostState::Reached(facts)
