@@ -1,5 +1,7 @@
 //! Restores of etcd, from the end of the control plane to its new beginning.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use kubeone_hosts::Script;
 
 use crate::control_plane::COMPONENTS;
@@ -44,6 +46,33 @@ fn a_restore_ends_with_a_control_plane_that_runs_on_the_data_of_the_snapshot() {
 
     host.run(&end()).ok();
     assert!(!host.exists("/etc/kubernetes/kubeone-restore"));
+}
+
+/// By how much `etcdutl snapshot restore` raises the revision.
+pub(crate) fn bump_of(call: &str) -> u64 {
+    call.split_once("--bump-revision ").unwrap().1.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// Clients that have seen a later revision wait for it and see nothing that changes before. The data of this host do not
+/// tell what another control plane has served since, so the clock does.
+#[test]
+fn the_revision_goes_beyond_all_that_any_control_plane_has_served() {
+    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() * 100_000;
+    let host = Sandbox::control_plane();
+    host.file(SNAPSHOT, "snapshot A\n");
+    for revision in [0, 5_000, 900_000_000_000_000_000_u64] {
+        host.file("/fakes/revision", &revision.to_string());
+        host.forget_calls();
+        let (what, before) = (revision.to_string(), clock());
+        host.run(&stop(&what)).ok();
+        host.run(&restore(&what, Some(&sha256("snapshot A\n")))).ok();
+        host.run(&end()).ok();
+        let calls = host.calls_of("etcdutl");
+        let reached = revision + bump_of(calls.iter().find(|call| call.starts_with("snapshot restore")).unwrap());
+        assert!(reached >= before.max(revision + 1_000_000_000), "{calls:#?}");
+        // A few dozen restores of restored data must not use up all revisions there are.
+        assert!(reached <= clock().max(revision + 1_000_000_000), "{calls:#?}");
+    }
 }
 
 #[test]

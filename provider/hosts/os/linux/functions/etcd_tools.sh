@@ -60,14 +60,28 @@ own_etcdctl() {
   (cd "$folder" && etcd_tool etcdctl --endpoints unix://client.sock --command-timeout 300s "$@")
 }
 
-# new_member SNAPSHOT FOLDER NAME PEER_URL REVISION: makes data of etcd from a snapshot, in which this member is the only
-# one. Its cluster has another id than any before, so that members of that one are never taken for its own. The revision
-# goes far ahead of the one that anybody may have seen, and what is older counts as compacted: whoever watches has to look
-# anew. Were it to go back, they would wait for what they think they know already.
+# new_member SNAPSHOT FOLDER NAME PEER_URL REVISION: makes etcd data from a snapshot, with this member as the only one. Its
+# cluster gets a new id, so members of an earlier cluster are never taken for its own. Its revision goes ahead of every
+# revision that a client may have seen (REVISION and later), and everything older counts as compacted, so that all watches
+# start over. A client that has seen a later revision would wait for it forever.
 new_member() {
   etcd_tool etcdutl snapshot restore "$1" --data-dir "$2" --name "$3" --initial-cluster "$3=$4" \
     --initial-advertise-peer-urls "$4" --initial-cluster-token "kubeone-$3-$(date +%s%N)" \
-    --bump-revision $(($5 + 1000000000)) --mark-compacted 2>&1
+    --bump-revision "$(bump "$1" "$5")" --mark-compacted 2>&1
+}
+
+# bump SNAPSHOT REVISION: by how much the revision of the snapshot is raised. The highest revision on this host is not
+# enough: another control plane may have restored since and served later ones. So the clock counts as well: each restore
+# lands beyond all earlier ones as long as no etcd makes 100,000 revisions a second. The result is a distance to a target
+# and not a sum, so it does not double with each restore.
+bump() {
+  local own target clock
+  own=$(revision_of "$1")
+  target=$(($2 + 1000000000))
+  clock=$(($(date +%s) * 100000))
+  if ((target < clock)); then target=$clock; fi
+  if ((target < own + 1000000000)); then target=$((own + 1000000000)); fi
+  printf '%d' $((target - own))
 }
 
 # revision_of DATABASE: the revision of the data in it; 0 when there are none.
