@@ -137,6 +137,7 @@ async fn a_killed_unit_is_told_apart() {
 fn round(run_id: &str, seen: &str, resume: bool) -> Script {
     let wait = "until [[ -e /run/go ]]; do sleep 0.02; done\nbash script";
     Script::new("unit/run.sh", include_str!("../../src/unit/run.sh"))
+        .functions(include_str!("../../os/linux/functions/in_memory.sh"))
         .var("UNIT", UNIT)
         .var("ACTION", if run_id.is_empty() { "attach" } else { "run" })
         .var("RUN_ID", run_id)
