@@ -29,6 +29,16 @@ pub(crate) fn nodes_are_ready(scenario: &Scenario, names: &[&str]) -> Result<()>
 
 /// Passes when a pod on each node reaches a pod on each other node, and each of them resolves and reaches a service.
 pub(crate) fn pods_reach_each_other(scenario: &Scenario, nodes: usize) -> Result<()> {
+    pods_reach_each_other_within(scenario, nodes, 20)
+}
+
+/// The same, right after the API was away. CoreDNS asks the API again after up to 30 s, and remembers for another 30 s that
+/// a service did not exist.
+pub(crate) fn pods_reach_each_other_after_an_outage(scenario: &Scenario, nodes: usize) -> Result<()> {
+    pods_reach_each_other_within(scenario, nodes, 75)
+}
+
+fn pods_reach_each_other_within(scenario: &Scenario, nodes: usize, dns_seconds: u32) -> Result<()> {
     scenario.kubectl_apply(include_str!("manifests/pods.yaml"))?;
     let seconds = PATIENCE.as_secs();
     let rollout = scenario.kubectl(&format!("--namespace reach rollout status daemonset server --timeout {seconds}s"));
@@ -48,7 +58,7 @@ pub(crate) fn pods_reach_each_other(scenario: &Scenario, nodes: usize) -> Result
             let answer = in_pod(scenario, name, &format!("get http://{address}:8080 10s"))?;
             ensure!(answer.trim() == *other, "{name} asked {other} at {address} and got `{}`", answer.trim());
         }
-        in_pod(scenario, name, "resolve server.reach.svc.cluster.local 20s")?;
+        in_pod(scenario, name, &format!("resolve server.reach.svc.cluster.local {dns_seconds}s"))?;
         in_pod(scenario, name, "get http://server.reach 10s")?;
     }
     Ok(())

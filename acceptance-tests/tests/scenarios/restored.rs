@@ -142,7 +142,7 @@ pub(crate) fn is_as_at_the_snapshot(scenario: &Scenario, nodes: &[&str]) -> Resu
     let names: Vec<_> = names.split_whitespace().filter(|name| *name != "kube-root-ca.crt").collect();
     ensure!(names == ["before"], "the ConfigMaps are {names:?}");
     kubernetes::nodes_are_ready(scenario, nodes)?;
-    kubernetes::pods_reach_each_other(scenario, nodes.len())?;
+    kubernetes::pods_reach_each_other_after_an_outage(scenario, nodes.len())?;
     let members = scenario.voting_members()?;
     let control_planes: Vec<_> = nodes.iter().filter(|name| name.starts_with("control-plane")).copied().collect();
     ensure!(members == control_planes, "the voting members of etcd are {members:?}");
