@@ -10,6 +10,11 @@ use crate::prepare;
 pub(crate) const PATH: &str = "/etc/kubeone/cluster.json";
 const PROVIDER_VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// What is said of a place with Kubernetes on it and a damaged marker.
+pub(crate) fn unknown_owner(place: &str, reason: &str) -> String {
+    format!("it is not known whose Kubernetes is on {place}: {PATH} is damaged, {reason}")
+}
+
 impl Marker {
     /// Reads what is in the file.
     pub(crate) fn parse(text: &str) -> MarkerFile {
@@ -37,9 +42,9 @@ impl Marker {
             MarkerFile::Absent if carries_kubernetes => Err(StepError::Refused {
                 reason: format!("the host carries a Kubernetes of somebody else: there is no {PATH}"),
             }),
-            MarkerFile::Unusable { reason } if carries_kubernetes => Err(StepError::Refused {
-                reason: format!("nobody knows whose Kubernetes is on the host: {PATH} is damaged, {reason}"),
-            }),
+            MarkerFile::Unusable { reason } if carries_kubernetes => {
+                Err(StepError::Refused { reason: unknown_owner("the host", reason) })
+            }
             MarkerFile::Absent | MarkerFile::Unusable { .. } => Ok(Self::begun(&spec.name, &facts.packages)),
         }
     }
@@ -64,7 +69,7 @@ impl Marker {
         Self { adopted: true, ..Self::begun(&spec.name, packages).finished(spec, uid) }
     }
 
-    /// Of a host whose marker was damaged. Nobody remembers which packages were there before us, so all are kept.
+    /// Of a host whose marker was damaged. It no longer tells which packages were there before us, so all are kept.
     pub(crate) fn rewritten(spec: &ClusterSpec, facts: &HostFacts) -> Self {
         let adopted = prepare::MANAGED_FILES.into_iter().all(|path| !facts.files.contains_key(path));
         Self { adopted, ..Self::begun(&spec.name, &facts.packages) }.renewed(spec)

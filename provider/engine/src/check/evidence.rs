@@ -18,7 +18,7 @@ pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
                 format!("{host} remembers a restore of etcd at a time that cannot be read"),
                 format!(
                     "`restored` in /etc/kubeone/cluster.json on it does not begin with a time. If etcd was never restored, \
-                     take that line out. If somebody else wrote it, replace the machine. {EITHER_WAY}"
+                     take that line out. If someone else wrote it, replace the machine. {EITHER_WAY}"
                 ),
             ),
             Doubt::Future { is_believed } => (

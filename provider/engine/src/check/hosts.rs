@@ -6,7 +6,7 @@ use kubeone_spec::{ClusterSpec, FieldPath, Finding, Role};
 
 use super::{foreign_reason, host_path};
 use crate::catalog::{self, MinorRelease};
-use crate::marker::PATH;
+use crate::marker::unknown_owner;
 use crate::observed::{CgroupVersion, HostFacts, Observed};
 use crate::plan::{Action, Plan};
 use crate::snapshots;
@@ -33,10 +33,10 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec
             Standing::Unreachable { reason } => findings.push(unreachable(&path, name, reason, works_on_it)),
             Standing::Damaged { reason } => findings.push(Finding::error(
                 path.clone(),
-                format!("nobody knows whose Kubernetes is on {name}: {PATH} is damaged, {reason}"),
+                unknown_owner(name, &reason),
                 format!(
                     "Nothing was changed on it. The API would show whether it is a node of this cluster, and the marker is \
-                     written anew then. {} To give up what is on it, run `kubeadm reset` there and delete /etc/kubeone.",
+                     rewritten then. {} To give up what is on it, run `kubeadm reset` there and delete /etc/kubeone.",
                     write_it_by_hand(wanted)
                 ),
             )),

@@ -1,4 +1,4 @@
-//! Findings about control planes that would receive the keys of a cluster and that nobody vouches for.
+//! Findings about control planes that would receive the keys of a cluster and whose identity is unverified.
 
 use std::collections::BTreeSet;
 
@@ -57,7 +57,7 @@ fn finding(wanted: &Wanted, host: &str, identity: HostIdentity) -> Option<Findin
     };
     let mut finding = Finding::warning(
         host_path(Role::ControlPlane, host).field("ssh_host_key"),
-        format!("nobody vouches for the machine behind {host}, which will receive the keys of the cluster"),
+        format!("the identity of the machine behind {host} is unverified, and it will receive the keys of the cluster"),
         format!(
             "Its SSH host key would be taken as it comes. State it as `ssh_host_key`: the guide on security says where each \
              cloud shows it. {consequence}"
@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(
             found(&wanted, vec![init(None), join("cp-2")], &nothing),
             [],
-            "made anew in the place of a lost one"
+            "recreated in the place of a lost one"
         );
         let mut restored = create;
         restored.spec.restore = Some(serde_json::from_value(json!({ "snapshot": "./prod.age" })).unwrap());

@@ -5,7 +5,7 @@ use kubeone_spec::{Finding, Role};
 use super::hosts::write_it_by_hand;
 use super::{foreign_reason, host_path};
 use crate::leaving::{Leaver, leavers};
-use crate::marker::PATH;
+use crate::marker::unknown_owner;
 use crate::observed::Observed;
 use crate::standing::Standing;
 use crate::wanted::Wanted;
@@ -23,10 +23,7 @@ pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
             )),
             Standing::Damaged { reason } => Some(Finding::error(
                 path,
-                format!(
-                    "nobody knows whose Kubernetes is on the machine of {}: {PATH} is damaged, {reason}",
-                    leaver.name
-                ),
+                unknown_owner(&format!("the machine of {}", leaver.name), reason),
                 format!("It would be left running. {}", write_it_by_hand(wanted)),
             )),
             Standing::Foreign(foreign) => Some(Finding::warning(

@@ -4,7 +4,7 @@ use kubeone_spec::{FieldPath, Finding, UnreachableHosts};
 
 use super::hosts::write_it_by_hand;
 use super::{foreign_reason, host_path};
-use crate::marker::PATH;
+use crate::marker::unknown_owner;
 use crate::observed::{HostState, Observed};
 use crate::standing::{Standing, known_ca, standing};
 use crate::wanted::Wanted;
@@ -26,7 +26,7 @@ pub fn check_removal(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
             )),
             Standing::Damaged { reason } if !is_known(wanted, observed, name) => findings.push(Finding::error(
                 path,
-                format!("nobody knows whose Kubernetes is on {name}: {PATH} is damaged, {reason}"),
+                unknown_owner(name, &reason),
                 format!(
                     "It would be left running. Nothing else shows that it is of this cluster: neither the API nor a finished \
                      control plane that has the same CA can be asked. {}",

@@ -46,7 +46,7 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, everybody: &Observed, obser
     findings
 }
 
-/// Nobody knows what a control plane remembers whose marker is damaged, and it would go on with the old data.
+/// A damaged marker does not tell which restore the control plane remembers, and it would go on with the old data.
 fn damaged_markers(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
     let is_damaged = |name: &&String| {
         let runs = |facts: &HostFacts| facts.kubernetes.any() || facts.kubelet_active;
@@ -57,8 +57,8 @@ fn damaged_markers(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
         Finding::error(
             host_path(Role::ControlPlane, name),
             format!("etcd cannot be restored while the marker of {name} is damaged"),
-            "The marker says whether the restore took place already. Take `restore` away and apply: the marker is written \
-             anew. Where etcd is to be restored then, write `restore` again.",
+            "The marker says whether the restore took place already. Take `restore` away and apply: the marker is rewritten. \
+             Where etcd is to be restored then, write `restore` again.",
         )
         .derived_from(path())
     };
