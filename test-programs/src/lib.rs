@@ -103,7 +103,7 @@ fn go_without(what: &str) {
     if let Some(refusal) = refusal(what, std::env::var_os(SKIP).as_deref()) {
         panic!("{refusal}");
     }
-    // Past the test harness, which keeps what tests print that pass. Without a stderr there is nobody to tell.
+    // Past the test harness, which keeps what tests print that pass. Without a stderr there is no one to tell.
     let thread = std::thread::current();
     let _ = writeln!(std::io::stderr(), "skipped {}: {what}", thread.name().unwrap_or("a test"));
 }

@@ -91,7 +91,7 @@ pub(crate) struct Backing<'a> {
     pub(crate) asked_for: Option<&'a Restore>,
     /// The one that was believed when the plan was made.
     pub(crate) believed: Option<&'a str>,
-    /// `None` where nobody knows what time it is.
+    /// `None` where the time is not known.
     pub(crate) now: Option<Timestamp>,
 }
 
@@ -192,7 +192,7 @@ pub(crate) fn doubts<'w, 'o>(wanted: &'w Wanted, observed: &'o Observed) -> Vec<
     all.iter().filter_map(doubt).collect()
 }
 
-/// Whether nobody knows which of two clusters is the present one. A restore that the settings ask for decides it.
+/// Whether it is not known which of two clusters is the present one. A restore that the settings ask for decides it.
 pub(crate) fn is_in_doubt(wanted: &Wanted, observed: &Observed) -> bool {
     let decides = |doubt: &Doubt<'_>| !matches!(doubt, Doubt::Future { is_believed: true });
     doubts(wanted, observed).iter().any(|(.., doubt)| decides(doubt)) && wanted_restore(wanted, observed).is_none()

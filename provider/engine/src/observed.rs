@@ -93,7 +93,7 @@ pub struct HostFacts {
     pub free_disk_mib: u64,
     /// Public host key that SSH saw, as in `known_hosts` without the host name.
     pub ssh_host_key: String,
-    /// How SSH knew that this is the right machine; `None` where nobody asked.
+    /// How SSH knew that this is the right machine; `None` where it was not asked.
     pub identity: Option<HostIdentity>,
     pub marker: MarkerFile,
     pub packages: PackageVersions,

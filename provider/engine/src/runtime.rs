@@ -21,7 +21,7 @@ pub(crate) struct Change {
     pub(crate) to: ContainerdVersion,
 }
 
-/// The beginning of the version that a host gets when its packages are installed; empty where containerd is somebody else's.
+/// The beginning of the version that a host gets when its packages are installed; empty where containerd is not ours.
 /// That of a node stays: it is exchanged in a step of its own.
 pub(crate) fn installed_with_packages(
     spec: &ClusterSpec,

@@ -23,7 +23,7 @@ pub(crate) enum Standing<'a> {
     Begun,
     /// Ours, and it was a finished node once.
     Finished,
-    /// A node of the cluster that Terraform's state names, and no marker says that it is ours: somebody else made it, or the
+    /// A node of the cluster that Terraform's state names, and no marker says that it is ours: another tool made it, or the
     /// marker is damaged.
     Adoptable,
 }

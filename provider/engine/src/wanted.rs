@@ -27,7 +27,7 @@ pub struct Wanted {
     pub host_keys: BTreeMap<String, String>,
     /// How it would be known of each host that the right machine answers, found out before any of them is contacted.
     pub identities: BTreeMap<String, HostIdentity>,
-    /// Whether a control plane that nobody vouches for may receive the keys of the cluster.
+    /// Whether a control plane with an unverified identity may receive the keys of the cluster.
     pub unpinned_control_plane: UnpinnedControlPlane,
 }
 

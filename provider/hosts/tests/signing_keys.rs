@@ -233,7 +233,7 @@ fn an_expired_key_is_fetched_again() {
     assert!(bench.install(&[("repo.asc", "nowhere", &key)]).succeeded, "the prolonged one is not on the host");
 }
 
-/// A key that is good for some days more stops nobody, and is exchanged as soon as there is a better one.
+/// A key that is good for some days more stops nothing, and is exchanged as soon as there is a better one.
 #[test]
 fn a_key_that_expires_soon_is_exchanged_when_it_can_be() {
     let Some(bench) = Bench::new() else { return };

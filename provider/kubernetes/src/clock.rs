@@ -37,7 +37,7 @@ mod tests {
         assert_eq!(api.cluster().now().await.unwrap().to_string(), "2031-05-06T07:08:09Z");
     }
 
-    /// One that is not well, or lets nobody ask, has a clock all the same.
+    /// One that is not well, or refuses to answer, has a clock all the same.
     #[tokio::test]
     async fn a_refusal_says_it_too() {
         let api = FakeApi::new().at("2031-05-06T07:08:09Z".parse().unwrap());

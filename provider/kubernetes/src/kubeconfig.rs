@@ -54,7 +54,7 @@ impl KubeconfigError {
     /// What the reader can do about it.
     pub fn hint(&self) -> &'static str {
         "on a control plane, kubeadm's own file names a server and embeds certificates and a key, and has nothing else; \
-         `kubeadm init phase kubeconfig admin` writes /etc/kubernetes/admin.conf anew once it is moved away"
+         `kubeadm init phase kubeconfig admin` writes /etc/kubernetes/admin.conf again once it is moved away"
     }
 
     fn missing(field: impl Into<String>) -> Self {
@@ -88,7 +88,7 @@ impl Kubeconfig {
         Ok(Self { server, authorities, client, key, tls: Arc::new(tls) })
     }
 
-    /// URL of an API server, as the file has it. Nobody connects to it.
+    /// URL of an API server, as the file has it. It is never connected to.
     pub fn server(&self) -> &str {
         &self.server
     }

@@ -1,10 +1,10 @@
-//! Text of any origin, made fit for a terminal: what a terminal would obey, and what nobody would see, is written as
+//! Text of any origin, made fit for a terminal: what a terminal would obey, and what is invisible, is written as
 //! `\u{1b}`.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Nobody reads more than the first pages of a message. A library's error may quote a whole answer.
+/// Readers look at the first pages of a message only. A library's error may quote a whole answer.
 pub(crate) const LONGEST: usize = 64 << 10;
 
 /// Keeps newlines and tabs. A carriage return before a newline, as HTTP servers write it, goes.

@@ -1,4 +1,4 @@
-//! What settings mean that are not set. A default that changes is a change for everybody who relies on it.
+//! What settings mean that are not set. A default that changes is a change for all who rely on it.
 
 use serde_json::{Value, json};
 

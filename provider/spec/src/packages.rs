@@ -42,7 +42,7 @@ pub(crate) fn findings(packages: &Packages) -> Vec<Finding> {
                 format!("`{text}` is not the fingerprint of a key"),
                 format!(
                     "Write all {FINGERPRINT_DIGITS} hexadecimal digits, as `gpg --show-keys` prints them. A short key ID \
-                     is not enough: anybody can make a key with the same one."
+                     is not enough: anyone can make a key with the same one."
                 ),
             )
         })

@@ -1,4 +1,4 @@
-//! A value that must not be seen: it prints as `***`, is not serialised by itself, and leaves no trace in memory.
+//! A value that must not be seen: it prints as `***`, is not serialized by itself, and leaves no trace in memory.
 
 use std::fmt;
 

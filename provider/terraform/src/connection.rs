@@ -31,7 +31,7 @@ impl Connection {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings.map(Arc::new);
     }
 
-    /// Says how it would be known that the hosts are the right ones, and what follows where it is not. Contacts nobody.
+    /// Says how it would be known that the hosts are the right ones, and what follows where it is not. Opens no connection.
     pub(crate) fn acquaint(&self, mut wanted: Wanted) -> Wanted {
         let Some(settings) = self.settings() else { return wanted };
         let hosts: Vec<_> =

@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-/// From now on a crash leaves no core dump, and on Linux nobody but root may look into this program's memory.
+/// From now on a crash leaves no core dump, and on Linux only root may look into this program's memory.
 pub fn protect() -> io::Result<()> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     // A handler of core dumps that is a program, such as systemd's, does not care for the limit.

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 const KINDS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, \
                      application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
 
-/// The digest of an image as its registry has it now: of what was received, so that nobody has to be believed.
+/// The digest of an image as its registry has it now: of what was received, so that no claim has to be believed.
 pub(super) fn digest(image: &str) -> Result<String> {
     let (registry, path, tag) = parts(image)?;
     let server = if registry == "docker.io" { "registry-1.docker.io" } else { registry };
@@ -41,7 +41,7 @@ fn digest_at(server: &str, path: &str, tag: &str) -> Result<String> {
     Ok(digest)
 }
 
-/// A token for everybody, as `Bearer realm="…",service="…",scope="…"` asks for it.
+/// An anonymous token, as `Bearer realm="…",service="…",scope="…"` asks for it.
 fn token(challenge: &str) -> Result<String> {
     let fields = challenge.trim().strip_prefix("Bearer ").context("the registry asks for another kind of login")?;
     let field = |name: &str| {
@@ -105,7 +105,7 @@ fn ask(url: &str, token: Option<&str>) -> Result<Answer> {
     })
 }
 
-/// What is secret goes over stdin: arguments are for everybody to see.
+/// What is secret goes over stdin: every process can read arguments.
 fn run_with_input(command: &mut Command, input: &str) -> Result<std::process::Output> {
     use std::io::Write as _;
     use std::process::Stdio;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::sample::{self, Mutant};
 
-/// Mutants that change nothing that anybody could notice, each with a word why: `file: what — why`.
+/// Mutants that change nothing observable, each with a word why: `file: what — why`.
 const EQUIVALENT: &str = include_str!("equivalent.txt");
 
 /// Of one crate.
@@ -24,7 +24,7 @@ struct Count {
 #[derive(Default)]
 pub(super) struct Outcomes {
     crates: BTreeMap<String, Count>,
-    /// The names of those that nobody noticed.
+    /// The names of those that no test noticed.
     missed: Vec<String>,
 }
 

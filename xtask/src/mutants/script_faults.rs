@@ -11,7 +11,7 @@ pub(super) struct Fault {
     pub(super) script: String,
     before: String,
     after: String,
-    /// Why nobody can notice it.
+    /// Why no test can notice it.
     pub(super) excuse: Option<String>,
 }
 
@@ -40,7 +40,7 @@ impl Fault {
 }
 
 /// Reads the list. A line that begins with a word names the script of what follows; `-` is the line as it is, `+` what takes its
-/// place, and `=` says why nobody can notice that. Comments begin with `#`.
+/// place, and `=` says why no test can notice that. Comments begin with `#`.
 pub(super) fn parse(text: &str) -> Result<Vec<Fault>> {
     let mut faults: Vec<Fault> = Vec::new();
     let (mut script, mut before) = (None, None);

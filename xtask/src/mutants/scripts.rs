@@ -100,7 +100,7 @@ fn tests_of_scripts(uses: &str) -> Result<BTreeMap<String, Vec<String>>> {
     Ok(tests)
 }
 
-/// The places of the faults that nobody noticed.
+/// The places of the faults that no test noticed.
 fn attempt_all(
     root: &Path,
     program: &Path,
@@ -156,7 +156,7 @@ fn is_noticed(root: &Path, program: &Path, fault: &Fault, tests: Option<&Vec<Str
     Ok(false)
 }
 
-/// A table, one line for each script, the faults that nobody noticed, and whether they are few enough.
+/// A table, one line for each script, the faults that no test noticed, and whether they are few enough.
 fn report(faults: &[Fault], missed: &BTreeSet<usize>, goal: u32) -> Result<()> {
     let mut scripts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     let (mut all, mut noticed, mut excused) = (0_u32, 0_u32, 0_u32);

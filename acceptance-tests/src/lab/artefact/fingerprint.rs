@@ -1,5 +1,5 @@
 //! What the provider must be told of the key that signs the lab's packages. It stands beside `signing.rs`, because a change
-//! of that file makes all packages anew.
+//! of that file rebuilds all packages.
 
 use anyhow::{Context, Result};
 

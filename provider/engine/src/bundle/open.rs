@@ -13,7 +13,7 @@ use super::{Bundle, BundleError, Identity, MAGIC, open_file};
 use crate::shared_path::shared_path;
 use crate::snapshots::Snapshot;
 
-/// Far more than any of these files has. A bundle is encrypted, but anybody can make one.
+/// Far more than any of these files has. A bundle is encrypted, but anyone can make one.
 const LARGEST_FILE: u64 = 1 << 20;
 const MOST_FILES: usize = 64;
 

@@ -179,7 +179,7 @@ pub(crate) struct Reached {
     pub(crate) server: String,
 }
 
-/// Connects through this very control plane, which the user has named as the entrance to a cluster that nobody knows yet,
+/// Connects through this very control plane, which the user has named as the entrance to a cluster that is not known yet,
 /// and reads the API once.
 pub(crate) async fn connect_through(host: Arc<dyn Host>, port: u16) -> Result<Reached, StepError> {
     let kubeconfig = trust::read_kubeconfig(host.as_ref()).await?;

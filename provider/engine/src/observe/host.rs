@@ -40,7 +40,7 @@ struct Printed {
     facts: HostFacts,
 }
 
-/// What is in a file, or why nobody can know.
+/// What is in a file, or why it cannot be known.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Content {
@@ -94,7 +94,7 @@ fn parse(printed: &str) -> Result<HostFacts, String> {
     let mut snapshots = Vec::new();
     for it in printed.descriptions {
         match it.description {
-            // A file of somebody else describes nothing.
+            // A file that is not ours describes nothing.
             Content::Text(text) => match serde_json::from_str(&text) {
                 Ok(Description { snapshot, awaits_copy }) => {
                     let held = HeldSnapshot { snapshot, held: it.held, awaits_copy };
@@ -124,7 +124,7 @@ fn parse(printed: &str) -> Result<HostFacts, String> {
         ..printed.facts
     };
     if facts.renewal_begun.iter().any(|name| !is_certificate(name)) {
-        // It has begun, and nobody knows for which: all of them are renewed.
+        // It has begun, for unknown certificates: all of them are renewed.
         facts.renewal_begun = COMPONENT_CERTIFICATES.iter().map(|certificate| certificate.name.to_owned()).collect();
     }
     if let Some(certificate) = printed.certificates.get(CA_CERTIFICATE).and_then(|text| certificates::sha256(text)) {

@@ -21,7 +21,7 @@ const PATH: usize = 4096;
 const WORDS: usize = 8192;
 const KUBELET_SETTINGS: usize = 64 << 10;
 
-/// A folder of certificates or manifests in which somebody keeps old ones, too.
+/// A folder of certificates or manifests in which old ones are kept, too.
 const FILES: usize = 512;
 /// What there are a few of.
 const FEW: usize = 64;

@@ -63,7 +63,7 @@ pub(super) struct Claim {
 pub(super) enum Verdict {
     /// With the last restore that its marker remembers.
     Trusted(Trust, Option<String>),
-    /// It is ours or nobody's and no node yet: it may become a control plane during this run.
+    /// It is ours or unclaimed and no node yet: it may become a control plane during this run.
     MayBecomeOne,
     Refused(&'static str),
 }
@@ -113,8 +113,8 @@ fn has_known_authority(wanted: &Wanted, pem: &[u8]) -> bool {
     authority.is_some_and(|authority| known_authorities(wanted).contains(&authority))
 }
 
-/// The administrator's kubeconfig of a control plane that may be asked. One that is trusted for its CA must trust nobody
-/// else: a second authority beside the known one could be anybody's.
+/// The administrator's kubeconfig of a control plane that may be asked. One that is trusted for its CA must trust no
+/// other: a second authority beside the known one could be anyone's.
 pub(super) async fn kubeconfig(host: &dyn Host, trust: Trust, wanted: &Wanted) -> Result<Kubeconfig, StepError> {
     let kubeconfig = read_kubeconfig(host).await?;
     if trust == Trust::Authority && !has_known_authorities(&kubeconfig, wanted) {
@@ -124,7 +124,7 @@ pub(super) async fn kubeconfig(host: &dyn Host, trust: Trust, wanted: &Wanted) -
     Ok(kubeconfig)
 }
 
-/// Whether nobody else's credentials would be better: it trusts nobody but the CA that the state holds, or that holds none.
+/// Whether no other credentials would be better: it trusts only the CA that the state holds, or the state holds none.
 pub(super) fn is_best(kubeconfig: &Kubeconfig, wanted: &Wanted) -> bool {
     known_authorities(wanted).is_empty() || has_known_authorities(kubeconfig, wanted)
 }

@@ -36,7 +36,7 @@ pub enum Action {
     AdoptHost {
         host: String,
     },
-    /// Writes the marker anew on a node of the cluster that lost it to a power cut or the like. `reason` is for the reader.
+    /// Rewrites the marker on a node of the cluster that lost it to a power cut or the like. `reason` is for the reader.
     RewriteMarker {
         host: String,
         reason: String,

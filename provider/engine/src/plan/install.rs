@@ -143,7 +143,7 @@ fn beginning<'a>(wanted: &'a Wanted, observed: &Observed) -> Option<Beginning<'a
 /// The host on which an earlier run began, or else the first by name.
 fn first_control_plane<'a>(wanted: &'a Wanted, observed: &Observed) -> Option<Beginning<'a>> {
     let is = |name: &str, is_it: fn(&Standing<'_>) -> bool| is_it(&standing(wanted, observed, name));
-    // It may carry the cluster that would be made anew.
+    // It may carry the cluster that would be recreated.
     if wanted.spec.hosts().any(|(name, ..)| is(name, |standing| matches!(standing, Standing::Damaged { .. }))) {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Half of a node: what makes one that joins again, and what makes one that somebody has damaged.
+//! Half of a node: what makes one that joins again, and what makes one that was damaged.
 
 use kubeone_spec::ClusterSpec;
 use serde_json::json;

@@ -97,7 +97,7 @@ async fn look<'a>(cx: &'a Cx<'_>, name: &str, uid: &str) -> Result<Seen<'a>, Ste
     let Some(host) = cx.leaving(name) else { return Ok(Seen::Nothing) };
     let facts = match timeout(HOST_PATIENCE, observe_host(host)).await {
         Ok(Ok(facts)) => facts,
-        // Somebody is there. What is left on the machine is not known, so nobody says that it is clean.
+        // A machine is there. What is left on it is not known, so it is not reported as clean.
         Ok(Err(StepError::Host(error))) if error.is_strange_answer() => return Err(error.into()),
         Ok(Err(StepError::Host(error))) => {
             tracing::info!(host = name, %error, "the machine that leaves cannot be reached");

@@ -147,7 +147,7 @@ async fn kubelet_kubeconfig(
     let config = kubeadm::init_config(cx.spec, maker, spec, cx.spec.kubernetes_version, &facts)?;
     let make = os_of(&facts)?.script("make_kubelet_kubeconfig")?.var("NODE", node).var("CONFIG", config);
     let printed = Secret::new(host.run(&make).await?.stdout);
-    // One host made it and another one's kubelet works by it, so it is taken apart and written anew.
+    // One host made it and another one's kubelet works by it, so it is taken apart and rewritten.
     let read = Kubeconfig::parse(printed.expose().as_bytes())
         .map_err(|source| StepError::Kubeconfig { what: format!("the kubeconfig that {maker} made"), source })?;
     let known = &of_node.kubernetes.ca_sha256;

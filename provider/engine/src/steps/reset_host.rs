@@ -39,7 +39,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, _role: Role, ca: Option<&str>) 
 
 /// What the loss of a marker costs when the host is reset.
 pub(super) const PACKAGES_ARE_KEPT: &str =
-    "its marker was damaged, so nobody knows which packages were there before the cluster, and all of them are kept";
+    "its marker was damaged, so it is not known which packages were there before the cluster, and all of them are kept";
 
 /// Resets a host that is ours.
 pub(super) async fn reset(cx: &Cx<'_>, host: &dyn Host, facts: &HostFacts, marker: &Marker) -> Result<(), StepError> {

@@ -1,4 +1,4 @@
-//! Writes the marker of a node anew that was damaged, as by a power cut: whose it is follows from what the cluster says of the
+//! Rewrites the marker of a node that was damaged, as by a power cut: whose it is follows from what the cluster says of the
 //! machine, and what it remembers of restores from the etcd that it is a member of.
 
 use std::time::Duration;

@@ -46,7 +46,7 @@ impl World {
         }
     }
 
-    /// Somebody added a member that never came: it has no name yet.
+    /// A member was added that never came: it has no name yet.
     pub(super) fn add_unstarted_member(&mut self, address: &str, learner: bool) {
         let id = format!("{:x}", 0xff + self.members.len());
         let peer_urls = vec![format!("https://{address}:2380")];

@@ -1,4 +1,4 @@
-//! Hosts that lie: what they can say of each fact, and the law that nobody else suffers from it.
+//! Hosts that lie: what they can say of each fact, and the law that no other host suffers from it.
 
 mod facts;
 
@@ -46,7 +46,7 @@ fn every_fact_can_be_lied_about() {
     assert_eq!(without, [""; 0]);
 }
 
-/// The clusters in which somebody lies, and who.
+/// The clusters in which a host lies, and which.
 fn scenes() -> Vec<(World, &'static str)> {
     let mut scenes = Vec::new();
     let whole = finished(World::new(spec(3, 2, "canal")));

@@ -7,7 +7,7 @@ use crate::observed::{ApiState, HostState, Observed};
 use crate::standing::{Standing, standing_of};
 
 impl World {
-    /// Nobody asks the API of a control plane that has only begun, or is a stranger's.
+    /// The API of a control plane that has only begun, or is a stranger's, is not asked.
     pub(crate) fn seen(&self) -> Observed {
         let mut seen = self.observed.clone();
         let is_asked = |name: &String, state: Option<&HostState>| {

@@ -1,7 +1,7 @@
 # Installs Kubernetes and containerd in exact versions, holds them, and lets containerd run with its present configuration.
 # Reads /etc/apt/sources.list.d/kubeone.sources. Nothing is downloaded when the right versions are there and undamaged.
 # Variables: KUBERNETES_VERSION (such as 1.35.4), CONTAINERD_VERSION (beginning of a version, such as `2.` or `2.2.5-`;
-#   empty where containerd is somebody else's and stays as it is), SIGNING_KEYS (lines of path, URL, and the fingerprints
+#   empty where containerd is not ours and stays as it is), SIGNING_KEYS (lines of path, URL, and the fingerprints
 #   that the key may have, separated by commas), LOCK_SECONDS (how long to wait while another program uses apt), FETCH_ONLY
 #   (`true`: only kubeadm is installed, and the rest downloaded; what runs stays as it is. `false`: all of it),
 #   RESTART_KUBELET (`true`: one whose program was exchanged starts anew; `false`: its caller does that, in order).

@@ -20,7 +20,7 @@ field() {
     head -n 1 | sed 's/^.*: *"\([^"]*\)"$/\1/'
 }
 
-# is_foreign: whether this host is somebody else's, by the same rule as everywhere: by its marker, or by Kubernetes without one.
+# is_foreign: whether this host belongs to another cluster, by the same rule as everywhere: by its marker, or by Kubernetes without one.
 # A marker that is damaged does not say so; the lock keeps applies apart and allows nothing.
 is_foreign() {
   local marker=/etc/kubeone/cluster.json cluster uid
@@ -43,8 +43,8 @@ if [[ $ACTION == take ]] && is_foreign; then
   exit 0
 fi
 
-# Whoever reads the lock and writes it does so alone. Only root can open the folder, so nobody else can keep it locked. It goes
-# with the cluster, and a lock on one that is gone keeps nobody out.
+# Whoever reads the lock and writes it does so alone. Only root can open the folder, so no other user can keep it locked. It goes
+# with the cluster, and a lock on one that is gone keeps no one out.
 guard=
 until [[ $guard && $(stat --format %i /run/kubeone 2>/dev/null) == "$(stat --dereference --format %i "/dev/fd/$guard")" ]]; do
   if [[ $guard ]]; then exec {guard}<&-; fi

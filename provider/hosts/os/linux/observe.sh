@@ -123,7 +123,7 @@ package_versions() {
 }
 
 # containerd_offered: versions of containerd in the package lists of our own repositories, as they were read last. Nothing is
-# downloaded, and apt's cache, which may have to be made anew, is not asked.
+# downloaded, and apt's cache, which may have to be rebuilt, is not asked.
 containerd_offered() {
   local uri list name value package=
   while read -r uri; do
@@ -244,7 +244,7 @@ unrecorded() {
   if [[ -e /etc/kubernetes/kubelet.conf ]] && ! is_recorded; then printf true; else printf false; fi
 }
 
-# renewal_begun: the certificates whose renewal has not come to its end; `?` where nobody can know which.
+# renewal_begun: the certificates whose renewal is not complete; `?` where it is not known which.
 renewal_begun() {
   if [[ $(damage /etc/kubeone/renewal) ]]; then printf '?\n'; else text /etc/kubeone/renewal; fi | lines
 }

@@ -136,7 +136,7 @@ fn what_is_no_file_or_too_large_a_one_is_no_trap() {
     assert_eq!(files.len(), 1, "{files:?}");
     assert_eq!((&seen["certificates"], &seen["os"]["id"]), (&json!({}), &json!("")));
     assert_eq!(seen["marker"], json!({ "unusable": "it is no file" }));
-    // Nobody can know what such a note says.
+    // What such a note says cannot be known.
     assert_eq!(seen["renewal_begun"], json!(["?"]));
 }
 

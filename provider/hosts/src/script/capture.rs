@@ -10,7 +10,7 @@ const MOST_NOISE: usize = 64 << 10;
 enum Keep {
     /// All of it: more than so many bytes make the answer unusable.
     All(usize),
-    /// The end: a script that fails says why last. Still nobody may go on printing forever.
+    /// The end: a script that fails says why last. Still no script may go on printing forever.
     Tail { kept: usize, most: usize },
 }
 

@@ -62,7 +62,7 @@ impl HostKeyCheck {
         Ok(Self { policy: settings.host_key_policy, port: settings.port, files })
     }
 
-    /// How it would be known that a host is the right one, should it be contacted now. Contacts nobody.
+    /// How it would be known that a host is the right one, should it be contacted now. Opens no connection.
     pub fn identity(&self, host: &HostSpec, acquaintance: &Acquaintance) -> HostIdentity {
         if host.ssh_host_key.is_some() || acquaintance.pinned.is_some() {
             return HostIdentity::Pinned;
@@ -123,7 +123,7 @@ impl HostKeyCheck {
             Verdict::New { certificate } if self.policy == HostKeyPolicy::KnownHosts => {
                 Err(HostKeyProblem::Unknown { seen, file, certificate })
             }
-            Verdict::New { .. } if target.must_be_known => Err(HostKeyProblem::Unvouched { seen, line }),
+            Verdict::New { .. } if target.must_be_known => Err(HostKeyProblem::Unverified { seen, line }),
             Verdict::New { .. } => match record(&file, &names, &key, &target.replaced) {
                 Ok(()) => Ok(HostIdentity::FirstContact),
                 Err(source) => Err(HostKeyProblem::Record { file, source }),
@@ -148,7 +148,7 @@ impl HostKeyCheck {
                 }
             });
         }
-        // A pin says whose key it is, not whether somebody stole it since. A file that cannot be read says nothing.
+        // A pin says whose key it is, not whether it was stolen since. A file that cannot be read says nothing.
         let revoked = KnownHosts::read(&self.files).ok().and_then(|known| known.revoked(&target.names(), shown));
         match revoked {
             Some(file) => Err(HostKeyProblem::Revoked { seen, file }),

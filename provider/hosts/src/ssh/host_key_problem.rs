@@ -17,8 +17,10 @@ pub enum HostKeyProblem {
     Changed { known: String, seen: String, file: PathBuf, line: usize },
     #[error("it shows {seen}, and `{}` does not know this host{}", .file.display(), of_certificate(*.certificate))]
     Unknown { seen: String, file: PathBuf, certificate: Option<&'static str> },
-    #[error("it shows {seen}, which nobody vouches for, and it is about to receive the keys of a cluster that exists")]
-    Unvouched { seen: String, line: String },
+    #[error(
+        "it shows {seen}, its identity is unverified, and it is about to receive the keys of a cluster that exists"
+    )]
+    Unverified { seen: String, line: String },
     #[error("it shows {seen}, which is marked as revoked in `{}`", .file.display())]
     Revoked { seen: String, file: PathBuf },
     #[error("it shows a certificate for {seen} whose signature is wrong")]
@@ -35,10 +37,10 @@ impl HostKeyProblem {
     pub(crate) fn hint(&self) -> String {
         match self {
             Self::NotThePinned { .. } => "either the machine was replaced, then set `ssh_host_key` to its new key, or \
-                                          somebody sits in between"
+                                          someone intercepts the connection"
                 .to_owned(),
             Self::NotTheRemembered { line, .. } => format!(
-                "either somebody sits in between, or this is another machine than before, or one that was installed again. A \
+                "either someone intercepts the connection, or this is another machine than before, or one that was installed again. A \
                  new machine has another `instance_id`. For the same machine with a new key, set `ssh_host_key = \"{line}\"` \
                  when you have checked that this is the right key"
             ),
@@ -46,18 +48,20 @@ impl HostKeyProblem {
                 format!("when you have checked that this is the right key, set `ssh_host_key = \"{line}\"`")
             }
             Self::Changed { file, line, .. } => format!(
-                "either the machine was replaced, then remove line {line} of `{}`, or somebody sits in between",
+                "either the machine was replaced, then remove line {line} of `{}`, or someone intercepts the connection",
                 file.display()
             ),
             Self::Unknown { file, .. } => {
                 format!("add the key to `{}`, set `ssh_host_key`, or use the policy `accept_new`", file.display())
             }
-            Self::Unvouched { line, .. } => format!(
+            Self::Unverified { line, .. } => format!(
                 "when you have checked that this is the right key, set `ssh_host_key = \"{line}\"`, or add it to your known \
                  hosts. `ssh.unpinned_control_plane = \"refuse\"` asks for that"
             ),
             Self::Revoked { .. } => "this key must not be used any more: the host needs a new one".to_owned(),
-            Self::Forged { .. } => "somebody sits in between, or the certificate on the host is damaged".to_owned(),
+            Self::Forged { .. } => {
+                "someone intercepts the connection, or the certificate on the host is damaged".to_owned()
+            }
             Self::TooShort { .. } => "give the host an Ed25519 key, or an RSA key of 3072 bits".to_owned(),
             Self::Read { file, .. } | Self::Record { file, .. } => {
                 format!("is `{}` a file of known hosts that you may read and write?", file.display())

@@ -33,7 +33,7 @@ pub(super) fn is_same_kind(one: &Algorithm, other: &Algorithm) -> bool {
     }
 }
 
-/// Whether this is an RSA key that nobody should rely on.
+/// Whether this is an RSA key that is too weak to rely on.
 pub(super) fn is_too_short(key: &PublicKey) -> bool {
     let modulus = key.key_data().rsa().and_then(|rsa| rsa.n().as_positive_bytes());
     modulus.is_some_and(|modulus| {

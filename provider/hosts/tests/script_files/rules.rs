@@ -16,7 +16,7 @@ const MOVES: &[(&str, &str)] = &[
 /// What ends a command in a line of bash.
 const ENDS: &[&str] = &[";", "&&", "||", "|", "&", "{", "}", "then", "do", "else", "fi", "done"];
 
-/// The broken rules of all scripts, given as path and text, and the exceptions that nobody needs.
+/// The broken rules of all scripts, given as path and text, and the exceptions that are not needed.
 pub(crate) fn complaints<'a>(scripts: impl Iterator<Item = (String, &'a str)>) -> Vec<String> {
     let (mut complaints, mut excused) = (Vec::new(), BTreeSet::new());
     for (path, text) in scripts {

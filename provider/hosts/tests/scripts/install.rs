@@ -315,7 +315,7 @@ fn containerd_runs_in_the_version_that_is_installed() {
     host.file("/fakes/old-containerd", "");
     host.run(&install(&key, "2.2.5-")).ok();
     assert!(host.calls().contains(&"systemctl restart containerd".to_owned()), "the exchanged one runs on");
-    // Somebody else's is left alone.
+    // Another owner's is left alone.
     host.forget_calls().run(&install(&key, "")).ok();
     assert!(!host.calls().contains(&"systemctl restart containerd".to_owned()));
 }

@@ -15,7 +15,7 @@ fn lock(action: &str, holder: &str) -> Script {
 fn nobody_but_root_can_keep_it_from_us() {
     let host = Sandbox::new();
     host.fake("systemctl", "exit 3");
-    // What anybody can do: to keep a folder locked that everybody may open.
+    // What any user can do: keep a folder locked that all may open.
     host.watch("flock").file("/run/kubeone/x", "");
     let holds = "chmod 700 /run/kubeone; exec 5</run; flock 5;";
     let script = lock("take", "ann");

@@ -163,7 +163,7 @@ fn settings_are_tried_and_kept_while_the_same_kubelet_is_well() {
         (Some("maxPods: 2\n"), Some("maxPods: 1\n"))
     );
     assert!(host.calls_of("systemctl").contains(&"restart kubelet".to_owned()));
-    // A second try, after one that was cut off, does not take what nobody has seen for what was there before.
+    // A second try, after one that was cut off, does not take what was never recorded for what was there before.
     host.run(&settings("try", "maxPods: 3", "")).ok();
     assert_eq!(host.read(BEFORE).as_deref(), Some("maxPods: 1\n"));
 

@@ -1,4 +1,4 @@
-//! What is taken off a host, and what nobody may take from it.
+//! What is taken off a host, and what must stay on it.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -143,7 +143,7 @@ fn a_volume_that_cannot_be_unmounted_stops_the_reset_and_is_named() {
             "{complaint}"
         );
         assert!(volume.join("database").exists());
-        // It is a node still, to everybody who looks.
+        // It still is a node, whoever looks.
         assert!(host.exists("/etc/kubernetes/admin.conf") && host.exists("/var/lib/etcd/member"));
     }
 }

@@ -248,7 +248,7 @@ impl Sandbox {
         let (stdout, stderr) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
         let (Some((_, stdout)), Some((_, stderr))) = (stdout.split_once(STARTED), stderr.split_once(STARTED)) else {
             panic!(
-                "a root of its own for a script needs root, or user namespaces for everybody: see the sysctl settings \
+                "a root of its own for a script needs root, or user namespaces for all users: see the sysctl settings \
                  kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns\n{stderr}"
             );
         };

@@ -162,7 +162,7 @@ fn a_member_that_lags_behind_has_not_caught_up() {
         .file("/fakes/status", r#"{"header":{"member_id":"1"},"raftIndex":"9000","raftAppliedIndex":"8000"}"#);
     let complaint = host.run(&upgrade("static_pods", false)).fails();
     assert!(complaint.contains("etcd has caught up: not within 150 s"), "{complaint}");
-    // Nobody but the kubelet would bring back what is held when the old ones are not well either.
+    // Only the kubelet would bring back what is held when the old ones are not well either.
     assert!(host.exists("/etc/systemd/system/kubelet.service.d/30-kubeone-upgrade.conf"), "{complaint}");
     assert!(complaint.contains("the old components are not well either"), "{complaint}");
 }
@@ -174,7 +174,7 @@ fn a_run_that_was_cut_off_while_manifests_were_held_is_completed() {
         host.file(&format!("{WORK}/held/{name}.yaml"), &host.read(&format!("{MANIFESTS}/{name}.yaml")).unwrap());
         std::fs::remove_file(host.path(&format!("{MANIFESTS}/{name}.yaml"))).unwrap();
     }
-    // Without its manifest nobody answers for this member, but it was well before.
+    // Without its manifest this member does not answer, but it was well before.
     host.run(&upgrade("static_pods", false)).ok();
     assert_eq!(versions(&host), NEW);
     assert!(host.read(&format!("{WORK}/old/etcd.yaml")).unwrap().contains("3.6.6-0"));
@@ -264,7 +264,7 @@ fn a_component_that_does_not_end_is_ended_and_one_that_does_not_come_back_is_nam
     assert!(complaint.contains("the API server is ready again: not within 1"), "{complaint}");
     assert!(host.calls().iter().any(|call| call.ends_with("SIGKILL c-old")));
     assert!(host.exists("/etc/kubeone/renewal"), "it is not done");
-    // Where the others are not there either, nobody waits for health.
+    // Where the others are not there either, health is not awaited.
     std::fs::remove_file(host.path("/fakes/killed")).unwrap();
     host.run(&restart(&["kube-apiserver"], false, false)).ok();
     assert!(host.exists("/etc/kubeone/renewal"));

@@ -192,7 +192,7 @@ async fn who_must_be_known_is_not_met_for_the_first_time() {
     for _ in 0..2 {
         assert_eq!(identity(), HostIdentity::FirstContact);
         let problem = check(&acquainted(&settings, &must_be_known)).await.unwrap_err();
-        assert!(matches!(problem, HostKeyProblem::Unvouched { .. }), "{problem}");
+        assert!(matches!(problem, HostKeyProblem::Unverified { .. }), "{problem}");
     }
     check(&connect(&settings)).await.unwrap();
     assert_eq!(identity(), HostIdentity::Known);
@@ -204,13 +204,14 @@ async fn who_must_be_known_is_not_met_for_the_first_time() {
 async fn files_for_all_users_count() {
     let Some(server) = Server::start() else { return };
     let settings = with_policy(&server, HostKeyPolicy::AcceptNew);
-    let everybody = server.path("ssh_known_hosts");
-    let environment = LocalEnvironment { system_known_hosts: vec![everybody.clone()], ..LocalEnvironment::default() };
+    let for_all_users = server.path("ssh_known_hosts");
+    let environment =
+        LocalEnvironment { system_known_hosts: vec![for_all_users.clone()], ..LocalEnvironment::default() };
     let host = || kubeone_hosts::SshConnector::new(&settings, &environment).unwrap().connect("cp-1", &spec()).unwrap();
-    fs::write(&everybody, format!("@revoked * {}\n", server.host_key())).unwrap();
+    fs::write(&for_all_users, format!("@revoked * {}\n", server.host_key())).unwrap();
     let problem = check(&host()).await.unwrap_err();
     assert!(matches!(problem, HostKeyProblem::Revoked { .. }), "{problem}");
-    fs::write(&everybody, format!("* {}\n", server.host_key())).unwrap();
+    fs::write(&for_all_users, format!("* {}\n", server.host_key())).unwrap();
     check(&host()).await.unwrap();
     assert!(!server.path("client/known_hosts").exists(), "it is known");
 }

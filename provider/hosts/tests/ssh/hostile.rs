@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::server::{Server, Wire, connect, connector, spec};
 
-/// Lets everybody in and, while it runs a command, tries to open channels of all kinds.
+/// Lets every client in and, while it runs a command, tries to open channels of all kinds.
 struct Hostile {
     outcomes: Arc<Mutex<Vec<(&'static str, bool)>>>,
 }
@@ -98,7 +98,7 @@ async fn a_server_that_falls_silent_is_given_up() {
     tokio::time::pause();
     let began = Instant::now();
     let ended = timeout(Duration::from_mins(5), hanging).await;
-    let error = ended.expect("nobody notices that the server is gone").unwrap_err();
+    let error = ended.expect("the client notices that the server is gone").unwrap_err();
     assert!(matches!(error, HostError::ConnectionLost { .. }), "{error:?}");
     let silent = began.elapsed().as_secs();
     assert!((25..=40).contains(&silent), "{silent} s");

@@ -67,7 +67,7 @@ async fn the_dead_do_not_keep_it() {
     assert!(held.starts_with("held\ncid\n"), "{held}");
 }
 
-/// By the same rule as in the engine, however a marker is written; a damaged one is nobody's word against us.
+/// By the same rule as in the engine, however a marker is written; a damaged one is no word against us.
 #[tokio::test]
 async fn markers_are_read_as_the_engine_reads_them() {
     let Some(server) = Server::start() else { return };

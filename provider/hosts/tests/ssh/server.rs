@@ -209,7 +209,7 @@ impl Wire {
         self.cut.send_modify(|cuts| *cuts += 1);
     }
 
-    /// From now on nothing gets through, and nobody is told.
+    /// From now on nothing gets through, without a word.
     pub(crate) fn stop(&self) {
         self.stop.send_replace(true);
     }

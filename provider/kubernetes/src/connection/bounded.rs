@@ -26,7 +26,7 @@ const MOST_BYTES_OF_REFUSAL: usize = 1 << 20;
 pub(crate) enum UnusableAnswer {
     #[error("the answer is larger than any that is asked for")]
     TooLarge,
-    /// Nobody follows a redirect, and its body is no answer.
+    /// A redirect is not followed, and its body is no answer.
     #[error("it has the status {0}, which leads elsewhere")]
     Redirect(u16),
 }

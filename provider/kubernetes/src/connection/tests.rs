@@ -78,7 +78,7 @@ fn serving(acceptor: TlsAcceptor, status: u16, body: Bytes) -> (ApiConnector, Ar
     (open, opened)
 }
 
-/// Nobody is to go there.
+/// No request may go there.
 const ELSEWHERE: &str = "http://192.0.2.1/api/v1/nodes";
 
 async fn ask_nodes(kubeconfig: &Kubeconfig, open: ApiConnector) -> Result<(), ClusterError> {

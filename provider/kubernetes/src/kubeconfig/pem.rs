@@ -1,4 +1,4 @@
-//! Certificates and keys inside a kubeconfig: PEM as base64, both read strictly and written anew.
+//! Certificates and keys inside a kubeconfig: PEM as base64, both read strictly and rewritten.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kubeone_spec::Secret;
@@ -32,7 +32,7 @@ pub(super) fn decode(field: &str, base64: &str) -> Result<Blocks, KubeconfigErro
         let (kind, der) = block.map_err(|_| wrong("is not PEM"))?;
         blocks.push((kind, Secret::new(der)));
     }
-    // Blocks of kinds that nobody knows are passed over by the parser.
+    // The parser skips blocks of unknown kinds.
     if blocks.is_empty() || blocks.len() != begun {
         return Err(wrong("is not PEM"));
     }

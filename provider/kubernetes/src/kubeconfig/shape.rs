@@ -46,7 +46,7 @@ pub(super) struct Chosen {
     pub(super) user: Entry,
 }
 
-/// Takes the file apart. Entries that nobody chooses must be as harmless as those that count.
+/// Takes the file apart. Entries that are not chosen must be as harmless as those that are.
 pub(super) fn read(text: &str) -> Result<Chosen, KubeconfigError> {
     let mut file = Entry::new(String::new(), yaml(text)?, |path| format!("the file{path}"))?;
     file.has_only(&["apiVersion", "kind", "clusters", "users", "contexts", "current-context", "preferences"])?;

@@ -1,4 +1,4 @@
-//! A kubeconfig written anew from what was accepted, with one cluster and one user.
+//! A kubeconfig written from what was accepted, with one cluster and one user.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kubeone_spec::Secret;

@@ -181,7 +181,7 @@ fn lengths_of_time() {
     let renewal = "certificates.renew_before";
     bound("/certificates/renew_before", renewal, &texts(&["1s", "4380h"]), &texts(&["4380h1s", "87600h"]));
     unreadable("/kubeconfig/ttl", &texts(&["0s", "87600h1s", "5000000000000000h", "", "1d", "-1h"]));
-    // Nobody keeps such a kubeconfig, so its life does not matter.
+    // Such a kubeconfig is not kept, so its lifetime does not matter.
     let mut settings = settings();
     settings["kubeconfig"] = json!({ "store_in_state": false, "ttl": "1s" });
     assert_eq!(paths(validate_cluster(&serde_json::from_value(settings).unwrap())), [""; 0]);

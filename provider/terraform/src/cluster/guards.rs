@@ -41,7 +41,7 @@ fn setting<'a>(cluster: &'a Instance<'_>, name: &str, attribute: &str) -> Option
     cluster.state.get(&AttributePath::new(name).attribute(attribute))
 }
 
-/// Waits without holding up a clock that stands still until everybody waits.
+/// Waits without holding up a clock that stands still until all tasks wait.
 async fn until(condition: impl Fn() -> bool) {
     for _ in 0..100_000 {
         if condition() {

@@ -20,7 +20,7 @@ pub(crate) trait Network: Send + Sync {
     /// Reads what the settings name, such as keys. Errors name the setting that is wrong.
     fn open(&self, settings: &SshSettings) -> Result<Box<dyn Connector>, SettingsError>;
 
-    /// How it would be known that these hosts are the right ones, in their order. Contacts nobody.
+    /// How it would be known that these hosts are the right ones, in their order. Opens no connection.
     fn identities(&self, settings: &SshSettings, hosts: &[(&HostSpec, Acquaintance)]) -> Vec<HostIdentity>;
 }
 

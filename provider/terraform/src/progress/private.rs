@@ -13,7 +13,7 @@ pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// A file that must be new: one that somebody else has put there could be read by others.
+/// A file that must be new: one that another user put there could be read by others.
 pub(super) fn create_new(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.append(true).create_new(true);

@@ -76,7 +76,7 @@ fn only_their_owner_reads_logs_and_reports() {
     }
     assert_eq!((mode(&file(&folder, "jsonl")), mode(&file(&folder, "html"))), (0o600, 0o600));
 
-    // A folder that somebody shares stays shared; what is in it does not become so.
+    // A shared folder stays shared; what is in it does not become so.
     let shared = home.path().join("shared");
     std::fs::create_dir(&shared).unwrap();
     std::fs::set_permissions(&shared, std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -16,7 +16,7 @@ use super::api::FakeCluster;
 const OBSERVE: &str = "os/linux/observe.sh";
 const LOCK: &str = "os/linux/lock.sh";
 
-/// What somebody else's lock says: whose it is, their process, in words, and for how many seconds they have held it and
+/// What another apply's lock says: whose it is, their process, in words, and for how many seconds they have held it and
 /// were silent.
 pub(crate) const HELD: &str = "held\nsomebody\n\nann on laptop (process 7, update)\n90\n3\n";
 
@@ -41,7 +41,7 @@ struct Look {
 enum State {
     Up,
     Silent,
-    /// It lets nobody in.
+    /// It rejects every login.
     Refusing,
     /// A script takes a second.
     Slow,
@@ -100,7 +100,7 @@ impl Machine {
         change(&mut self.look().facts);
     }
 
-    /// All that the cluster left on it is gone, as on a machine that was made anew.
+    /// All that the cluster left on it is gone, as on a new machine.
     pub(crate) fn becomes_bare(&self) {
         let bare = facts(&self.name);
         self.change(|it| *it = bare);
@@ -122,7 +122,7 @@ impl Machine {
         self.look().state = State::Slow;
     }
 
-    /// Somebody else works on the cluster.
+    /// Another apply works on the cluster.
     pub(crate) fn is_locked(&self) {
         self.look().lock = HELD;
     }

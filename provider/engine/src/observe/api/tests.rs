@@ -92,7 +92,7 @@ impl World {
     }
 }
 
-const NOBODY: (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+const NO_HOST: (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
 
 /// A kubeconfig whose user is made by a command that leaves a trace on the machine that reads it.
 fn with_command(trace: &std::path::Path) -> String {
@@ -171,7 +171,7 @@ async fn only_a_finished_control_plane_of_this_cluster_is_looked_through() {
     ] {
         let seen = world([control_plane("cp-1", &marker, &ca(), KUBECONFIG)]);
         let observed = observe(&wanted, &seen.hosts).await;
-        let expected = if is_asked { (vec!["cp-1"], vec!["cp-1"]) } else { NOBODY };
+        let expected = if is_asked { (vec!["cp-1"], vec!["cp-1"]) } else { NO_HOST };
         assert_eq!(seen.used(), expected, "a look: {marker} {wanted:?}");
         assert_eq!(matches!(observed.api, ApiState::Absent), !is_asked);
 
@@ -206,7 +206,7 @@ async fn a_worker_is_never_asked() {
     let world = world([worker()]);
     observe(&known(1, Some(ca())), &world.hosts).await;
     assert!(connect(&known(1, Some(ca())), &world.hosts).await.is_err());
-    assert_eq!(world.used(), NOBODY);
+    assert_eq!(world.used(), NO_HOST);
     let leaves = LeavingHost {
         role: Role::Worker,
         host: spec(1).static_workers["w-1"].clone(),
@@ -259,14 +259,14 @@ async fn who_was_there_at_the_last_restore_is_believed_first() {
         control_plane("cp-3", "", &ca(), "not even read"),
     ];
     let world = world(hosts);
-    // The plan believed it; alone, nobody would.
+    // The plan believed it; alone, no other host would.
     let marker = crate::Marker::parse(&restored("2026-02-01T00:00:00Z"));
     let backing = Backing { believed: marker.as_ref().unwrap().restored.as_deref(), ..Backing::default() };
     super::connect(&known(3, Some(ca())), &world.hosts, backing).await.unwrap();
     assert_eq!(world.used().0, ["cp-2"]);
 }
 
-/// A marker is text that anybody can write.
+/// A marker is text that anyone can write.
 #[tokio::test(start_paused = true)]
 async fn of_those_with_a_marker_who_trusts_the_known_authority_comes_first() {
     let marked = marker("prod", Some(UID));

@@ -1,4 +1,4 @@
-//! Markers that are damaged: written anew from what the cluster knows, and never a reason to leave a node running.
+//! Markers that are damaged: rewritten from what the cluster knows, and never a reason to leave a node running.
 
 use super::adopt::{control_plane, node, node_info};
 use super::*;
@@ -46,7 +46,7 @@ async fn a_damaged_marker_says_again_whose_the_node_is() {
         assert!(matches!(outcome.unwrap(), Outcome::Warning(_)));
         let marker = marker.unwrap();
         assert_eq!((marker.cluster.as_str(), marker.uid.as_deref(), marker.adopted), ("prod", Some(UID), true));
-        // Nobody remembers which were there before.
+        // There is no record of which were there before.
         assert_eq!(marker.packages_kept, ["containerd.io", "kubelet"]);
     }
     let ours = json!({ "files": { "/etc/containerd/config.toml": "ab" } });

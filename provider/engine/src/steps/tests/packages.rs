@@ -113,7 +113,7 @@ async fn a_host_is_told_which_keys_are_known() {
     );
 }
 
-/// Nobody may need an image before it is known to be the right one.
+/// No step may need an image before it is known to be the right one.
 #[tokio::test]
 async fn images_with_a_digest_are_awaited() {
     let digest = format!("sha256:{}", "0a".repeat(32));

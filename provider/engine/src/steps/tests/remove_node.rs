@@ -210,7 +210,7 @@ async fn a_machine_that_keeps_working_under_another_name_is_not_reset() {
     log(&fakes["leaving w-9"], &expect![["run os/linux/observe.sh\n"]]);
 }
 
-/// What is on it is not known, so nobody says that it was cleaned.
+/// What is on it is not known, so it is not reported as cleaned.
 #[tokio::test]
 async fn a_machine_that_answers_strangely_is_not_taken_for_gone() {
     let wanted = wanted_without("w-9", Role::Worker);

@@ -71,7 +71,7 @@ pub(super) const LIES: &[Lie] = &[
     lie("free_disk_mib", "all", |it| it.free_disk_mib = u64::MAX),
     lie("free_disk_mib", "little", |it| it.free_disk_mib = 1),
     lie("ssh_host_key", "another", |it| it.ssh_host_key = "ssh-ed25519 another".to_owned()),
-    lie("identity", "nobody asked", |it| it.identity = None),
+    lie("identity", "not asked", |it| it.identity = None),
     lie("marker", "none", |it| it.marker = MarkerFile::Absent),
     lie("marker", "damaged", |it| it.marker = MarkerFile::Unusable { reason: long() }),
     lie("marker", "another cluster", |it| marker(it).cluster = "other".to_owned()),
@@ -153,7 +153,7 @@ pub(super) const LIES: &[Lie] = &[
     lie("restore", "has its data", |it| {
         it.restore = Some(BegunRestore { what: "snapshot x".to_owned(), replaced: true });
     }),
-    lie("restore", "nobody knows which", |it| it.restore = Some(BegunRestore::default())),
+    lie("restore", "not known which", |it| it.restore = Some(BegunRestore::default())),
     lie("containerd_offered", "none", |it| it.containerd_offered.clear()),
     lie("containerd_offered", "the future", |it| it.containerd_offered = vec!["2.2.999".parse().unwrap()]),
     lie("damaged", "ours", |it| it.damaged = vec!["kubelet".to_owned(), "/usr/bin/kubelet".to_owned()]),

@@ -28,7 +28,7 @@ apt() {
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--refuse-unsafe-io "$@"
 }
 
-# An interrupted dpkg refuses all further work until it may finish. What cannot be configured is installed anew later, or
+# An interrupted dpkg refuses all further work until it may finish. What cannot be configured is reinstalled later, or
 # apt says what is wrong with it.
 finish_interrupted_dpkg() {
   if [[ -n $(dpkg --audit) ]]; then

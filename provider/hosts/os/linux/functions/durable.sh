@@ -25,7 +25,7 @@ edit() {
     replace "$file.kubeone-new" "$file"
 }
 
-# settle PATH...: brings files that somebody else wrote to the disk, and all that is below folders.
+# settle PATH...: brings files that another program wrote to the disk, and all that is below folders.
 settle() {
   local path
   for path; do

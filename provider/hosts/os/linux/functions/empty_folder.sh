@@ -39,7 +39,7 @@ holds_the_system() {
   return 1
 }
 
-# empty_folder FOLDER...: removes folders with what is in them. A folder that somebody has put elsewhere, by a link or a file
+# empty_folder FOLDER...: removes folders with what is in them. A folder that lies elsewhere, by a link or a file
 # system of its own, stays and gets empty.
 empty_folder() {
   local folder target

@@ -2,7 +2,7 @@
 # Variables: none.
 # Leaves behind: /run/kubeone, empty. Safe to run twice.
 
-# make_memory: makes the folder. Nobody but root can make anything in /run, so what else is there was put there by mistake.
+# make_memory: makes the folder. Only root can make anything in /run, so what else is there was put there by mistake.
 make_memory() {
   (umask 077 && mkdir -p /run/kubeone)
   if [[ -L /run/kubeone || $(stat --format '%u' /run/kubeone) != 0 ]]; then

@@ -76,7 +76,7 @@ fn append(file: &Path, line: &str) -> std::io::Result<()> {
     options.open(file)?.write_all(line.as_bytes())
 }
 
-/// In one move, so that nobody ever sees half of it. A link stays a link.
+/// In one move, so that no reader ever sees half of it. A link stays a link.
 fn replace(file: &Path, content: &[u8]) -> std::io::Result<()> {
     let file = fs::canonicalize(file)?;
     let temporary = PathBuf::from(format!("{}.{}", file.display(), std::process::id()));

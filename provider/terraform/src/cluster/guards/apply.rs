@@ -152,7 +152,7 @@ async fn nothing_is_done_while_somebody_else_works_on_the_cluster() {
         "{said:?}"
     );
     assert!(said[0].contains("for 1m30s now, and was last heard of 3 s ago on cp-1"), "{said:?}");
-    assert_eq!(fleet.worker().looks(), looks, "nobody looks before the lock is theirs");
+    assert_eq!(fleet.worker().looks(), looks, "hosts are looked at only under the lock");
     assert_untouched(&fleet);
     assert_eq!(cluster.writes(), [""; 0]);
 }

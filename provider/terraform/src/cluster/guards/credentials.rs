@@ -127,7 +127,7 @@ async fn a_node_without_a_marker_is_known_by_the_authority_in_the_state() {
     assert!(instance.state.attribute("ca_certificate").as_str().is_some_and(|pem| pem.contains("BEGIN CERTIFICATE")));
 
     let stranger = FakeCluster::new(UID);
-    // The last is a stranger's, who took the machine and shows the right CA certificate, as everybody can.
+    // The last is a stranger's, who took the machine and shows the right CA certificate, as anyone can.
     for (api, other_ca, is_read, is_asked) in
         [(&cluster, false, true, true), (&cluster, true, false, false), (&stranger, false, true, false)]
     {

@@ -1,4 +1,4 @@
-//! The SSH host keys of the state are pins on every way to a machine, and nobody unknown receives the cluster's keys
+//! The SSH host keys of the state are pins on every way to a machine, and no unknown machine receives the cluster's keys
 //! unsaid.
 
 use serde_json::{Value as Json, json};
@@ -23,10 +23,11 @@ fn grown() -> Json {
     with(|settings| settings["control_plane"]["cp-2"] = json!({ "address": "10.0.0.12", "instance_id": "3" }))
 }
 
-const NOBODY: &str = "nobody vouches for the machine behind cp-2, which will receive the keys of the cluster";
+const UNVERIFIED: &str =
+    "the identity of the machine behind cp-2 is unverified, and it will receive the keys of the cluster";
 
 fn says_nobody(diagnostics: impl IntoIterator<Item = Diagnostic>) -> Vec<(bool, String)> {
-    let about = diagnostics.into_iter().filter(|it| it.summary == NOBODY);
+    let about = diagnostics.into_iter().filter(|it| it.summary == UNVERIFIED);
     about.map(|it| (it.is_error(), it.path.map(|path| path.to_string()).unwrap_or_default())).collect()
 }
 
@@ -76,7 +77,7 @@ async fn a_new_machine_is_not_held_to_the_key_of_the_old_one() {
 }
 
 #[tokio::test]
-async fn a_control_plane_that_nobody_vouches_for_is_told_of_or_refused() {
+async fn an_unverified_control_plane_is_told_of_or_refused() {
     let cluster = FakeCluster::new(UID);
     let fleet = Fleet::running(&cluster).with("10.0.0.12", Machine::bare("cp-2"));
     let core = fleet.core().await;
@@ -98,7 +99,7 @@ async fn a_control_plane_that_nobody_vouches_for_is_told_of_or_refused() {
     assert_eq!(says_nobody(refused), [(true, path)]);
     assert!(instance.plan(stated).await.is_ok());
     let said = errors(instance.apply(grown()).await.unwrap_err());
-    assert!(said[0].starts_with(NOBODY), "{said:?}");
+    assert!(said[0].starts_with(UNVERIFIED), "{said:?}");
     assert_untouched(&fleet);
 }
 

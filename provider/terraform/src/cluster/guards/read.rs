@@ -106,7 +106,7 @@ async fn without_settings_that_are_known_nothing_is_looked_at() {
     assert!(said[0].starts_with("the cluster cannot be imported"), "{said:?}");
 }
 
-/// Until something was applied, the cluster is one that somebody else made, however often it is looked at.
+/// Until something was applied, the cluster is one that another tool made, however often it is looked at.
 #[tokio::test]
 async fn an_import_is_remembered_until_the_first_apply() {
     let cluster = FakeCluster::new(UID);
