@@ -41,7 +41,7 @@ pub(crate) async fn run<H: Host + ?Sized>(host: &H, unit: &str, script: &Script)
         .var("WRAPPER", include_str!("unit/wrapper.sh"))
         .input(text);
     let vanished = || HostError::UnitVanished { host: host.name().to_owned(), unit: unit.to_owned() };
-    let ended = await_end(host, unit, &starter, script.unit_deadline()).await?.ok_or_else(vanished)?;
+    let ended = await_end(host, unit, &starter, script.unit_deadline(), RECONNECTS).await?.ok_or_else(vanished)?;
     forget(host, unit, &ended.run_id).await?;
     judge(host, script, ended.exit.ok_or_else(vanished)?, &ended.log)
 }
@@ -51,7 +51,7 @@ pub(crate) async fn run<H: Host + ?Sized>(host: &H, unit: &str, script: &Script)
 /// known any more; scripts do not print them.
 pub(crate) async fn attach<H: Host + ?Sized>(host: &H, unit: &str) -> Result<Option<Output>, HostError> {
     let attach = unit_script(unit).var("ACTION", "attach").var("RUN_ID", "");
-    let Some(ended) = await_end(host, unit, &attach, attach.unit_deadline()).await? else { return Ok(None) };
+    let Some(ended) = await_end(host, unit, &attach, attach.unit_deadline(), 0).await? else { return Ok(None) };
     forget(host, unit, &ended.run_id).await?;
     match ended.exit {
         Some(exit) => judge(host, &Script::new(ended.name, ""), exit, &ended.log).map(Some),
@@ -60,16 +60,16 @@ pub(crate) async fn attach<H: Host + ?Sized>(host: &H, unit: &str) -> Result<Opt
 }
 
 /// Asks for the end of a unit, round by round, so that a host that has died is not taken for one that works. `None` when
-/// there is no such unit.
+/// there is no such unit. A connection that was lost is made again so many times.
 async fn await_end<H: Host + ?Sized>(
     host: &H,
     unit: &str,
     starter: &Script,
     deadline: Duration,
+    mut reconnects: usize,
 ) -> Result<Option<Ended>, HostError> {
     let began = Instant::now();
-    let attaches = starter.value("ACTION") == Some("attach");
-    let (mut resume, mut seen, mut reconnects) = (false, String::new(), 0);
+    let (mut resume, mut seen) = (false, String::new());
     // A round takes its time. A host that says at once that the unit still runs is not asked forever.
     let most_rounds = deadline.as_secs() / ROUND.as_secs() + 1;
     let mut rounds = 0;
@@ -77,8 +77,8 @@ async fn await_end<H: Host + ?Sized>(
         let patience = ROUND.min(deadline.saturating_sub(began.elapsed())).as_secs().max(1);
         let round = starter.clone().var("RESUME", resume).var("SEEN", &seen).var("PATIENCE", patience);
         match host.run(&round.within(Duration::from_secs(patience) * 2 + ROUND_ALLOWANCE)).await {
-            Err(HostError::ConnectionLost { .. }) if reconnects < RECONNECTS && !attaches => {
-                reconnects += 1;
+            Err(HostError::ConnectionLost { .. }) if reconnects > 0 => {
+                reconnects -= 1;
                 resume = true;
                 continue;
             }

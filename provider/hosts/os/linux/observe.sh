@@ -125,22 +125,15 @@ package_versions() {
 # containerd_offered: versions of containerd in the package lists of our own repositories, as they were read last. Nothing is
 # downloaded, and apt's cache, which may have to be rebuilt, is not asked.
 containerd_offered() {
-  local uri list name value package=
+  local uri list
   while read -r uri; do
     uri=${uri#*://}
     uri=${uri%/}
     for list in "/var/lib/apt/lists/${uri//\//_}"_*_Packages*; do
       [[ -f $list ]] || continue
-      while read -r name value; do
-        case $name in
-          Package:) package=$value ;;
-          Version:)
-            # Not what comes before a release, such as 2.3.0~rc.1-1.
-            value=${value#*:}
-            if [[ $package == containerd.io && $value =~ ^[0-9]+\.[0-9]+\.[0-9]+- ]]; then printf '%s\n' "${value%%-*}"; fi
-            ;;
-        esac
-      done < <(/usr/lib/apt/apt-helper cat-file "$list" 2>/dev/null | grep --extended-regexp '^(Package|Version): ' || true)
+      # Not what comes before a release, such as 2.3.0~rc.1-1.
+      /usr/lib/apt/apt-helper cat-file "$list" 2>/dev/null | sed --quiet --regexp-extended \
+        '/^Package: containerd\.io$/,/^$/s/^Version: ([^:]*:)?([0-9]+\.[0-9]+\.[0-9]+)-.*/\2/p' || true
     done
   done < <(sed --quiet 's/^URIs: //p' /etc/apt/sources.list.d/kubeone.sources 2>/dev/null || true) |
     sort --version-sort --unique | tail --lines=100 | lines
@@ -212,12 +205,15 @@ kubernetes_files() {
 }
 
 file_hashes() {
-  local path hash
+  local path line paths=()
   while IFS= read -r path; do
-    [[ -f $path ]] || continue
-    hash=$(sha256sum <"$path") || continue
-    member "$path" "\"${hash%% *}\""
-  done <<<"$FILES" | object
+    if [[ -f $path ]]; then paths+=("$path"); fi
+  done <<<"$FILES"
+  # With --zero names are printed as they are: 64 digits, two characters, the name.
+  if ((${#paths[@]} > 0)); then sha256sum --zero -- "${paths[@]}" 2>/dev/null || true; fi |
+    while IFS= read -r -d '' line; do
+      member "${line:66}" "\"${line::64}\""
+    done | object
 }
 
 # changed_files: those of kubeadm's files that are not as record_files.sh found them, or gone. A name with a backslash or a

@@ -102,10 +102,16 @@ impl KnownHosts {
         self.0.iter().flat_map(|(file, content)| entries_of(file, content, name)).collect()
     }
 
+    /// The lines about a host with its port, and those without one where that is another name.
+    fn about(&self, names: &Names) -> (Vec<Entry>, Vec<Entry>) {
+        let bare = if names.bare == names.full { Vec::new() } else { self.entries(&names.bare) };
+        (self.entries(&names.full), bare)
+    }
+
     /// Decides as OpenSSH does. Keys in `gone` are those of machines that had this address before: the lines that were
     /// written for them say nothing about the one that has it now.
     pub(super) fn judge(&self, names: &Names, shown: &PublicKeyOrCertificate, gone: &[PublicKey]) -> Verdict {
-        let (full, bare) = (self.entries(&names.full), self.entries(&names.bare));
+        let (full, bare) = self.about(names);
         if let Some(file) = revoked(full.iter().chain(&bare), shown) {
             return Verdict::Revoked { file };
         }
@@ -138,13 +144,13 @@ impl KnownHosts {
 
     /// Where this key is marked as revoked for the host.
     pub(super) fn revoked(&self, names: &Names, shown: &PublicKeyOrCertificate) -> Option<PathBuf> {
-        let (full, bare) = (self.entries(&names.full), self.entries(&names.bare));
+        let (full, bare) = self.about(names);
         revoked(full.iter().chain(&bare), shown)
     }
 
     /// Whether something is known by which the host can be told from others.
     pub(super) fn knows(&self, names: &Names, gone: &[PublicKey]) -> bool {
-        let (full, bare) = (self.entries(&names.full), self.entries(&names.bare));
+        let (full, bare) = self.about(names);
         full.iter().chain(&bare).any(|entry| match entry.marker {
             Marker::None => !entry.is_about(gone),
             Marker::CertAuthority => true,
@@ -155,8 +161,8 @@ impl KnownHosts {
     /// Of these algorithms the ones of keys that are known of the host first, so that it shows a key that can be compared;
     /// and whether its certificate is of use.
     pub(super) fn preference(&self, names: &Names, gone: &[PublicKey], all: &[Algorithm]) -> (Vec<Algorithm>, bool) {
-        let entries = self.entries(&names.full);
-        let known: Vec<_> = entries
+        let (full, bare) = self.about(names);
+        let known: Vec<_> = full
             .iter()
             .filter(|entry| entry.marker == Marker::None && !entry.is_about(gone))
             .map(|entry| entry.key.algorithm())
@@ -164,7 +170,7 @@ impl KnownHosts {
         let is_known = |algorithm: &Algorithm| known.iter().any(|known| is_same_kind(known, algorithm));
         let (first, last): (Vec<_>, Vec<_>) = all.iter().cloned().partition(is_known);
         let is_marked = |entry: &Entry| entry.marker != Marker::None;
-        let certificates = entries.iter().any(is_marked) || self.entries(&names.bare).iter().any(is_marked);
+        let certificates = full.iter().chain(&bare).any(is_marked);
         (first.into_iter().chain(last).collect(), certificates)
     }
 }

@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use kubeone_hosts::Script;
+use sha2::{Digest as _, Sha256};
 
 use crate::control_plane::COMPONENTS;
 use crate::sandbox::{Sandbox, script};
@@ -24,9 +25,8 @@ fn end() -> Script {
     script("end_restore").var("INCOMING", "/var/backups/kubeone/incoming")
 }
 
-fn sha256(text: &str) -> String {
-    use sha2::Digest as _;
-    hex::encode(sha2::Sha256::digest(text))
+pub(crate) fn sha256(content: impl AsRef<[u8]>) -> String {
+    hex::encode(Sha256::digest(content))
 }
 
 #[test]

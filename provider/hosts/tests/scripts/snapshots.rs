@@ -3,16 +3,11 @@
 use std::fs;
 
 use kubeone_hosts::Script;
-use sha2::{Digest as _, Sha256};
 
-use crate::restore::bump_of;
+use crate::restore::{bump_of, sha256};
 use crate::sandbox::{Sandbox, script};
 
 const FOLDER: &str = "/var/backups/kubeone";
-
-fn sha256(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
-}
 
 /// A control plane whose etcdctl saves this database with the checksum that etcd puts behind it.
 fn that_saves(database: &str, checksum: &str) -> Sandbox {
@@ -37,10 +32,10 @@ fn a_snapshot_is_described_as_it_is_and_only_root_reads_it() {
     assert_eq!(names.len(), 1, "{names:?}");
     let name = names[0].strip_suffix(".db").unwrap();
     assert!(name.starts_with("prod-20") && name.ends_with("Z-r41-v1.35.4"), "{name}");
-    let saved = fs::read(host.path(&format!("{FOLDER}/{name}.db"))).unwrap();
+    let hash = sha256(fs::read(host.path(&format!("{FOLDER}/{name}.db"))).unwrap());
     for expected in [
         format!(r#""name":"{name}""#),
-        format!(r#""sha256":"{}""#, sha256(&saved)),
+        format!(r#""sha256":"{hash}""#),
         r#""size":36"#.to_owned(),
         r#""revision":41"#.to_owned(),
         r#""kubernetes_version":"1.35.4""#.to_owned(),

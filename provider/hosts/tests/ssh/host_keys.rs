@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use kubeone_hosts::{
     Acquaintance, Host as _, HostError, HostKeyCheck, HostKeyProblem, LocalEnvironment, Script, SshHost,
 };
 use kubeone_spec::{HostIdentity, HostKeyPolicy, SshSettings};
 
-use crate::server::{Server, connect, connector, output, public_key, spec};
+use crate::server::{Server, connect, connector, output, public_key, settings_of_stranger, spec};
 
 async fn check(host: &SshHost) -> Result<(), HostKeyProblem> {
     match host.run(&Script::new("true.sh", "true")).await {
@@ -225,12 +226,7 @@ async fn the_policy_pinned_wants_a_key_and_shows_the_one_it_saw() {
 
 #[test]
 fn a_host_key_that_is_none_is_refused() {
-    let settings = SshSettings {
-        private_key_file: None,
-        private_key: Some(include_str!("testdata/key").to_owned().into()),
-        known_hosts_file: "/nowhere".to_owned(),
-        ..SshSettings::default()
-    };
+    let settings = settings_of_stranger(Path::new("/nowhere"));
     let mut spec = spec();
     spec.ssh_host_key = Some("SHA256:abc".to_owned());
     let error = connector(&settings).connect("cp-1", &spec).err().unwrap();

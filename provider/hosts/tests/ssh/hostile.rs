@@ -1,17 +1,18 @@
 //! Servers that do more than answer: they open channels, ask for things, talk without end, or fall silent.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kubeone_hosts::{ConnectError, Host as _, HostError, Script};
-use kubeone_spec::{HostKeyPolicy, SshSettings};
+use kubeone_spec::SshSettings;
 use russh::keys::{Algorithm, PrivateKey};
 use russh::server::{self, Auth, ChannelOpenHandle, Msg, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout};
 
-use crate::server::{Server, Wire, connect, connector, spec};
+use crate::server::{Server, Wire, connect, settings_of_stranger};
 
 /// Lets every client in and, while it runs a command, tries to open channels of all kinds.
 struct Hostile {
@@ -72,13 +73,7 @@ async fn channels_that_a_server_opens_are_refused() {
         let _ = session.await;
     });
     let folder = tempfile::tempdir().unwrap();
-    let settings = SshSettings {
-        private_key: Some(include_str!("testdata/key").to_owned().into()),
-        known_hosts_file: folder.path().join("known_hosts").display().to_string(),
-        port,
-        ..SshSettings::default()
-    };
-    let host = connector(&settings).connect("cp-1", &spec()).unwrap();
+    let host = connect(&SshSettings { port, ..settings_of_stranger(&folder.path().join("known_hosts")) });
     let _ = timeout(Duration::from_secs(20), host.run(&Script::new("x.sh", "true"))).await.unwrap();
     let outcomes = outcomes.lock().unwrap().clone();
     assert_eq!(outcomes.len(), 7, "{outcomes:?}");
@@ -119,15 +114,8 @@ async fn a_server_that_never_comes_to_the_point_is_given_up() {
                 }
             }
         });
-        let settings = SshSettings {
-            private_key: Some(include_str!("testdata/key").to_owned().into()),
-            host_key_policy: HostKeyPolicy::AcceptNew,
-            known_hosts_file: "/nowhere/known_hosts".to_owned(),
-            connect_timeout_seconds: 1,
-            port,
-            ..SshSettings::default()
-        };
-        let host = connector(&settings).connect("cp-1", &spec()).unwrap();
+        let settings = settings_of_stranger(Path::new("/nowhere/known_hosts"));
+        let host = connect(&SshSettings { connect_timeout_seconds: 1, port, ..settings });
         let error = timeout(Duration::from_secs(10), host.connect()).await.unwrap().unwrap_err();
         let HostError::Connect { source: ConnectError::Ssh(_) | ConnectError::Timeout(_), .. } = error else {
             panic!("{error:?}")

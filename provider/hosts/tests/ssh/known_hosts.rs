@@ -2,24 +2,36 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures::{StreamExt as _, stream};
 use kubeone_hosts::{Host as _, HostError, HostKeyProblem};
 use kubeone_spec::{HostIdentity, HostKeyPolicy, SshSettings};
+use tokio::process::Command;
 
 use crate::server::{Server, connector, keygen, output, public_key, spec};
 
-/// Whether a host is let in by `ssh` and by ours.
-fn is_trusted_by_ssh(server: &Server, address: &str, file: &Path, policy: HostKeyPolicy) -> bool {
+/// How many rows of a table are tried at the same time, and how many tables.
+const ROWS: usize = 8;
+const TABLES: usize = 4;
+
+/// Whether a host is let in by `ssh`.
+async fn is_trusted_by_ssh(server: &Server, address: &str, file: &Path, policy: HostKeyPolicy) -> bool {
     let strict = if policy == HostKeyPolicy::AcceptNew { "accept-new" } else { "yes" };
     let mut ssh = Command::new("ssh");
     ssh.args(["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "UpdateHostKeys=no"]);
     ssh.arg("-o").arg(format!("UserKnownHostsFile={}", file.display()));
     ssh.args(["-o", "GlobalKnownHostsFile=/dev/null", "-o"]).arg(format!("StrictHostKeyChecking={strict}"));
     ssh.arg("-i").arg(server.path("user")).arg("-p").arg(server.port.to_string()).arg(format!("root@{address}"));
-    let done = ssh.arg("true").env_remove("SSH_AUTH_SOCK").stdin(Stdio::null()).output().unwrap();
+    ssh.arg("true").env_remove("SSH_AUTH_SOCK").stdin(Stdio::null()).kill_on_drop(true);
+    let done = ssh.output().await.unwrap();
     let said = String::from_utf8_lossy(&done.stderr).into_owned();
-    assert!(done.status.success() || said.contains("Host key verification failed"), "not about the host key: {said}");
+    assert!(
+        done.status.success() || said.contains("Host key verification failed"),
+        "{}: not about the host key: {said}",
+        row_of(address, file)
+    );
     done.status.success()
 }
 
@@ -37,14 +49,20 @@ async fn ask_ours(
     match host.connect().await {
         Ok(()) => Ok(host.identity().unwrap()),
         Err(HostError::HostKey { source, .. }) => Err(*source),
-        Err(other) => panic!("not about the host key: {other:?}"),
+        Err(other) => panic!("{}: not about the host key: {other:?}", row_of(address, file)),
     }
+}
+
+/// What is asked and what is known, for messages.
+fn row_of(address: &str, file: &Path) -> String {
+    format!("{address}, {:?}", fs::read_to_string(file).unwrap_or_default())
 }
 
 /// A server, the keys that lines may hold, and where the lines go.
 struct Table {
     server: Server,
-    rows: usize,
+    /// How many files there are.
+    files: AtomicUsize,
     /// What the server shows, for messages.
     shows: String,
 }
@@ -58,13 +76,13 @@ impl Table {
         }
         // Wakes it up, so that `ssh` finds it.
         ask_ours(&server, "127.0.0.1", &server.path("first"), HostKeyPolicy::AcceptNew).await.unwrap();
-        Some(Self { server, rows: 0, shows: format!("{authority} {certificate:?}") })
+        Some(Self { server, files: AtomicUsize::new(0), shows: format!("{authority} {certificate:?}") })
     }
 
     /// The lines with the names of keys and of the host filled in, in a file of their own.
-    fn file(&mut self, lines: &str) -> PathBuf {
-        self.rows += 1;
-        let file = self.server.path(&format!("known_hosts_{}", self.rows));
+    fn file(&self, lines: &str) -> PathBuf {
+        let number = self.files.fetch_add(1, Ordering::Relaxed);
+        let file = self.server.path(&format!("known_hosts_{number}"));
         let mut text = lines.replace("{host}", &format!("[127.0.0.1]:{}", self.server.port));
         text = text.replace("{port}", &self.server.port.to_string());
         for (name, key) in [
@@ -85,15 +103,22 @@ impl Table {
     }
 
     /// Both agree, under both policies, and both are as told: strict, and where new hosts are accepted.
-    async fn row(&mut self, address: &str, lines: &str, strict: bool, accept_new: bool) {
+    async fn row(&self, address: &str, lines: &str, strict: bool, accept_new: bool) {
         for (policy, trusted) in [(HostKeyPolicy::KnownHosts, strict), (HostKeyPolicy::AcceptNew, accept_new)] {
             let file = self.file(lines);
-            let theirs = is_trusted_by_ssh(&self.server, address, &file, policy);
+            let theirs = is_trusted_by_ssh(&self.server, address, &file, policy).await;
             let file = self.file(lines);
             let ours = ask_ours(&self.server, address, &file, policy).await;
             assert_eq!(theirs, trusted, "`ssh`, {policy:?}, {address}, {}:\n{lines}", self.shows);
             assert_eq!(ours.is_ok(), trusted, "ours, {policy:?}, {address}, {}: {ours:?}\n{lines}", self.shows);
         }
+    }
+
+    /// Rows of one host, several at a time.
+    async fn rows(&self, address: &str, rows: &[(&str, bool, bool)]) {
+        let rows = stream::iter(rows);
+        rows.for_each_concurrent(ROWS, |(lines, strict, accept_new)| self.row(address, lines, *strict, *accept_new))
+            .await;
     }
 }
 
@@ -111,7 +136,7 @@ const HERE: &str = "127.0.0.1";
 
 #[tokio::test]
 async fn plain_keys_are_judged_as_ssh_judges_them() {
-    let Some(mut table) = Table::with("ed25519", None).await else { return };
+    let Some(table) = Table::with("ed25519", None).await else { return };
     // Lines, and whether the host is trusted strictly, and where new hosts are accepted.
     let rows: &[(&str, bool, bool)] = &[
         ("", false, true),
@@ -177,9 +202,7 @@ async fn plain_keys_are_judged_as_ssh_judges_them() {
         ("@cert-authority * {other}\n{host} {key}\n", true, true),
         ("@cert-authority * {other}\n{host} {other}\n", false, false),
     ];
-    for (lines, strict, accept_new) in rows {
-        table.row(HERE, lines, *strict, *accept_new).await;
-    }
+    table.rows(HERE, rows).await;
     // A name has no case.
     let named = "[localhost]:{port}";
     for address in ["localhost", "LocalHost"] {
@@ -190,7 +213,7 @@ async fn plain_keys_are_judged_as_ssh_judges_them() {
 
 #[tokio::test]
 async fn hashed_names_are_found() {
-    let Some(mut table) = Table::with("ed25519", None).await else { return };
+    let Some(table) = Table::with("ed25519", None).await else { return };
     for (lines, strict, accept_new) in [("{host} {key}\n", true, true), ("{host} {other}\n", false, false)] {
         let file = table.file(lines);
         output("ssh-keygen", &["-q", "-H", "-f", &file.display().to_string()]);
@@ -206,20 +229,20 @@ async fn hashed_names_are_found() {
 /// Where OpenSSH reads less than was meant, what takes trust away is heeded all the same.
 #[tokio::test]
 async fn a_key_is_revoked_where_openssh_overlooks_it() {
-    let Some(mut table) = Table::with("ed25519", None).await else { return };
+    let Some(table) = Table::with("ed25519", None).await else { return };
     for lines in ["@revoked\t{host} {key}\n", "@revoked 127.0.0.1 {key}\n"] {
         let file = table.file(lines);
         let problem = ask_ours(&table.server, HERE, &file, HostKeyPolicy::AcceptNew).await.unwrap_err();
         assert!(matches!(problem, HostKeyProblem::Revoked { .. }), "{problem}");
     }
     let file = table.file("@cert-authority\t* {ca}\n");
-    assert!(!is_trusted_by_ssh(&table.server, HERE, &file, HostKeyPolicy::KnownHosts));
+    assert!(!is_trusted_by_ssh(&table.server, HERE, &file, HostKeyPolicy::KnownHosts).await);
     assert!(ask_ours(&table.server, HERE, &file, HostKeyPolicy::KnownHosts).await.is_err());
 }
 
 #[tokio::test]
 async fn a_certificate_is_as_good_as_its_authority() {
-    let Some(mut table) = Table::with("ed25519", Some(&["-h", "-n", HERE])).await else { return };
+    let Some(table) = Table::with("ed25519", Some(&["-h", "-n", HERE])).await else { return };
     let rows: &[(&str, bool, bool)] = &[
         ("", false, true),
         ("@cert-authority {host} {ca}\n", true, true),
@@ -245,9 +268,7 @@ async fn a_certificate_is_as_good_as_its_authority() {
         ("@revoked * {other_ca}\n@cert-authority * {ca}\n", true, true),
         ("@revoked example.com {ca}\n@cert-authority * {ca}\n", true, true),
     ];
-    for (lines, strict, accept_new) in rows {
-        table.row(HERE, lines, *strict, *accept_new).await;
-    }
+    table.rows(HERE, rows).await;
     // It names the address, not the name.
     table.row("localhost", "@cert-authority * {ca}\n", false, true).await;
     let file = table.file("@cert-authority * {ca}\n");
@@ -278,12 +299,15 @@ async fn certificates_are_valid_for_whom_they_name_and_as_long_as_they_say() {
         ("rsa", &["-h", "-n", HERE, "-t", "ssh-rsa"], false),
         ("ed25519", user_certificate, false),
     ];
-    for (authority, certificate, valid) in cases {
-        let Some(mut table) = Table::with(authority, Some(certificate)).await else { return };
+    let cases = stream::iter(cases).for_each_concurrent(TABLES, async |(authority, certificate, valid)| {
+        let Some(table) = Table::with(authority, Some(certificate)).await else { return };
         // One that is not valid is no certificate: the host is new.
-        let mut row = async |lines, strict, accept_new| table.row(HERE, lines, strict, accept_new).await;
-        row("@cert-authority * {ca}\n", *valid, true).await;
-        row("{host} {key}\n@cert-authority * {ca}\n", true, true).await;
-        row("{host} {other}\n@cert-authority * {ca}\n", *valid, *valid).await;
-    }
+        let rows = [
+            ("@cert-authority * {ca}\n", *valid, true),
+            ("{host} {key}\n@cert-authority * {ca}\n", true, true),
+            ("{host} {other}\n@cert-authority * {ca}\n", *valid, *valid),
+        ];
+        table.rows(HERE, &rows).await;
+    });
+    cases.await;
 }

@@ -143,6 +143,15 @@ impl Drop for Server {
     }
 }
 
+/// Settings with a key that no [`Server`] knows.
+pub(crate) fn settings_of_stranger(known_hosts: &Path) -> SshSettings {
+    SshSettings {
+        private_key: Some(include_str!("testdata/key").to_owned().into()),
+        known_hosts_file: known_hosts.display().to_string(),
+        ..SshSettings::default()
+    }
+}
+
 /// The host at 127.0.0.1 with these settings.
 pub(crate) fn connect(settings: &SshSettings) -> SshHost {
     connector(settings).connect("cp-1", &spec()).unwrap()

@@ -2,7 +2,7 @@
 # Variables: none.
 # Leaves nothing behind. Safe to run twice.
 
-# quote TEXT: TEXT as a JSON string. Bytes from 0x80 up stay as they are: the reader makes something of those that are not
+# quote TEXT [VARIABLE]: TEXT as a JSON string, into the variable where one is named: a subshell costs more than the work. Bytes from 0x80 up stay as they are: the reader makes something of those that are not
 # UTF-8, and none of them can end a string.
 quote() {
   local text=$1 code character
@@ -17,12 +17,14 @@ quote() {
       text=${text//"$character"/\\u00$code}
     done
   fi
-  printf '"%s"' "$text"
+  if [[ ${2-} ]]; then printf -v "$2" '"%s"' "$text"; else printf '"%s"' "$text"; fi
 }
 
 # member NAME VALUE: a line for `object`; VALUE is JSON already.
 member() {
-  printf '%s:%s\n' "$(quote "$1")" "$2"
+  local name
+  quote "$1" name
+  printf '%s:%s\n' "$name" "$2"
 }
 
 # joined: the lines on stdin, with commas between them.
