@@ -141,7 +141,7 @@ impl TunnelConnector {
     async fn is_ready(&self, server: &ApiServer) -> Result<bool, BoxError> {
         let stream = TokioIo::new(self.open(server).await?);
         let (mut requests, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await?;
-        let request = Request::get(format!("https://{SERVER_NAME}/readyz")).body(Body::empty())?;
+        let request = Request::get(format!("{BASE}/readyz")).body(Body::empty())?;
         tokio::select! {
             answer = requests.send_request(request) => Ok(answer?.status().is_success()),
             ended = connection => Err(ended.err().map_or_else(|| "it ended the connection".into(), Into::into)),

@@ -30,7 +30,7 @@ pub struct Kubeconfig {
     authorities: Vec<CertificateDer<'static>>,
     client: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
-    tls: Arc<ClientConfig>,
+    tls: ClientConfig,
 }
 
 /// Why a kubeconfig is not accepted. The file itself is never quoted: it holds a key.
@@ -85,7 +85,7 @@ impl Kubeconfig {
             }
             Unfit::Key => KubeconfigError::wrong(user.field("client-key-data"), "is no key for the client certificate"),
         })?;
-        Ok(Self { server, authorities, client, key, tls: Arc::new(tls) })
+        Ok(Self { server, authorities, client, key, tls })
     }
 
     /// URL of an API server, as the file has it. It is never connected to.
@@ -115,7 +115,7 @@ impl Kubeconfig {
 
     /// What TLS needs of it.
     pub(crate) fn tls(&self) -> ClientConfig {
-        ClientConfig::clone(&self.tls)
+        self.tls.clone()
     }
 }
 

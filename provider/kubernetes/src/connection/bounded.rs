@@ -60,7 +60,7 @@ where
             }
             let bytes = if answer.status().is_success() { MOST_BYTES } else { MOST_BYTES_OF_REFUSAL };
             let per_line = is_watch && answer.status().is_success();
-            let limit = Limit { bytes, parts: MOST_PARTS, items: MOST_ITEMS, per_line };
+            let limit = Limit { bytes, per_line };
             Ok(answer.map(|body| Bounded { body, limit, meter: Meter::default() }))
         })
     }
@@ -69,8 +69,6 @@ where
 #[derive(Clone, Copy)]
 struct Limit {
     bytes: usize,
-    parts: usize,
-    items: usize,
     /// A watch has no end. Each of its lines is an answer.
     per_line: bool,
 }
@@ -99,7 +97,7 @@ impl Meter {
                 _ => {}
             }
             self.bytes += 1;
-            if self.bytes > limit.bytes || self.parts > limit.parts || self.items > limit.items {
+            if self.bytes > limit.bytes || self.parts > MOST_PARTS || self.items > MOST_ITEMS {
                 return false;
             }
         }

@@ -12,7 +12,7 @@ const DEEPEST: usize = 8;
 
 /// Fields that run commands, read files, lead elsewhere or weaken trust. They are named when they are refused; other
 /// fields may be anything, even a secret in the wrong place, and are not.
-const REFUSED: [&str; 19] = [
+pub(super) const REFUSED: [&str; 19] = [
     "exec",
     "auth-provider",
     "tokenFile",
@@ -48,7 +48,7 @@ pub(super) struct Chosen {
 
 /// Takes the file apart. Entries that are not chosen must be as harmless as those that are.
 pub(super) fn read(text: &str) -> Result<Chosen, KubeconfigError> {
-    let mut file = Entry::new(String::new(), yaml(text)?, |path| format!("the file{path}"))?;
+    let mut file = Entry::new(String::new(), yaml(text)?)?;
     file.has_only(&["apiVersion", "kind", "clusters", "users", "contexts", "current-context", "preferences"])?;
     for (name, expected) in [("apiVersion", "v1"), ("kind", "Config")] {
         if file.text(name)? != expected {
@@ -87,7 +87,7 @@ fn yaml(text: &str) -> Result<Value, KubeconfigError> {
 }
 
 impl Entry {
-    fn new(path: String, value: Value, called: impl Fn(&str) -> String) -> Result<Self, KubeconfigError> {
+    fn new(path: String, value: Value) -> Result<Self, KubeconfigError> {
         match value {
             Value::Object(fields) => Ok(Self { path, fields }),
             _ => Err(KubeconfigError::wrong(called(&path), "is not an object")),
@@ -114,8 +114,7 @@ impl Entry {
             return Err(KubeconfigError::NotAccepted { field: self.field(refused) });
         }
         if unknown().next().is_some() {
-            let place = if self.path.is_empty() { "the file" } else { &self.path };
-            return Err(KubeconfigError::UnknownField { place: place.to_owned() });
+            return Err(KubeconfigError::UnknownField { place: called(&self.path).to_owned() });
         }
         Ok(())
     }
@@ -132,7 +131,7 @@ impl Entry {
         }
         let mut entries: Vec<(String, Entry)> = Vec::new();
         for (index, value) in values.into_iter().enumerate() {
-            let mut outer = Entry::new(format!("{list}[{index}]"), value, str::to_owned)?;
+            let mut outer = Entry::new(format!("{list}[{index}]"), value)?;
             outer.has_only(&["name", kind])?;
             let name = name(&outer, "name")?;
             if entries.iter().any(|(other, _)| *other == name) {
@@ -140,12 +139,17 @@ impl Entry {
             }
             let path = outer.field(kind);
             let inner = outer.fields.remove(kind).ok_or_else(|| KubeconfigError::missing(&path))?;
-            let inner = Entry::new(path, inner, str::to_owned)?;
+            let inner = Entry::new(path, inner)?;
             inner.has_only(known)?;
             entries.push((name, inner));
         }
         Ok(entries)
     }
+}
+
+/// What a message calls the object at this path.
+fn called(path: &str) -> &str {
+    if path.is_empty() { "the file" } else { path }
 }
 
 /// A field that names an entry.
