@@ -6,6 +6,8 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::version::numbers;
+
 /// containerd, which runs the containers of every node that this provider prepared. Adopted hosts keep theirs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -37,13 +39,8 @@ impl FromStr for ContainerdVersion {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let error = || format!("`{text}` is not a version of containerd: write major.minor.patch, such as `2.2.5`");
-        let mut parts = text.split('.').map(|part| {
-            let is_plain = part.bytes().all(|b| b.is_ascii_digit()) && (part == "0" || !part.starts_with('0'));
-            is_plain.then(|| part.parse().ok()).flatten()
-        });
-        let mut next = || parts.next().flatten().ok_or_else(error);
-        let version = Self { major: next()?, minor: next()?, patch: next()? };
-        if parts.next().is_some() { Err(error()) } else { Ok(version) }
+        let [major, minor, patch] = numbers(text).ok_or_else(error)?;
+        Ok(Self { major, minor, patch })
     }
 }
 

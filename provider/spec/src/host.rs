@@ -15,6 +15,16 @@ pub enum Role {
     Worker,
 }
 
+impl Role {
+    /// The map of the settings that names the hosts of this role.
+    pub fn map(self) -> &'static str {
+        match self {
+            Self::ControlPlane => "control_plane",
+            Self::Worker => "static_workers",
+        }
+    }
+}
+
 impl std::fmt::Display for Role {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

@@ -42,16 +42,23 @@ impl FromStr for KubernetesVersion {
 
     /// Accepts the leading `v` that Kubernetes itself prints.
     fn from_str(text: &str) -> Result<Self, ParseVersionError> {
-        let error = || ParseVersionError(text.to_owned());
-        let mut parts = text.strip_prefix('v').unwrap_or(text).split('.').map(|part| {
-            let plain =
-                !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) && (part == "0" || !part.starts_with('0'));
-            if plain { part.parse().ok() } else { None }
-        });
-        let mut next = || parts.next().flatten().ok_or_else(error);
-        let version = Self { major: next()?, minor: next()?, patch: next()? };
-        if parts.next().is_some() { Err(error()) } else { Ok(version) }
+        let numbers = numbers(text.strip_prefix('v').unwrap_or(text));
+        let [major, minor, patch] = numbers.ok_or_else(|| ParseVersionError(text.to_owned()))?;
+        Ok(Self { major, minor, patch })
     }
+}
+
+/// The numbers of `major.minor.patch`, as long as nothing else stands there.
+pub(crate) fn numbers(text: &str) -> Option<[u16; 3]> {
+    let mut parts = text.split('.').map(number);
+    let numbers = [parts.next()??, parts.next()??, parts.next()??];
+    parts.next().is_none().then_some(numbers)
+}
+
+/// A number in digits alone, without leading zeros.
+fn number(text: &str) -> Option<u16> {
+    let is_plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    is_plain.then(|| text.parse().ok()).flatten()
 }
 
 impl fmt::Display for KubernetesVersion {

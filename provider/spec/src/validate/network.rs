@@ -27,8 +27,7 @@ pub(super) fn findings(spec: &ClusterSpec) -> Vec<Finding> {
         ));
     }
     for (name, role, host) in spec.hosts() {
-        let path = FieldPath::root(if role == crate::Role::ControlPlane { "control_plane" } else { "static_workers" });
-        findings.extend(node_address(spec, host, &path.key(name)));
+        findings.extend(node_address(spec, host, &FieldPath::root(role.map()).key(name)));
     }
     if let Ok(address) = spec.api_endpoint.host.parse() {
         let path = FieldPath::root("api_endpoint").field("host");
