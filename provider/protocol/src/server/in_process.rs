@@ -10,9 +10,8 @@ use tonic::transport::Server;
 use super::catalog::Catalog;
 use super::listener::Connection;
 use super::service::Service;
-use super::{MAX_MESSAGE, plugin_services};
+use super::{controller, provider_service};
 use crate::Provider;
-use crate::proto::{plugin, tfplugin6};
 
 /// As much as a pipe holds.
 const BUFFER: usize = 64 << 10;
@@ -26,14 +25,8 @@ pub(crate) fn in_process(provider: impl Provider) -> DuplexStream {
     let connections =
         stream::once(async { Ok::<_, std::io::Error>(Connection::over(server)) }).chain(stream::pending());
     let serving = Server::builder()
-        .add_service(
-            tfplugin6::provider_server::ProviderServer::new(service)
-                .max_decoding_message_size(MAX_MESSAGE)
-                .max_encoding_message_size(MAX_MESSAGE),
-        )
-        .add_service(plugin::grpc_controller_server::GrpcControllerServer::new(plugin_services::Controller {
-            stop: stop.clone(),
-        }))
+        .add_service(provider_service(service))
+        .add_service(controller(stop.clone()))
         .serve_with_incoming_shutdown(connections, stop.cancelled_owned());
     tokio::spawn(serving);
     client

@@ -31,7 +31,9 @@ use self::listener::Listener;
 use self::service::Service;
 use self::start::Mode;
 use crate::Provider;
-use crate::proto::{plugin, tfplugin6};
+use crate::proto::plugin;
+use crate::proto::plugin::grpc_controller_server::GrpcControllerServer;
+use crate::proto::tfplugin6::provider_server::ProviderServer;
 
 /// As much as Terraform itself allows.
 pub(crate) const MAX_MESSAGE: usize = 256 << 20;
@@ -123,14 +125,8 @@ async fn serve_until_stopped(
     let interrupted = calls.clone();
     let server = Server::builder()
         .add_service(health)
-        .add_service(
-            tfplugin6::provider_server::ProviderServer::new(service)
-                .max_decoding_message_size(MAX_MESSAGE)
-                .max_encoding_message_size(MAX_MESSAGE),
-        )
-        .add_service(plugin::grpc_controller_server::GrpcControllerServer::new(plugin_services::Controller {
-            stop: stop.clone(),
-        }))
+        .add_service(provider_service(service))
+        .add_service(controller(stop.clone()))
         .add_service(plugin::grpc_stdio_server::GrpcStdioServer::new(plugin_services::Stdio { stop: stop.clone() }))
         .add_service(plugin::grpc_broker_server::GrpcBrokerServer::new(plugin_services::Broker { stop }))
         .serve_with_incoming_shutdown(connections, async move {
@@ -143,6 +139,16 @@ async fn serve_until_stopped(
         tracing::error!("work did not stop in time and is abandoned");
     }
     result
+}
+
+/// The calls of the protocol, with messages as large as Terraform's own.
+fn provider_service(service: Service) -> ProviderServer<Service> {
+    ProviderServer::new(service).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE)
+}
+
+/// How a client asks the server to end.
+fn controller(stop: CancellationToken) -> GrpcControllerServer<plugin_services::Controller> {
+    GrpcControllerServer::new(plugin_services::Controller { stop })
 }
 
 /// `core version | protocol version | network | address | kind | certificate`, the certificate in base64 without padding.
