@@ -30,7 +30,7 @@ pub fn check(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> 
     let everybody = observed;
     let observed = &*without_leavers(wanted, everybody);
     let mut findings = cluster::findings(wanted, plan, observed);
-    findings.extend(containerd::findings(wanted, plan, observed));
+    findings.extend(containerd::findings(wanted, plan));
     findings.extend(hosts::findings(wanted, plan, observed));
     findings.extend(identity::findings(wanted, plan, observed));
     findings.extend(adoption::findings(wanted, observed));

@@ -83,7 +83,6 @@ impl<'a> Cx<'a> {
 
     /// What speaks for a restore that not all control planes remember.
     pub(crate) fn backing(&self) -> Backing<'_> {
-        let (asked_for, believed) = (self.spec.restore.as_ref(), self.restored.as_deref());
-        Backing { asked_for, believed, now: Some(observe::now()) }
+        Backing { asked_for: self.spec.restore.as_ref(), believed: self.restored.as_deref() }
     }
 }

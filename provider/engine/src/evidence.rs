@@ -91,19 +91,11 @@ pub(crate) struct Backing<'a> {
     pub(crate) asked_for: Option<&'a Restore>,
     /// The one that was believed when the plan was made.
     pub(crate) believed: Option<&'a str>,
-    /// `None` where the time is not known.
-    pub(crate) now: Option<Timestamp>,
 }
 
 impl<'a> Backing<'a> {
-    fn of(wanted: &'a Wanted, observed: &Observed) -> Self {
-        let asked_for = wanted.spec.restore.as_ref();
-        Self { asked_for, believed: None, now: clock(wanted, observed) }
-    }
-
-    fn is_future(&self, restored: &str) -> bool {
-        let limit = self.now.and_then(|now| now.checked_add(CLOCK_TOLERANCE).ok());
-        limit.is_some_and(|limit| when(restored).is_some_and(|at| at > limit))
+    fn of(wanted: &'a Wanted) -> Self {
+        Self { asked_for: wanted.spec.restore.as_ref(), believed: None }
     }
 
     /// Settings ask for a restore once: where the last one that the others know is this, they ask for nothing more. Whose data
@@ -140,7 +132,7 @@ fn is_believed(claim: &str, voices: &[Voice<'_>], backing: Backing<'_>) -> bool 
 pub(crate) fn latest<'o>(wanted: &Wanted, observed: &'o Observed) -> Option<&'o str> {
     let all: Vec<_> = witnesses(wanted, observed).collect();
     let voices: Vec<_> = all.iter().map(Witness::voice).collect();
-    let last = last_restore(&voices, Backing::of(wanted, observed));
+    let last = last_restore(&voices, Backing::of(wanted));
     all.iter().filter_map(|witness| remembers(witness.facts)).find(|restored| Some(*restored) == last)
 }
 
@@ -156,9 +148,13 @@ impl<'a> Witness<'a, 'a> {
         let joins = facts.unrecorded && facts.units.contains_key(JOIN_UNIT);
         let votes = |member: &EtcdMember| member.name == self.name && !member.learner;
         let is_outside = !facts.etcd_members.is_empty() && !facts.etcd_members.iter().any(votes);
-        let has_data = facts.kubernetes.etcd_data || prepare::is_adopted(facts);
-        has_data && facts.restore.is_none() && !joins && !is_outside
+        holds_data(facts) && facts.restore.is_none() && !joins && !is_outside
     }
+}
+
+/// Whether a control plane has data of etcd. Where an adopted host has them is its owner's business.
+pub(crate) fn holds_data(facts: &HostFacts) -> bool {
+    facts.kubernetes.etcd_data || prepare::is_adopted(facts)
 }
 
 /// Why a memory of a restore is not believed.
@@ -176,14 +172,16 @@ pub(crate) enum Doubt<'w> {
 pub(crate) fn doubts<'w, 'o>(wanted: &'w Wanted, observed: &'o Observed) -> Vec<(&'w str, &'o str, Doubt<'w>)> {
     let all: Vec<_> = witnesses(wanted, observed).collect();
     let voices: Vec<_> = all.iter().map(Witness::voice).collect();
-    let backing = Backing::of(wanted, observed);
+    let backing = Backing::of(wanted);
+    let limit = clock(wanted, observed).and_then(|now| now.checked_add(CLOCK_TOLERANCE).ok());
+    let is_future = |claim: &str| limit.zip(when(claim)).is_some_and(|(limit, at)| at > limit);
     let doubt = |witness: &Witness<'w, 'o>| {
         let claim = remembers(witness.facts)?;
         let is_believed = is_believed(claim, &voices, backing);
         let by = || all.iter().filter(|it| it.would_lose_data() && is_earlier(remembers(it.facts), Some(claim)));
         let doubt = match when(claim) {
             None => Doubt::Unreadable,
-            Some(_) if backing.is_future(claim) => Doubt::Future { is_believed },
+            Some(_) if is_future(claim) => Doubt::Future { is_believed },
             Some(_) if is_believed => return None,
             Some(_) => Doubt::Contradicted { by: by().map(|it| it.name).collect() },
         };

@@ -71,8 +71,7 @@ pub(crate) fn leavers<'a>(wanted: &'a Wanted, observed: &'a Observed) -> impl It
 
 /// Whether a machine whose marker is damaged is known all the same.
 fn is_known(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
-    let damaged = observed.leaving_facts(name).filter(|facts| facts.marker.damage().is_some());
-    damaged.is_some_and(|facts| known_ca(wanted, observed, facts).is_some())
+    observed.leaving_facts(name).is_some_and(|facts| known_ca(wanted, observed, facts).is_some())
 }
 
 fn successor<'a>(wanted: &'a Wanted, observed: &Observed, name: &str, leaving: &LeavingHost) -> Option<&'a str> {

@@ -1,9 +1,9 @@
 //! Whether enough of etcd is left for its cluster to answer again, as far as hosts alone show it.
 
 use crate::etcd::{is_member_of, is_quorum};
-use crate::evidence;
-use crate::observed::{EtcdMember, HostFacts, Observed};
-use crate::prepare;
+use crate::evidence::holds_data;
+use crate::observed::{EtcdMember, Observed};
+use crate::quorum::voters;
 use crate::restore::{finished_control_planes, is_abandoned};
 use crate::standing::{Standing, standing, was_reset};
 use crate::wanted::Wanted;
@@ -15,7 +15,7 @@ pub(crate) fn may_answer(wanted: &Wanted, observed: &Observed) -> bool {
         .filter(|(name, facts)| holds_data(facts) && !is_abandoned(wanted, observed, name))
         .map(|(name, _)| name)
         .collect();
-    let voters: Vec<_> = evidence::members(wanted, observed).iter().filter(|member| !member.learner).collect();
+    let voters: Vec<_> = voters(wanted, observed).collect();
     if voters.is_empty() {
         let unreachable = |name: &&String| matches!(standing(wanted, observed, name), Standing::Unreachable { .. });
         let lost = wanted.spec.control_plane.keys().filter(unreachable).count();
@@ -36,9 +36,4 @@ pub(crate) fn without_data<'a>(wanted: &'a Wanted, observed: &'a Observed) -> Ve
     let hosts = finished_control_planes(wanted, observed);
     let gone = hosts.filter(|(name, facts)| !holds_data(facts) && !was_reset(wanted, observed, name));
     gone.map(|(name, _)| name).collect()
-}
-
-/// Where an adopted host has its data is its owner's business.
-pub(crate) fn holds_data(facts: &HostFacts) -> bool {
-    facts.kubernetes.etcd_data || prepare::is_adopted(facts)
 }

@@ -33,7 +33,7 @@ impl Marker {
 
     /// The marker of a host that is ours or nobody's; any other host is refused.
     pub(crate) fn claim(spec: &ClusterSpec, facts: &HostFacts) -> Result<Self, StepError> {
-        let carries_kubernetes = facts.kubernetes.any() || facts.kubelet_active;
+        let carries_kubernetes = facts.carries_kubernetes();
         match &facts.marker {
             MarkerFile::Good(marker) if marker.cluster == spec.name => Ok(marker.clone()),
             MarkerFile::Good(marker) => {

@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use kubeone_hosts::Host;
 pub(crate) use limits::is_snapshot;
 pub(crate) use trust::ADMIN_CONF;
+pub(crate) use trust::CA_CERTIFICATE;
 
 use crate::cx::Hosts;
 use crate::error::StepError;

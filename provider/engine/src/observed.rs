@@ -136,6 +136,11 @@ pub struct HostFacts {
 }
 
 impl HostFacts {
+    /// Whether it is a node, or something is left on it of one.
+    pub(crate) fn carries_kubernetes(&self) -> bool {
+        self.kubernetes.any() || self.kubelet_active
+    }
+
     /// What time it was on the host, by which what is on it is judged; by another clock where it did not say.
     pub(crate) fn now(&self, otherwise: &str) -> Option<Timestamp> {
         self.clock.parse().or_else(|_| otherwise.parse()).ok()

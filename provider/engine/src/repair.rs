@@ -136,7 +136,8 @@ pub(crate) fn lost_its_member(wanted: &Wanted, observed: &Observed, name: &str) 
     }
     let others = evidence::present(wanted, observed).filter(|other| other.name != name);
     let lists: Vec<_> = others.map(|other| other.facts.etcd_members.as_slice()).collect();
-    if lists.iter().all(|list| list.is_empty()) {
+    let known = lists.iter().filter(|list| !list.is_empty()).count();
+    if known == 0 {
         return false;
     }
     // Until its marker says that it has the restored data, nobody knows whether it does.
@@ -144,8 +145,6 @@ pub(crate) fn lost_its_member(wanted: &Wanted, observed: &Observed, name: &str) 
         return true;
     }
     let votes = |list: &[EtcdMember]| list.iter().any(|member| member.name == name && !member.learner);
-    let without = lists.iter().filter(|list| !list.is_empty() && !votes(list)).count();
-    is_quorum(without, lists.len())
-        && !votes(restore::members(wanted, observed, name))
-        && !lists.iter().any(|list| votes(list))
+    let own = observed.facts(name).map(|facts| facts.etcd_members.as_slice());
+    is_quorum(known, lists.len()) && !lists.iter().copied().chain(own).any(votes)
 }

@@ -84,8 +84,7 @@ pub(crate) fn finished_control_planes<'a>(
 
 /// Whether a control plane still belongs to the cluster before the last restore: it was stopped for it, or out of reach.
 pub(crate) fn is_abandoned(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
-    let last = latest(wanted, observed);
-    finished(wanted, observed, name).is_some_and(|facts| is_earlier(remembers(facts), last))
+    finished(wanted, observed, name).is_some_and(|facts| is_earlier(remembers(facts), latest(wanted, observed)))
 }
 
 /// Members of etcd as a control plane of the present cluster sees them.

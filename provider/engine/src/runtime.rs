@@ -53,16 +53,13 @@ fn fitting(release: &catalog::MinorRelease, facts: &HostFacts) -> Option<Contain
 pub(crate) fn change(wanted: &Wanted, observed: &Observed, name: &str) -> Option<Change> {
     let spec = &wanted.spec;
     let facts = observed.facts(name)?;
-    if standing(wanted, observed, name) != Standing::Finished
-        || !has_node(observed, name)
-        || is_adopted(facts)
-        || was_left(wanted, observed, name)
-    {
+    if standing(wanted, observed, name) != Standing::Finished || !has_node(observed, name) || is_adopted(facts) {
         return None;
     }
     let from = fitting(catalog::release(spec.kubernetes_version)?, facts)?;
     let to = spec.containerd.version.or_else(|| newest_patch(from, &facts.containerd_offered))?;
-    (to != from).then_some(Change { from, to })
+    // Last, because it asks all control planes.
+    (to != from && !was_left(wanted, observed, name)).then_some(Change { from, to })
 }
 
 /// The newest patch release of this version among those that are offered.

@@ -68,7 +68,7 @@ pub(crate) fn standing_of<'a>(
         MarkerFile::Absent | MarkerFile::Unusable { .. } if is_adoptable(wanted, observed, host, facts) => {
             return Standing::Adoptable;
         }
-        MarkerFile::Absent | MarkerFile::Unusable { .. } if !(facts.kubernetes.any() || facts.kubelet_active) => {
+        MarkerFile::Absent | MarkerFile::Unusable { .. } if !facts.carries_kubernetes() => {
             return Standing::Bare;
         }
         MarkerFile::Absent => return Standing::Foreign(Foreign::Unmarked),
@@ -155,6 +155,7 @@ fn is_marked(wanted: &Wanted, observed: &Observed, uid: &str) -> bool {
 /// The CA by which a host whose marker is damaged is known to be of this cluster although the API does not say so: finished
 /// control planes have the same one.
 pub(crate) fn known_ca<'o>(wanted: &Wanted, observed: &'o Observed, facts: &'o HostFacts) -> Option<&'o str> {
+    facts.marker.damage()?;
     let ca = Some(facts.kubernetes.ca_sha256.as_str()).filter(|ca| !ca.is_empty())?;
     let of_api = observed
         .api_facts()

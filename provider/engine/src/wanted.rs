@@ -25,7 +25,7 @@ pub struct Wanted {
     pub newcomers: BTreeSet<String>,
     /// SSH host keys that the state keeps of machines that stay, by the names of their hosts.
     pub host_keys: BTreeMap<String, String>,
-    /// How it would be known of each host that the right machine answers, found out before any of them is contacted.
+    /// How it would be known of each control plane that the right machine answers, found out before any is contacted.
     pub identities: BTreeMap<String, HostIdentity>,
     /// Whether a control plane with an unverified identity may receive the keys of the cluster.
     pub unpinned_control_plane: UnpinnedControlPlane,

@@ -3,14 +3,13 @@
 use kubeone_spec::{ContainerdVersion, FieldPath, Finding};
 
 use crate::catalog;
-use crate::observed::Observed;
 use crate::plan::{Action, Plan};
 use crate::wanted::Wanted;
 
-pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
+pub(super) fn findings(wanted: &Wanted, plan: &Plan) -> Vec<Finding> {
     let Some(pinned) = wanted.spec.containerd.version else { return Vec::new() };
     let mut findings: Vec<_> = unfit(wanted, pinned).into_iter().collect();
-    findings.extend(earlier_minor(plan, observed));
+    findings.extend(earlier_minor(plan));
     findings
 }
 
@@ -31,11 +30,9 @@ fn unfit(wanted: &Wanted, pinned: ContainerdVersion) -> Option<Finding> {
 }
 
 /// What containerd keeps on disk may be in a form that an earlier minor release cannot read.
-fn earlier_minor(plan: &Plan, observed: &Observed) -> Option<Finding> {
+fn earlier_minor(plan: &Plan) -> Option<Finding> {
     let back = plan.actions().find_map(|action| match action {
-        Action::UpgradeContainerd { host, from, to } if to < from && !to.is_same_minor(*from) => {
-            observed.facts(host).map(|_| (host, from, to))
-        }
+        Action::UpgradeContainerd { host, from, to } if to < from && !to.is_same_minor(*from) => Some((host, from, to)),
         _ => None,
     });
     back.map(|(host, from, to)| {

@@ -33,7 +33,7 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec
             Standing::Unreachable { reason } => findings.push(unreachable(&path, name, reason, works_on_it)),
             Standing::Damaged { reason } => findings.push(Finding::error(
                 path.clone(),
-                unknown_owner(name, &reason),
+                unknown_owner(name, reason),
                 format!(
                     "Nothing was changed on it. The API would show whether it is a node of this cluster, and the marker is \
                      rewritten then. {} To give up what is on it, run `kubeadm reset` there and delete /etc/kubeone.",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kubeone_spec::{Finding, HostIdentity, Role, Severity, UnpinnedControlPlane};
+use kubeone_spec::{Finding, HostIdentity, Role, UnpinnedControlPlane};
 
 use super::host_path;
 use crate::observed::Observed;
@@ -55,7 +55,8 @@ fn finding(wanted: &Wanted, host: &str, identity: HostIdentity) -> Option<Findin
         "Without that the keys of the cluster are sent to whoever answers. `ssh.unpinned_control_plane = \"refuse\"` makes \
          this an error."
     };
-    let mut finding = Finding::warning(
+    let tell = if refused { Finding::error } else { Finding::warning };
+    let finding = tell(
         host_path(Role::ControlPlane, host).field("ssh_host_key"),
         format!("the identity of the machine behind {host} is unverified, and it will receive the keys of the cluster"),
         format!(
@@ -63,15 +64,12 @@ fn finding(wanted: &Wanted, host: &str, identity: HostIdentity) -> Option<Findin
              cloud shows it. {consequence}"
         ),
     );
-    if refused {
-        finding.severity = Severity::Error;
-    }
     Some(finding)
 }
 
 #[cfg(test)]
 mod tests {
-    use kubeone_spec::ClusterSpec;
+    use kubeone_spec::{ClusterSpec, Severity};
     use serde_json::json;
 
     use super::*;

@@ -26,7 +26,7 @@ pub fn check_removal(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
             )),
             Standing::Damaged { reason } if !is_known(wanted, observed, name) => findings.push(Finding::error(
                 path,
-                unknown_owner(name, &reason),
+                unknown_owner(name, reason),
                 format!(
                     "It would be left running. Nothing else shows that it is of this cluster: neither the API nor a finished \
                      control plane that has the same CA can be asked. {}",
@@ -47,8 +47,7 @@ pub fn check_removal(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
 
 /// Whether a host with a damaged marker is reset: something else says whose it is.
 fn is_known(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
-    let damaged = observed.facts(name).filter(|facts| facts.marker.damage().is_some());
-    damaged.is_some_and(|facts| known_ca(wanted, observed, facts).is_some())
+    observed.facts(name).is_some_and(|facts| known_ca(wanted, observed, facts).is_some())
 }
 
 fn unseen(wanted: &Wanted, observed: &Observed, name: &str, path: FieldPath, reason: &str) -> Finding {

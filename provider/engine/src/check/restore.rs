@@ -4,7 +4,7 @@ use kubeone_spec::{FieldPath, Finding, RestoreSource, Role};
 
 use super::host_path;
 use crate::leaving::{Leaver, leavers};
-use crate::observed::{HostFacts, Observed};
+use crate::observed::Observed;
 use crate::plan::{Action, Plan};
 use crate::restore::{
     WantedRestore, begun, finished_control_planes, is_enough_for_new_machines, key_of_id, other_version, restorer,
@@ -13,7 +13,7 @@ use crate::restore::{
 use crate::standing::{Standing, standing};
 use crate::versions::{Way, api_servers, way};
 use crate::wanted::Wanted;
-use crate::{lost_quorum, snapshots};
+use crate::{evidence, snapshots};
 
 /// `everybody` includes the machines that leave; `observed` does not.
 pub(super) fn findings(wanted: &Wanted, plan: &Plan, everybody: &Observed, observed: &Observed) -> Vec<Finding> {
@@ -49,8 +49,7 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, everybody: &Observed, obser
 /// A damaged marker does not tell which restore the control plane remembers, and it would go on with the old data.
 fn damaged_markers(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
     let is_damaged = |name: &&String| {
-        let runs = |facts: &HostFacts| facts.kubernetes.any() || facts.kubelet_active;
-        observed.facts(name).is_some_and(|facts| facts.marker.damage().is_some() && runs(facts))
+        observed.facts(name).is_some_and(|facts| facts.marker.damage().is_some() && facts.carries_kubernetes())
     };
     let damaged = wanted.spec.control_plane.keys().filter(is_damaged);
     let finding = |name: &String| {
@@ -164,7 +163,7 @@ fn no_source(wanted: &Wanted, observed: &Observed, restore: &WantedRestore) -> O
 fn without_data(observed: &Observed, host: &str, restore: &WantedRestore) -> Option<Finding> {
     let facts = observed.facts(host)?;
     let is_survivor = matches!(restore.source, RestoreSource::Survivor(_));
-    (is_survivor && facts.restore.is_none() && !lost_quorum::holds_data(facts)).then(|| {
+    (is_survivor && facts.restore.is_none() && !evidence::holds_data(facts)).then(|| {
         Finding::error(
             source_path(restore),
             format!("{host} cannot go on with its data: there are none of etcd on it"),

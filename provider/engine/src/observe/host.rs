@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kubeone_hosts::{Host, HostError, Os};
 use serde::Deserialize;
 
+use super::trust::CA_CERTIFICATE;
 use super::{HOST_PATIENCE, certificates, limits};
 use crate::error::StepError;
 use crate::etcd;
@@ -13,9 +14,6 @@ use crate::observed::{HostFacts, Marker, MarkerFile};
 use crate::prepare;
 use crate::renewal::{API_SERVER_CERTIFICATE, COMPONENT_CERTIFICATES};
 use crate::snapshots::{Description, HeldSnapshot};
-
-/// On every node.
-const CA_CERTIFICATE: &str = "/etc/kubernetes/pki/ca.crt";
 
 /// More packages and programs than we install cannot be damaged.
 const DAMAGED_AT_MOST: usize = 20;
@@ -98,7 +96,7 @@ fn parse(printed: &str) -> Result<HostFacts, String> {
             Content::Text(text) => match serde_json::from_str(&text) {
                 Ok(Description { snapshot, awaits_copy }) => {
                     let held = HeldSnapshot { snapshot, held: it.held, awaits_copy };
-                    snapshots.extend(Some(held).filter(limits::is_snapshot));
+                    snapshots.extend(Some(held).filter(|held| limits::is_snapshot(&held.snapshot)));
                 }
                 Err(_) if it.held => _ = unusable_files.insert(it.name, "it describes no snapshot".to_owned()),
                 Err(_) => {}

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::observed::{BegunRestore, EtcdMember, HostFacts, KubernetesFiles, Marker, OperatingSystem, PackageVersions};
-use crate::snapshots::{HeldSnapshot, Snapshot, SnapshotCause, SnapshotContent};
+use crate::snapshots::{HeldSnapshot, Snapshot, SnapshotCause, SnapshotContent, is_plain};
 
 /// As the private state holds them. A control plane with everything that there can be has a tenth of it.
 const LARGEST_FACTS: usize = 512 << 10;
@@ -91,7 +91,10 @@ pub(super) fn check(facts: &HostFacts) -> Check {
     list("api_server_names", api_server_names, FILES, |what, name| word(what, name, NAME))?;
     list("etcd_members", etcd_members, FEW, etcd_member)?;
     text("kubelet_settings", kubelet_settings, KUBELET_SETTINGS)?;
-    list("snapshots", snapshots, SNAPSHOTS, |_, held| snapshot(held))?;
+    list("snapshots", snapshots, SNAPSHOTS, |_, held| {
+        let HeldSnapshot { snapshot: described, held: _, awaits_copy: _ } = held;
+        snapshot(described)
+    })?;
     if let Some(BegunRestore { what, replaced: _ }) = restore {
         text("restore", what, WORDS)?;
     }
@@ -107,10 +110,8 @@ pub(super) fn host_key(key: &str) -> Check {
 }
 
 /// Whether a description is one of a snapshot of ours. Its name becomes part of paths, here and on hosts.
-pub(crate) fn is_snapshot(held: &HeldSnapshot) -> bool {
-    let name = held.snapshot.name.as_str();
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-    !name.is_empty() && !name.starts_with('.') && name.bytes().all(plain) && snapshot(held).is_ok()
+pub(crate) fn is_snapshot(it: &Snapshot) -> bool {
+    is_plain(&it.name) && snapshot(it).is_ok()
 }
 
 /// Whether a certificate that names this can be one of a server that is meant.
@@ -164,8 +165,7 @@ fn etcd_member(what: &str, member: &EtcdMember) -> Check {
     list(what, peer_urls, FEW, |what, url| word(what, url, URL))
 }
 
-fn snapshot(held: &HeldSnapshot) -> Check {
-    let HeldSnapshot { snapshot, held: _, awaits_copy: _ } = held;
+fn snapshot(snapshot: &Snapshot) -> Check {
     let Snapshot { name, cluster, cluster_uid, host, cause, content } = snapshot;
     let SnapshotContent { taken_at, revision: _, size, sha256, kubernetes_version, etcd_version } = content;
     for (what, value, most) in [

@@ -19,7 +19,7 @@ use crate::standing::{Foreign, Standing, is_finished_by, standing_of};
 use crate::wanted::Wanted;
 
 pub(crate) const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
-const CA_CERTIFICATE: &str = "/etc/kubernetes/pki/ca.crt";
+pub(crate) const CA_CERTIFICATE: &str = "/etc/kubernetes/pki/ca.crt";
 
 /// Why a control plane may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -15,8 +15,7 @@ pub fn plan_removal(wanted: &Wanted, observed: &Observed) -> Plan {
         let ca = match standing(wanted, observed, name) {
             Standing::Unseen | Standing::Begun | Standing::Finished => None,
             Standing::Adoptable | Standing::Damaged { .. } => {
-                let facts = observed.facts(name).filter(|facts| facts.marker.damage().is_some())?;
-                Some(known_ca(wanted, observed, facts)?.to_owned())
+                Some(known_ca(wanted, observed, observed.facts(name)?)?.to_owned())
             }
             Standing::Unreachable { .. } | Standing::Foreign(_) | Standing::Bare => return None,
         };

@@ -14,7 +14,7 @@ use crate::observed::{HostFacts, Marker};
 use crate::report::Outcome;
 
 /// An API server answers within seconds.
-const API_DEADLINE: Duration = Duration::from_mins(1);
+pub(super) const API_DEADLINE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(cx: &Cx<'_>, name: &str) -> Result<Outcome, StepError> {
     let host = cx.host(name)?;

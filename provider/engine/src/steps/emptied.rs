@@ -1,11 +1,21 @@
 //! Work on a node that its pods leave for as long as it takes.
 
 use kubeone_kubernetes::Cluster;
+use kubeone_spec::UpgradeDrain;
 
 use super::unless_cancelled;
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::report::Outcome;
+
+/// Whether a change of versions asks for an empty node, as the settings for upgrades say.
+pub(super) fn drains(cx: &Cx<'_>, another_version: bool, another_minor: bool) -> bool {
+    match cx.spec.upgrade.drain {
+        UpgradeDrain::Never => false,
+        UpgradeDrain::Always => another_version,
+        UpgradeDrain::Minor => another_minor,
+    }
+}
 
 /// Does the work, on an empty node where `drains` is true. However it ends, the node takes pods again, also when an earlier
 /// run cordoned it; unless its user did.

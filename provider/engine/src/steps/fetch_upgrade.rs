@@ -4,7 +4,7 @@
 use kubeone_hosts::RemoteFile;
 use kubeone_spec::{KubernetesVersion, Role};
 
-use super::prepare_host::{install_packages, own_containerd, pull_images};
+use super::prepare_host::{install_own_packages, pull_images};
 use super::{API_DEADLINE, PACKAGES_UNIT, kubeadm_configuration, os_of};
 use crate::cx::Cx;
 use crate::error::StepError;
@@ -22,16 +22,9 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, version: Kubernetes
     if let Some((path, content)) = prepare::package_sources(cx.spec, &facts) {
         host.write(&RemoteFile::public(path, content)).await?;
     }
-    let fetch = install_packages(
-        cx.spec,
-        &os,
-        &facts,
-        version,
-        &own_containerd(cx.spec, &facts, version)?,
-        cx.spec.timeouts.update,
-    )?
-    .var("FETCH_ONLY", true)
-    .var("RESTART_KUBELET", false);
+    let fetch = install_own_packages(cx.spec, &os, &facts, version, cx.spec.timeouts.update)?
+        .var("FETCH_ONLY", true)
+        .var("RESTART_KUBELET", false);
     host.run_unit(PACKAGES_UNIT, &fetch).await?;
     let running = kubeadm_configuration(cx.cluster().await?, API_DEADLINE).await?;
     let config = kubeadm::images_config(&running, version)?;

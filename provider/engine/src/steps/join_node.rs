@@ -102,7 +102,7 @@ async fn clear_way(
             etcd::remove_member(voter.host, member).await?;
         }
     }
-    if newcomer.facts.kubernetes.any() || newcomer.facts.kubelet_active {
+    if newcomer.facts.carries_kubernetes() {
         clean_node(newcomer.host, &newcomer.os, newcomer.joins_again).await?;
     }
     if has_node {

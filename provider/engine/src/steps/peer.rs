@@ -9,11 +9,11 @@ use kubeone_spec::{Role, Secret};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::evidence::{Voice, agreed, is_alike, last_restore, when};
+use crate::observe::CA_CERTIFICATE;
 use crate::observed::{EtcdMember, Marker};
 use crate::shared_path::shared_path;
 use crate::{etcd, kubeadm, marker};
 
-const CA_CERTIFICATE: &str = "/etc/kubernetes/pki/ca.crt";
 /// What all control planes share. From these, kubeadm makes the rest on each host.
 pub(super) const SHARED_PKI: [&str; 8] = [
     CA_CERTIFICATE,

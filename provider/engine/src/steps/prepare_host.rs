@@ -38,16 +38,9 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, version: Kubernetes
     host.write_all(&files).await?;
     host.run(&os.script("configure_kernel")?).await?;
 
-    let install = install_packages(
-        cx.spec,
-        &os,
-        &facts,
-        version,
-        &own_containerd(cx.spec, &facts, version)?,
-        cx.spec.timeouts.create,
-    )?
-    .var("FETCH_ONLY", false)
-    .var("RESTART_KUBELET", true);
+    let install = install_own_packages(cx.spec, &os, &facts, version, cx.spec.timeouts.create)?
+        .var("FETCH_ONLY", false)
+        .var("RESTART_KUBELET", true);
     host.run_unit(PACKAGES_UNIT, &install).await?;
     let pull = pull_images(cx, &os, role, version)?.var("CONFIG", "");
     if image_lock::digests(cx.spec).is_empty() {
@@ -73,14 +66,21 @@ async fn await_kubelet(cx: &Cx<'_>, name: &str, version: KubernetesVersion) -> R
 }
 
 /// The beginning of the version of containerd that comes with packages of this version of Kubernetes.
-pub(super) fn own_containerd(
-    spec: &ClusterSpec,
-    facts: &HostFacts,
-    version: KubernetesVersion,
-) -> Result<String, StepError> {
+fn own_containerd(spec: &ClusterSpec, facts: &HostFacts, version: KubernetesVersion) -> Result<String, StepError> {
     let release = catalog::release(version)
         .ok_or_else(|| StepError::Refused { reason: format!("Kubernetes {version} is not supported") })?;
     Ok(runtime::installed_with_packages(spec, release, facts))
+}
+
+/// The script that installs packages of this version with the containerd that belongs to them.
+pub(super) fn install_own_packages(
+    spec: &ClusterSpec,
+    os: &Os,
+    facts: &HostFacts,
+    version: KubernetesVersion,
+    operation: Span,
+) -> Result<Script, StepError> {
+    install_packages(spec, os, facts, version, &own_containerd(spec, facts, version)?, operation)
 }
 
 /// The script that installs packages of this version, within a part of the operation's time. `containerd` is the beginning

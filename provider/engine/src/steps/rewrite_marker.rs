@@ -1,10 +1,9 @@
 //! Rewrites the marker of a node that was damaged, as by a power cut: whose it is follows from what the cluster says of the
 //! machine, and what it remembers of restores from the etcd that it is a member of.
 
-use std::time::Duration;
-
 use kubeone_spec::Role;
 
+use super::adopt_host::API_DEADLINE;
 use super::adopt_host::node_of;
 use super::join_node::is_joined;
 use super::peer::{Except, has_finished, voters};
@@ -16,9 +15,6 @@ use crate::evidence::is_alike;
 use crate::observe::observe_host;
 use crate::observed::{HostFacts, Marker};
 use crate::report::Outcome;
-
-/// An API server answers within seconds.
-const API_DEADLINE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(cx: &Cx<'_>, name: &str) -> Result<Outcome, StepError> {
     let host = cx.host(name)?;

@@ -42,7 +42,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, cause: &SnapshotCause) -> Resul
         content: taken.content,
     };
     // Its name becomes that of a file on all control planes.
-    if !is_snapshot(&HeldSnapshot { snapshot: snapshot.clone(), held: true, awaits_copy: false }) {
+    if !is_snapshot(&snapshot) {
         return Err(unreadable(format!("`{}` is not described as a snapshot is", snapshot.name)).into());
     }
     let awaits_copy = cx.spec.backup.copy_to.is_some();

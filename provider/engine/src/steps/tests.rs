@@ -55,8 +55,17 @@ fn marker(uid: Option<&str>) -> String {
     json!({ "cluster": "prod", "uid": uid, "provider_version": "0.1.0" }).to_string()
 }
 
+/// The marker that a step left on the host.
+fn marker_on(host: &FakeHost) -> Marker {
+    serde_json::from_slice(host.file(crate::marker::PATH).unwrap().content.expose()).unwrap()
+}
+
 /// A finished control plane as others find it.
 fn peer() -> FakeHost {
+    peer_named("cp-1")
+}
+
+fn peer_named(name: &str) -> FakeHost {
     let pki = [
         "ca.crt",
         "ca.key",
@@ -68,7 +77,7 @@ fn peer() -> FakeHost {
         "etcd/ca.key",
     ];
     pki.into_iter()
-        .fold(FakeHost::new("cp-1"), |host, name| {
+        .fold(FakeHost::new(name), |host, name| {
             let content: &[u8] = match name {
                 "ca.crt" => include_bytes!("../kubeadm/testdata/ca.crt"),
                 _ => name.as_bytes(),
@@ -149,7 +158,7 @@ async fn a_bare_host_is_prepared() {
             run os/linux/pull_images.sh
         "#]],
     );
-    let marker: Marker = serde_json::from_slice(host.file(crate::marker::PATH).unwrap().content.expose()).unwrap();
+    let marker = marker_on(host);
     assert_eq!((marker.uid, marker.packages_kept), (None, vec!["kubectl".to_owned()]));
     assert_eq!(variable(host, "os/debian/install_packages.sh", "CONTAINERD_VERSION"), "2.");
 }
@@ -198,7 +207,7 @@ async fn the_first_control_plane_is_initialised() {
             write /etc/kubeone/cluster.json 644
         "#]],
     );
-    let marker: Marker = serde_json::from_slice(host.file(crate::marker::PATH).unwrap().content.expose()).unwrap();
+    let marker = marker_on(host);
     assert_eq!(marker.uid.as_deref(), Some(UID));
     assert_eq!(marker.replaces.as_deref(), Some("of-the-lost-one"), "Terraform's state does not know the new one yet");
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use kubeone_spec::{ContainerdVersion, KubernetesVersion, UpgradeDrain};
+use kubeone_spec::{ContainerdVersion, KubernetesVersion};
 
-use super::emptied::emptied;
+use super::emptied::{drains, emptied};
 use super::prepare_host::install_packages;
 use super::{API_DEADLINE, PACKAGES_UNIT, UPGRADE_UNIT, await_earlier, os_of, unless_cancelled};
 use crate::cx::Cx;
@@ -29,11 +29,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, to: ContainerdVersion) -> Resul
     }
     let another_minor =
         facts.packages.containerd.parse().is_ok_and(|present: ContainerdVersion| !present.is_same_minor(to));
-    let drains = match cx.spec.upgrade.drain {
-        UpgradeDrain::Never => false,
-        UpgradeDrain::Always => facts.packages.containerd != to.to_string(),
-        UpgradeDrain::Minor => another_minor,
-    };
+    let drains = drains(cx, facts.packages.containerd != to.to_string(), another_minor);
     // What is there of Kubernetes stays as it is: its versions have steps of their own.
     let kubernetes = facts.packages.kubelet.parse::<KubernetesVersion>().unwrap_or(cx.spec.kubernetes_version);
     let containerd = runtime::exactly(to);

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use kubeone_hosts::{Os, RemoteFile, Script};
 use kubeone_kubernetes::Cluster;
-use kubeone_spec::{KubernetesVersion, UpgradeDrain};
+use kubeone_spec::KubernetesVersion;
 
-use super::emptied::emptied;
-use super::prepare_host::{install_packages, own_containerd};
+use super::emptied::{drains, emptied};
+use super::prepare_host::install_own_packages;
 use super::{API_DEADLINE, PACKAGES_UNIT, UPGRADE_UNIT, record_files, unless_cancelled};
 use crate::cx::Cx;
 use crate::error::StepError;
@@ -38,11 +38,7 @@ impl Upgrade<'_> {
             nodes.get(self.name).and_then(|node| node.kubelet_version.parse().ok());
         let another_minor = running.is_none_or(|running| running.minor_release() != self.version.minor_release());
         // Kubernetes asks for an empty node when its kubelet goes to another minor release.
-        let drains = match cx.spec.upgrade.drain {
-            UpgradeDrain::Never => false,
-            UpgradeDrain::Always => running != Some(self.version),
-            UpgradeDrain::Minor => another_minor,
-        };
+        let drains = drains(cx, running != Some(self.version), another_minor);
         emptied(cx, cluster, self.name, drains, self.upgrade(cx, cluster, another_minor)).await
     }
 
@@ -60,16 +56,9 @@ impl Upgrade<'_> {
             return Err(StepError::Cancelled);
         }
         // The kubelet starts anew when kubeadm has done its part, and in order.
-        let install = install_packages(
-            cx.spec,
-            os,
-            facts,
-            version,
-            &own_containerd(cx.spec, facts, version)?,
-            cx.spec.timeouts.update,
-        )?
-        .var("FETCH_ONLY", false)
-        .var("RESTART_KUBELET", false);
+        let install = install_own_packages(cx.spec, os, facts, version, cx.spec.timeouts.update)?
+            .var("FETCH_ONLY", false)
+            .var("RESTART_KUBELET", false);
         host.run_unit(PACKAGES_UNIT, &install).await?;
         let kubelet = match self.static_pods {
             Some(_) => self.kubelet.var("RESTART_PODS", another_minor),

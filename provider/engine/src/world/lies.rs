@@ -2,13 +2,13 @@
 
 mod facts;
 
-use facts::{LIES, Lie};
+use facts::{LIES, Lie, marker};
 use kubeone_spec::Severity;
 
 use super::World;
 use super::laws::{finished, spec};
 use crate::check::check;
-use crate::observed::{EtcdMember, HostFacts, HostState, Marker};
+use crate::observed::{EtcdMember, HostFacts, HostState};
 use crate::plan::{Action, Plan, plan_removal, plan_with_addons};
 use crate::repair::Repair;
 
@@ -17,16 +17,10 @@ pub(super) fn tell(world: &mut World, name: &str, lie: &str) {
     let (what, value) = lie.split_once(' ').unwrap_or((lie, ""));
     let state = world.observed.hosts.get_mut(name);
     let Some(HostState::Reached(facts)) = state else { panic!("{name} cannot be reached") };
-    let marker = |facts: &mut HostFacts, change: fn(&mut Marker, String)| {
-        if facts.marker.as_ref().is_none() {
-            facts.marker = Marker::default().into();
-        }
-        change(facts.marker.as_mut().unwrap(), value.to_owned());
-    };
     match what {
-        "restored" => marker(facts, |marker, value| marker.restored = Some(value)),
-        "replaces" => marker(facts, |marker, value| marker.replaces = Some(value)),
-        "uid" => marker(facts, |marker, value| marker.uid = Some(value)),
+        "restored" => marker(facts).restored = Some(value.to_owned()),
+        "replaces" => marker(facts).replaces = Some(value.to_owned()),
+        "uid" => marker(facts).uid = Some(value.to_owned()),
         "members" => facts.etcd_members = value.split_whitespace().map(member).collect(),
         _ => panic!("{name}: what is the lie `{lie}`?"),
     }

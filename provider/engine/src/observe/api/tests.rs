@@ -13,7 +13,7 @@ use crate::health::look_after;
 use crate::import::{Entrance, import};
 use crate::kubeadm::API_SERVER_MANIFEST;
 use crate::marker;
-use crate::observe::{ADMIN_CONF, observe};
+use crate::observe::{ADMIN_CONF, CA_CERTIFICATE, observe};
 use crate::wanted::LeavingHost;
 
 /// As in a run that knows of no restore.
@@ -27,7 +27,6 @@ const UID: &str = "00000000-0000-0000-0000-000000000001";
 const KUBECONFIG: &str = include_str!("../../kubeconfig/testdata/printed.yaml");
 /// A CA that is another one.
 const OTHER_CA: &str = include_str!("../../kubeadm/testdata/ca.crt");
-const CA_CERTIFICATE: &str = "/etc/kubernetes/pki/ca.crt";
 
 fn ca() -> String {
     Kubeconfig::parse(KUBECONFIG.as_bytes()).unwrap().ca_certificate()

@@ -80,7 +80,7 @@ async fn a_node_is_adopted_by_its_marker() {
         write /etc/kubeone/cluster.json 644
     "#]],
     );
-    let marker: Marker = serde_json::from_slice(worker.file(crate::marker::PATH).unwrap().content.expose()).unwrap();
+    let marker = marker_on(&worker);
     assert!(marker.adopted && marker.uid.as_deref() == Some(UID));
     assert_eq!(marker.packages_kept, ["containerd.io", "kubelet"]);
 }

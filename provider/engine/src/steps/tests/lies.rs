@@ -1,23 +1,21 @@
 //! A control plane that lies: steps on other hosts do not go by it.
 
+use super::restore::{NAME, description};
 use super::*;
 use crate::snapshots::SnapshotCause;
 
-const NAME: &str = "prod-20260102T030405Z-r7-v1.35.4";
-
-fn description(name: &str) -> Value {
-    json!({
-        "name": name, "cluster": "prod", "cluster_uid": UID, "host": "cp-2", "cause": { "trigger": "old" },
-        "taken_at": "2026-01-02T03:04:05Z", "revision": 7, "size": 4, "sha256": "ab", "kubernetes_version": "1.35.4",
-        "etcd_version": "3.6.6-0",
-    })
+/// A snapshot of this name.
+fn described(name: &str) -> Value {
+    let mut described = description(UID, b"data");
+    described["name"] = json!(name);
+    described
 }
 
 /// It claims more snapshots than are kept, each later than those that there are.
 #[tokio::test]
 async fn snapshots_that_one_control_plane_claims_cost_no_other_one_its_own() {
     let knows = |names: &[&str]| {
-        let held = |name: &&str| json!({ "held": true, "description": description(name).to_string() });
+        let held = |name: &&str| json!({ "held": true, "description": described(name).to_string() });
         let held: Vec<_> = names.iter().map(held).collect();
         seen(json!({ "marker": marker(Some(UID)), "snapshots": held }))
     };
@@ -25,11 +23,9 @@ async fn snapshots_that_one_control_plane_claims_cost_no_other_one_its_own() {
         FakeHost::new(name).answers("os/linux/observe.sh", facts).answers("os/linux/prune_snapshots.sh", "")
     };
     let old = "prod-20250101T000000Z-r1-v1.35.4";
-    let mut taken = description(NAME);
-    taken["taken_at"] = json!("2026-01-02T03:04:05Z");
     let honest = host("cp-1", knows(&[old]))
         .answers("os/linux/etcd_members.sh", r#"{"members":[]}"#)
-        .answers("os/linux/take_snapshot.sh", taken.to_string());
+        .answers("os/linux/take_snapshot.sh", described(NAME).to_string());
     let claimed: Vec<_> = (1..9).map(|n| format!("prod-2025120{n}T000000Z-r2-v1.35.4")).collect();
     let claimed: Vec<_> = claimed.iter().map(String::as_str).collect();
     let (hosts, fakes) = hosts([honest, host("cp-2", knows(&claimed))]);
@@ -51,24 +47,17 @@ async fn who_joins_does_not_follow_one_that_alone_remembers_a_restore() {
             "cluster": "prod", "uid": UID, "provider_version": "0.1.0", "restored": "2026-02-01T00:00:00Z snapshot x",
         });
         let member = r#"{"members":[{"ID":"1","name":"cp-1"},{"ID":"2","name":"cp-2"},{"ID":"3","name":"cp-3"}]}"#;
-        let control_plane = |name: &'static str, marker: String| {
-            FakeHost::new(name)
+        let control_plane = |name: &str, marker: String| {
+            peer_named(name)
                 .has_file(RemoteFile::public(crate::marker::PATH, marker))
                 .has_file(RemoteFile::public("/etc/kubernetes/pki/ca.crt", "no certificate"))
                 .answers("os/linux/etcd_members.sh", member)
         };
-        let keys =
-            ["ca.key", "sa.pub", "sa.key", "front-proxy-ca.crt", "front-proxy-ca.key", "etcd/ca.crt", "etcd/ca.key"];
-        let with_keys = |host: FakeHost| {
-            keys.iter().fold(host, |host, key| {
-                host.has_file(RemoteFile::private(format!("/etc/kubernetes/pki/{key}"), host_name_of(key)))
-            })
-        };
         let newcomer = FakeHost::new("cp-4").answers("os/linux/observe.sh", seen(json!({ "marker": marker(None) })));
         let (hosts, fakes) = hosts([
-            with_keys(control_plane("cp-1", marker(Some(UID)))),
-            with_keys(control_plane("cp-2", lie.to_string())),
-            with_keys(control_plane("cp-3", marker(Some(UID)))),
+            control_plane("cp-1", marker(Some(UID))),
+            control_plane("cp-2", lie.to_string()),
+            control_plane("cp-3", marker(Some(UID))),
             newcomer,
         ]);
         let api = FakeApi::new();
@@ -96,8 +85,4 @@ async fn who_joins_does_not_follow_one_that_alone_remembers_a_restore() {
         let gives_keys = |name: &&str| fakes[*name].log().iter().any(|call| call.contains("pki/ca.key"));
         assert_eq!(hosts_of.iter().filter(|name| **name != "cp-4").find(|name| gives_keys(name)), Some(&from));
     }
-}
-
-fn host_name_of(key: &str) -> String {
-    format!("content of {key}")
 }

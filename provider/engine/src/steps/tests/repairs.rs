@@ -69,7 +69,7 @@ async fn what_is_due_is_renewed_while_the_others_keep_the_quorum() {
     assert_eq!(variable(host, "os/linux/renew_certificates.sh", "CERTIFICATES"), "etcd-peer");
     let told = |name| variable(host, "os/linux/restart_components.sh", name);
     assert_eq!([told("COMPONENTS"), told("AWAIT_HEALTH"), told("RENEWED")], ["etcd", "true", "true"]);
-    let marker: Marker = serde_json::from_slice(host.file(crate::marker::PATH).unwrap().content.expose()).unwrap();
+    let marker = marker_on(host);
     assert_eq!((marker.uid.as_deref(), marker.renew_trigger.as_deref()), (Some(UID), Some("now")));
 }
 

@@ -35,14 +35,14 @@ pub(super) fn holder(uid: &str) -> FakeHost {
     peer().answers("os/linux/observe.sh", seen(facts))
 }
 
-fn that_restores(host: FakeHost) -> FakeHost {
+pub(super) fn that_restores(host: FakeHost) -> FakeHost {
     host.answers("os/linux/restore_etcd.sh", "")
         .answers("os/linux/record_files.sh", "")
         .answers("os/linux/end_restore.sh", "")
 }
 
 fn remembers(host: &FakeHost) -> String {
-    let marker: Marker = serde_json::from_slice(host.file(crate::marker::PATH).unwrap().content.expose()).unwrap();
+    let marker = marker_on(host);
     assert_eq!(marker.uid.as_deref(), Some(UID));
     marker.restored.as_deref().and_then(|text| text.split_once(' ')).map_or_else(String::new, |it| it.1.to_owned())
 }
@@ -129,16 +129,10 @@ async fn a_restore_is_remembered_as_later_than_any_before() {
     let other = FakeHost::new("cp-2").has_file(RemoteFile::public(crate::marker::PATH, earlier.to_string()));
     let (hosts, fakes) = hosts([that_restores(holder(UID)), other]);
     let wanted = Wanted::new(from_snapshot(NAME));
-    let api = FakeApi::new();
-    api.expect("GET /livez", 200, &json!("ok"));
-    expect_namespace(&api);
-    expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
-    expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
+    let api = restored_api();
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     restore_etcd::run(&cx, "cp-1", WHAT).await.unwrap();
-    let file = fakes["cp-1"].file(crate::marker::PATH).unwrap();
-    let marker: Marker = serde_json::from_slice(file.content.expose()).unwrap();
-    assert_eq!(marker.restored, Some(format!("2999-01-01T00:00:01Z {WHAT}")));
+    assert_eq!(marker_on(&fakes["cp-1"]).restored, Some(format!("2999-01-01T00:00:01Z {WHAT}")));
 }
 
 /// A plain copy on the machine that runs Terraform.
@@ -160,10 +154,15 @@ pub(super) fn that_received(host: FakeHost) -> FakeHost {
     host.has_file(RemoteFile::private(format!("/var/backups/kubeone/incoming/{NAME}.json"), receipt))
 }
 
+/// The API is asked for the time.
+fn expect_clock(api: &FakeApi) {
+    api.expect("GET /livez", 200, &json!("ok"));
+}
+
 /// Answers once restored data are in place.
 pub(super) fn restored_api() -> FakeApi {
     let api = FakeApi::new();
-    api.expect("GET /livez", 200, &json!("ok"));
+    expect_clock(&api);
     expect_namespace(&api);
     // Once for its own Node, once for those that nobody stands behind.
     expect_nodes(&api, &[json!({ "metadata": { "name": "cp-1" } })]);
@@ -302,7 +301,7 @@ async fn a_new_machine_begins_with_the_keys_and_the_data_of_a_lost_cluster() {
     let (hosts, fakes) = hosts([that_receives(host)]);
     let wanted = Wanted::new(from_snapshot(&format!("~/{NAME}.age")));
     let api = FakeApi::new();
-    api.expect("GET /livez", 200, &json!("ok"));
+    expect_clock(&api);
     expect_namespace(&api);
     expect_control_plane(&api, "cp-1");
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster()).with_local(local);

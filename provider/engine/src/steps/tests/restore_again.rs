@@ -1,6 +1,6 @@
 //! Restores of data that were restored before, when others were in between: what an earlier one left is no part of it.
 
-use super::restore::{NAME, WHAT, description, from_snapshot, restored_api};
+use super::restore::{NAME, WHAT, description, from_snapshot, restored_api, that_restores};
 use super::*;
 use crate::restore::id;
 
@@ -56,18 +56,15 @@ async fn traces_of_the_first_one_are_taken_away() {
 #[tokio::test]
 async fn etcd_gets_the_data_although_it_had_them_once() {
     let what = id(WHAT, Some(BETWEEN));
-    let host = that_missed_it(Some(&json!({ "what": what, "replaced": false })))
-        .answers("os/linux/restore_etcd.sh", "")
-        .answers("os/linux/record_files.sh", "")
-        .answers("os/linux/end_restore.sh", "");
-    let (hosts, fakes) = hosts([host]);
+    let host = that_missed_it(Some(&json!({ "what": what, "replaced": false })));
+    let (hosts, fakes) = hosts([that_restores(host)]);
     let wanted = Wanted::new(from_snapshot(NAME));
     let api = restored_api();
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     assert_eq!(restore_etcd::run(&cx, "cp-1", &what).await.unwrap(), Outcome::Done);
     let host = &fakes["cp-1"];
     assert_eq!(variable(host, "os/linux/restore_etcd.sh", "WHAT"), what);
-    let marker: Marker = serde_json::from_slice(host.file(crate::marker::PATH).unwrap().content.expose()).unwrap();
+    let marker = marker_on(host);
     let restored = marker.restored.unwrap();
     assert!(restored.ends_with(&format!("Z {WHAT}")) && *restored > *BETWEEN, "{restored}");
 }

@@ -21,7 +21,8 @@ const fn lie(fact: &'static str, says: &'static str, tell: fn(&mut HostFacts)) -
     Lie { fact, says, tell }
 }
 
-fn marker(facts: &mut HostFacts) -> &mut Marker {
+/// The marker of a host, which gets one where there is none.
+pub(super) fn marker(facts: &mut HostFacts) -> &mut Marker {
     if facts.marker.as_ref().is_none() {
         facts.marker = Marker::default().into();
     }
