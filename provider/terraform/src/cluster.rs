@@ -15,10 +15,11 @@ mod remove;
 mod told;
 
 use async_trait::async_trait;
+use kubeone_engine::Wanted;
 use kubeone_spec::{ClusterSpec, validate_cluster};
 use tfplugin::{
-    ApplyRequest, ApplyResponse, Diagnostics, ImportRequest, ImportResponse, PlanRequest, PlanResponse, ReadRequest,
-    ReadResponse, Resource, Schema, ValidateRequest,
+    ApplyRequest, ApplyResponse, Diagnostic, Diagnostics, ImportRequest, ImportResponse, PlanRequest, PlanResponse,
+    ReadRequest, ReadResponse, Resource, Schema, ValidateRequest, Value,
 };
 
 use crate::connection::Connection;
@@ -27,6 +28,7 @@ use crate::diagnostics::from_findings;
 use crate::local::Local;
 use crate::model::CLUSTER;
 use crate::progress::Progress;
+use crate::{encode, host_keys};
 
 pub(crate) struct ClusterResource {
     connection: Connection,
@@ -82,4 +84,12 @@ impl Resource for ClusterResource {
     async fn delete(&self, request: ApplyRequest) -> ApplyResponse {
         remove::remove(self, request).await
     }
+}
+
+/// A cluster that exists, with these settings and what its state knows of it. Whether it was imported is left open.
+fn known(spec: ClusterSpec, state: &Value, private: &[u8]) -> Result<Wanted, Diagnostic> {
+    let status = encode::read_status(state)?;
+    let host_keys = host_keys::kept(&spec, &status, private);
+    let wanted = Wanted { uid: Some(status.id), ..Wanted::new(spec) };
+    Ok(wanted.with_ca(status.ca_certificate).with_host_keys(host_keys))
 }

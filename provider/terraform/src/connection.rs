@@ -31,14 +31,15 @@ impl Connection {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings.map(Arc::new);
     }
 
-    /// Says how it would be known that the hosts are the right ones, and what follows where it is not. Opens no connection.
+    /// Says how it would be known that the control planes are the right machines, and what follows where it is not. Workers
+    /// receive no keys of the cluster, so nobody asks about them. Opens no connection.
     pub(crate) fn acquaint(&self, mut wanted: Wanted) -> Wanted {
         let Some(settings) = self.settings() else { return wanted };
+        let control_plane = &wanted.spec.control_plane;
         let hosts: Vec<_> =
-            wanted.spec.hosts().map(|(name, _, host)| (host, acquaintance(&wanted, name, host))).collect();
+            control_plane.iter().map(|(name, host)| (host, acquaintance(&wanted, name, host))).collect();
         let identities = self.network.identities(&settings, &hosts);
-        let names = wanted.spec.hosts().map(|(name, ..)| name.to_owned());
-        wanted.identities = names.zip(identities).collect();
+        wanted.identities = control_plane.keys().cloned().zip(identities).collect();
         wanted.unpinned_control_plane = settings.unpinned_control_plane;
         wanted
     }
@@ -66,8 +67,8 @@ impl Connection {
         let refuses_unpinned =
             self.settings().is_some_and(|it| it.unpinned_control_plane == UnpinnedControlPlane::Refuse);
         let hosts = cluster.hosts().filter(|(_, role, _)| only.is_none_or(|only| only == *role));
-        let connect = |(name, role, host)| {
-            let map = FieldPath::root("cluster").field(map_of(role));
+        let connect = |(name, role, host): (&str, Role, &HostSpec)| {
+            let map = FieldPath::root("cluster").field(role.map());
             let pinned = cluster.ssh_host_keys.get(name).cloned();
             let must_be_known = role == Role::ControlPlane && refuses_unpinned;
             let acquaintance = Acquaintance { pinned, must_be_known, ..Acquaintance::default() };
@@ -96,8 +97,8 @@ impl Connection {
 }
 
 fn hosts(connector: &dyn Connector, purpose: Purpose, wanted: &Wanted) -> Result<Hosts, Diagnostic> {
-    let connect_for = |purpose, name: &str, role, host, acquaintance: &Acquaintance| {
-        connect(connector, purpose, FieldPath::root(map_of(role)), name, host, acquaintance)
+    let connect_for = |purpose, name: &str, role: Role, host, acquaintance: &Acquaintance| {
+        connect(connector, purpose, FieldPath::root(role.map()), name, host, acquaintance)
     };
     let stay = wanted.spec.hosts().map(|(name, role, host)| {
         let is_new = wanted.newcomers.contains(name) && role == Role::ControlPlane;
@@ -122,13 +123,6 @@ fn acquaintance(wanted: &Wanted, name: &str, host: &HostSpec) -> Acquaintance {
 /// The path is one of the provider block, and cannot be shown as one of the resource.
 fn provider_error(error: &SettingsError) -> Diagnostic {
     Diagnostic::error("the SSH settings of the provider cannot be used", chain(error))
-}
-
-fn map_of(role: Role) -> &'static str {
-    match role {
-        Role::ControlPlane => "control_plane",
-        Role::Worker => "static_workers",
-    }
 }
 
 /// A host of the map at this path.

@@ -1,10 +1,11 @@
 //! The SSH host keys that the state keeps, each from the first time its machine was met: from then on they are pins.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
 use kubeone_engine::{HostFacts, Observed, Wanted};
 use kubeone_hosts::normalized_host_key;
-use kubeone_spec::{ClusterSpec, ClusterStatus, FieldPath};
+use kubeone_spec::{ClusterSpec, ClusterStatus, FieldPath, Role};
 use tfplugin::Value;
 use tfplugin::plan::mark_unknown;
 
@@ -15,7 +16,7 @@ const ATTRIBUTE: &str = "ssh_host_keys";
 
 /// The keys of the machines that a state names. A state from before there was such an attribute tells them elsewhere.
 pub(crate) fn kept(spec: &ClusterSpec, status: &ClusterStatus, private: &[u8]) -> BTreeMap<String, String> {
-    let observed = private::decode(private);
+    let observed = LazyCell::new(|| private::decode(private));
     let key = |name: &str| {
         let kept = status.ssh_host_keys.get(name);
         let of_node = || status.nodes.get(name).map(|node| &node.ssh_host_key);
@@ -52,7 +53,7 @@ fn is_ours(spec: &ClusterSpec, facts: &HostFacts) -> bool {
 /// one that comes is told where it is known by now; else the next refresh adds it: were it left open, all that is configured
 /// from this attribute, such as a kubeconfig, would be open during a plan that adds a machine.
 pub(crate) fn plan(planned: &mut Value, wanted: &Decoded<ClusterSpec>, prior: &ClusterSpec, change: &Wanted) {
-    if ["control_plane", "static_workers"].iter().any(|map| wanted.is_unknown(&FieldPath::root(map))) {
+    if [Role::ControlPlane, Role::Worker].into_iter().any(|role| wanted.is_unknown(&FieldPath::root(role.map()))) {
         // What stands in the maps is open during the plan anyway.
         return mark_unknown(planned, [ATTRIBUTE]);
     }

@@ -12,7 +12,7 @@ use tfplugin::{ApplyRequest, ApplyResponse, CancellationToken, Diagnostic, Diagn
 use super::approval::Approval;
 use super::locked::locked;
 use super::operation::Operation;
-use super::{ClusterResource, told};
+use super::{ClusterResource, known, told};
 use crate::decode::decode;
 use crate::diagnostics::from_findings;
 use crate::kubeconfig::in_state;
@@ -108,12 +108,11 @@ fn wanted(request: &ApplyRequest, spec: ClusterSpec) -> Result<Wanted, Diagnosti
         return Ok(Wanted::new(spec));
     }
     let prior = decode::<ClusterSpec>(&CLUSTER, &request.prior_state)?.settings;
-    let status = encode::read_status(&request.prior_state)?;
-    let host_keys = host_keys::kept(&prior, &status, &request.planned_private);
+    let Wanted { spec: prior, uid, ca_certificate, host_keys, .. } =
+        known(prior, &request.prior_state, &request.planned_private)?;
     let is_imported = private::is_imported(&request.planned_private);
-    let uid = Some(status.id);
     let wanted = if is_imported { Wanted::after_import(&prior, uid, spec) } else { Wanted::after(&prior, uid, spec) };
-    Ok(wanted.with_ca(status.ca_certificate).with_host_keys(host_keys))
+    Ok(Wanted { ca_certificate, ..wanted }.with_host_keys(host_keys))
 }
 
 /// What the plan has told the user already. Before a cluster is made nothing was seen, so there was nothing to tell.

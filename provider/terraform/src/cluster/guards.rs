@@ -14,8 +14,17 @@ use tfplugin::simulator::{Core, Instance};
 use tfplugin::{AttributePath, Value};
 use tokio::time::timeout;
 
-use crate::testing::fleet::{Fleet, settings};
+use crate::testing::api::FakeCluster;
+use crate::testing::fleet::{Fleet, UID, settings};
 use crate::testing::state_of;
+
+/// A cluster that is as wanted, its machines, and the provider that reaches them.
+async fn running() -> (FakeCluster, Fleet, Core) {
+    let cluster = FakeCluster::new(UID);
+    let fleet = Fleet::running(&cluster);
+    let core = fleet.core().await;
+    (cluster, fleet, core)
+}
 
 /// The cluster of these settings as Terraform knows it after a refresh.
 async fn known<'core>(core: &'core Core, settings: &Json) -> Instance<'core> {

@@ -5,10 +5,11 @@ use kubeone_spec::ClusterSpec;
 use tfplugin::{Diagnostic, Diagnostics, ReadRequest, ReadResponse, Value};
 use tokio::time::timeout;
 
+use super::known;
 use crate::connection::Connection;
 use crate::decode::decode;
 use crate::model::CLUSTER;
-use crate::{encode, host_keys, private};
+use crate::{encode, private};
 
 pub(super) async fn read(connection: &Connection, request: ReadRequest) -> ReadResponse {
     let cancel = request.context.cancel.clone();
@@ -26,12 +27,7 @@ async fn look(
     private: &[u8],
 ) -> Result<Option<(Wanted, Observed)>, Diagnostic> {
     let spec = decode::<ClusterSpec>(&CLUSTER, state)?.settings;
-    let status = encode::read_status(state)?;
-    let host_keys = host_keys::kept(&spec, &status, private);
-    let imported = private::is_imported(private);
-    let wanted = Wanted { uid: Some(status.id), imported, ..Wanted::new(spec) }
-        .with_ca(status.ca_certificate)
-        .with_host_keys(host_keys);
+    let wanted = Wanted { imported: private::is_imported(private), ..known(spec, state, private)? };
     let Some(hosts) = connection.hosts(&wanted)? else { return Ok(None) };
     let Ok(observed) = timeout(wanted.spec.timeouts.read.0, observe(&wanted, &hosts)).await else {
         let reason = format!("Its hosts did not answer within {}.", wanted.spec.timeouts.read);

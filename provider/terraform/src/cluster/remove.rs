@@ -6,12 +6,11 @@ use tfplugin::{ApplyRequest, ApplyResponse, CancellationToken, Diagnostics};
 
 use super::locked::locked;
 use super::operation::Operation;
-use super::{ClusterResource, plan};
+use super::{ClusterResource, known, plan};
 use crate::decode::decode;
 use crate::diagnostics::from_findings;
 use crate::model::CLUSTER;
 use crate::progress::{Progress, Watch};
-use crate::{encode, host_keys};
 
 pub(super) async fn remove(resource: &ClusterResource, request: ApplyRequest) -> ApplyResponse {
     match tear_down(resource, &request).await {
@@ -25,11 +24,7 @@ async fn tear_down(resource: &ClusterResource, request: &ApplyRequest) -> Result
     // `terraform apply -replace` gets here without a plan for the destruction.
     plan::refuse_if_protected(&spec)?;
     let operation = Operation::delete(&spec);
-    let status = encode::read_status(&request.prior_state)?;
-    let host_keys = host_keys::kept(&spec, &status, &request.planned_private);
-    let wanted = Wanted { uid: Some(status.id), ..Wanted::new(spec.clone()) }
-        .with_ca(status.ca_certificate)
-        .with_host_keys(host_keys);
+    let wanted = known(spec.clone(), &request.prior_state, &request.planned_private)?;
     let hosts = resource.connection.require_hosts(&wanted)?;
     let cancel = request.context.cancel.child_token();
     let work = carry_out(&wanted, &hosts, &operation, &resource.progress, cancel.clone());

@@ -18,7 +18,7 @@ const LOCK: &str = "os/linux/lock.sh";
 
 /// What another apply's lock says: whose it is, their process, in words, and for how many seconds they have held it and
 /// were silent.
-pub(crate) const HELD: &str = "held\nsomebody\n\nann on laptop (process 7, update)\n90\n3\n";
+const HELD: &str = "held\nsomebody\n\nann on laptop (process 7, update)\n90\n3\n";
 
 pub(crate) struct Machine {
     name: String,
@@ -29,8 +29,6 @@ pub(crate) struct Machine {
 
 struct Look {
     facts: HostFacts,
-    /// The marker as it lies there, when it is not that of the facts.
-    marker: Option<String>,
     state: State,
     lock: &'static str,
     /// Names of scripts that were run, in order.
@@ -52,7 +50,7 @@ enum State {
 impl Machine {
     /// A machine on which nothing of Kubernetes is.
     pub(crate) fn bare(name: &str) -> Self {
-        Self::new(name, FakeHost::new(name), HostFacts { machine_id: machine_id(name), ..facts(name) })
+        Self::new(name, FakeHost::new(name), facts(name))
     }
 
     /// A finished node of the cluster `prod` with this uid. How its system is set up is its owner's business, so that no
@@ -76,7 +74,7 @@ impl Machine {
         let rest = FakeHost::new(name);
         let rest = if control_plane {
             let (api, marker) = (cluster.clone(), serde_json::to_vec(&facts.marker).unwrap());
-            rest.has_file(RemoteFile::public("/etc/kubernetes/admin.conf", cluster.kubeconfig.clone().into_bytes()))
+            rest.has_file(RemoteFile::public("/etc/kubernetes/admin.conf", cluster.kubeconfig.clone()))
                 .has_file(RemoteFile::public("/etc/kubeone/cluster.json", marker))
                 .tunnels_to("127.0.0.1", 6443, move || api.stream())
         } else {
@@ -86,7 +84,7 @@ impl Machine {
     }
 
     fn new(name: &str, rest: FakeHost, facts: HostFacts) -> Self {
-        let look = Look { facts, marker: None, state: State::Up, lock: "taken\n", ran: Vec::new() };
+        let look = Look { facts, state: State::Up, lock: "taken\n", ran: Vec::new() };
         Self { name: name.to_owned(), look: Mutex::new(look), rest }
     }
 
@@ -140,7 +138,7 @@ impl Machine {
     }
 
     /// How often a script was run.
-    pub(crate) fn runs_of(&self, script: &str) -> usize {
+    fn runs_of(&self, script: &str) -> usize {
         self.look().ran.iter().filter(|ran| *ran == script).count()
     }
 
@@ -205,7 +203,7 @@ impl Look {
     fn print(&self) -> String {
         let mut printed = serde_json::to_value(&self.facts).unwrap();
         let marker = self.facts.marker.as_ref().map(|marker| serde_json::to_string(marker).unwrap());
-        printed["marker"] = json!(self.marker.clone().or(marker).unwrap_or_default());
+        printed["marker"] = json!(marker.unwrap_or_default());
         let members: Vec<Json> = self
             .facts
             .etcd_members

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
+use tfplugin::simulator::Instance;
 use tfplugin::{AttributePath, Value};
 use tokio::time::timeout;
 
-use super::{assert_untouched, known, setting, unprotected, until, with};
+use super::{assert_untouched, known, running, setting, unprotected, until, with};
 use crate::connection::Purpose;
 use crate::testing::api::FakeCluster;
 use crate::testing::fleet::{Fleet, UID, errors, reported, settings};
@@ -17,12 +18,16 @@ fn labeled() -> Json {
     with(|settings| settings["static_workers"]["w-1"]["labels"] = json!({ "pool": "general" }))
 }
 
+/// A create that failed has left nothing that Terraform would taint.
+#[track_caller]
+fn assert_no_state(instance: &Instance<'_>) {
+    assert!(instance.state.is_null() && !instance.tainted);
+}
+
 /// A cluster that is as wanted has nothing to be done. Without this, none of the rest would prove anything.
 #[tokio::test]
 async fn a_cluster_that_is_as_wanted_is_left_alone() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (cluster, fleet, core) = running().await;
     let mut instance = known(&core, &settings()).await;
     assert_eq!(instance.plan(settings()).await.unwrap().state, instance.state);
     instance.apply(unprotected()).await.unwrap();
@@ -35,9 +40,7 @@ async fn a_cluster_that_is_as_wanted_is_left_alone() {
 /// The machines were replaced between plan and apply: a new and empty cluster would be made, and called an update.
 #[tokio::test]
 async fn a_cluster_that_is_gone_is_not_made_anew() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, fleet, core) = running().await;
     let mut instance = known(&core, &settings()).await;
     let before = instance.state.clone();
     fleet.control_plane().becomes_bare();
@@ -51,9 +54,7 @@ async fn a_cluster_that_is_gone_is_not_made_anew() {
 /// Whoever wants to destroy what is left has to lose the protection first. That is done with the state alone.
 #[tokio::test]
 async fn a_cluster_that_is_gone_can_lose_its_protection() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, fleet, core) = running().await;
     let mut instance = known(&core, &settings()).await;
     let before = instance.state.clone();
     fleet.control_plane().becomes_bare();
@@ -68,9 +69,7 @@ async fn a_cluster_that_is_gone_can_lose_its_protection() {
 /// The same with the protection on: then it stays an error.
 #[tokio::test]
 async fn a_protected_cluster_that_is_gone_is_an_error() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, fleet, core) = running().await;
     let mut instance = known(&core, &settings()).await;
     fleet.control_plane().becomes_bare();
     fleet.worker().becomes_bare();
@@ -101,16 +100,14 @@ async fn machines_of_somebody_else_stop_a_create_before_it_begins() {
         let said = errors(instance.apply(settings()).await.unwrap_err());
         assert!(said[0].starts_with(expected), "{said:?}");
         assert_untouched(&fleet);
-        assert!(instance.state.is_null() && !instance.tainted);
+        assert_no_state(&instance);
     }
 }
 
 /// The state names another cluster than the one that is there.
 #[tokio::test]
 async fn another_cluster_of_this_name_is_not_changed() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (cluster, fleet, core) = running().await;
     let mut instance = known(&core, &settings()).await;
     instance.state.set(&"id".into(), "another");
     instance.private = Vec::new();
@@ -134,15 +131,13 @@ async fn work_on_a_machine_out_of_reach_stops_all_work() {
         let said = errors(instance.apply(settings()).await.unwrap_err());
         assert!(said[0].starts_with("w-1 cannot be reached: ") && said.len() == 1, "{said:?}");
         assert_untouched(&fleet);
-        assert!(instance.state.is_null() && !instance.tainted);
+        assert_no_state(&instance);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_done_while_somebody_else_works_on_the_cluster() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (cluster, fleet, core) = running().await;
     let mut instance = known(&core, &settings()).await;
     fleet.control_plane().is_locked();
     let looks = fleet.worker().looks();
@@ -184,7 +179,7 @@ async fn whoever_waits_for_a_lock_can_be_interrupted() {
     let said = errors(result.unwrap_err());
     assert!(said[0].contains("Interrupted while another apply on this cluster was waited for"), "{said:?}");
     assert!(began.elapsed() < Duration::from_mins(10));
-    assert!(instance.state.is_null() && !instance.tainted);
+    assert_no_state(&instance);
 }
 
 /// What was begun comes to its end, and nothing else begins.
@@ -239,15 +234,13 @@ async fn a_failed_create_leaves_no_state() {
     let said = errors(instance.apply(settings()).await.unwrap_err());
     assert!(said[0].starts_with("cluster `prod` was not created: Failed in "), "{said:?}");
     assert_eq!(fleet.touched(), ["cp-1: os/linux/keep_originals.sh", "w-1: os/linux/keep_originals.sh"]);
-    assert!(instance.state.is_null() && !instance.tainted);
+    assert_no_state(&instance);
 }
 
 /// Everything that was to be done is shown again by the next plan.
 #[tokio::test]
 async fn a_failed_update_keeps_the_values_before() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (cluster, _, core) = running().await;
     let mut instance = known(&core, &settings()).await;
     let before = instance.state.clone();
     let mut wanted = labeled();
@@ -277,9 +270,7 @@ async fn a_machine_that_did_not_begin_to_join_is_not_in_the_state() {
 /// What the plan has told already is not told again, and what is new is.
 #[tokio::test]
 async fn warnings_are_told_once() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, fleet, core) = running().await;
     let mut instance = known(&core, &settings()).await;
     fleet.worker().falls_silent();
     instance.apply(unprotected()).await.unwrap();
@@ -306,9 +297,7 @@ async fn without_settings_that_are_known_nothing_is_worked_on() {
 /// How long a machine is waited for depends on what it is wanted for.
 #[tokio::test]
 async fn machines_are_connected_to_for_what_they_are_wanted_for() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, fleet, core) = running().await;
     let mut instance = known(&core, &settings()).await;
     let both = |purpose| [("cp-1".to_owned(), purpose), ("w-1".to_owned(), purpose)];
     assert_eq!(fleet.connections(), both(Purpose::Look));
@@ -321,9 +310,7 @@ async fn machines_are_connected_to_for_what_they_are_wanted_for() {
 
 #[tokio::test]
 async fn settings_that_a_cluster_keeps_for_life_are_refused_by_the_plan() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, _, core) = running().await;
     let instance = known(&core, &settings()).await;
     let cases = [
         ("/name", json!("staging"), "name"),
@@ -347,9 +334,7 @@ async fn settings_that_a_cluster_keeps_for_life_are_refused_by_the_plan() {
 
 #[tokio::test]
 async fn what_the_last_look_shows_is_refused_by_the_plan_already() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, fleet, core) = running().await;
     let mut instance = known(&core, &settings()).await;
     fleet.worker().change(|facts| facts.marker.as_mut().unwrap().cluster = "staging".to_owned());
     instance.refresh().await.unwrap();
@@ -366,9 +351,7 @@ async fn what_the_last_look_shows_is_refused_by_the_plan_already() {
 
 #[tokio::test]
 async fn an_apply_brings_what_is_known_of_the_nodes_up_to_date() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, _, core) = running().await;
     let mut instance = known(&core, &settings()).await;
     instance.apply(unprotected()).await.unwrap();
     assert_eq!(instance.state.attribute("id").as_str(), Some(UID));

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use tfplugin::{ImportTarget, Value};
 
-use super::known;
+use super::{known, running};
 use crate::private;
 use crate::testing::api::FakeCluster;
 use crate::testing::fleet::{Fleet, UID, errors, settings};
@@ -74,9 +74,7 @@ async fn a_status_runs_no_command_of_a_host() {
 async fn neither_refresh_nor_plan_nor_apply_use_a_host_that_lost_its_marker() {
     let home = TempDir::new().unwrap();
     let trace = home.path().join("trace");
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (cluster, _, core) = running().await;
     let before = known(&core, &settings()).await;
     let changed = hostile(&cluster, &trace);
     changed.control_plane().change(|facts| facts.marker = kubeone_engine::MarkerFile::Absent);
@@ -118,9 +116,7 @@ async fn an_import_and_a_mint_take_no_more_than_kubeadm_writes() {
 /// As after an import: no marker says so, and the CA that the state holds does.
 #[tokio::test]
 async fn a_node_without_a_marker_is_known_by_the_authority_in_the_state() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (cluster, _, core) = running().await;
     let mut instance = known(&core, &settings()).await;
     let observed = private::decode(&instance.private).unwrap();
     let authority = observed.api_facts().unwrap().ca_sha256.clone();

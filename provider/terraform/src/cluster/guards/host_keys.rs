@@ -4,7 +4,7 @@
 use serde_json::{Value as Json, json};
 use tfplugin::{Diagnostic, Value};
 
-use super::{assert_untouched, known, unprotected, with};
+use super::{assert_untouched, known, running, unprotected, with};
 use crate::testing::api::FakeCluster;
 use crate::testing::fleet::{Fleet, UID, errors, settings};
 use crate::testing::machine::Machine;
@@ -33,9 +33,7 @@ fn says_nobody(diagnostics: impl IntoIterator<Item = Diagnostic>) -> Vec<(bool, 
 
 #[tokio::test]
 async fn a_refresh_keeps_the_keys_and_everything_after_it_pins_them() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, fleet, core) = running().await;
     let mut instance = known(&core, &settings()).await;
     assert_eq!(kept(&instance.state), json!({ "cp-1": CP_1, "w-1": W_1 }));
     assert_eq!(fleet.acquaintance("w-1").pinned, None, "the state was from before");
@@ -106,9 +104,7 @@ async fn an_unverified_control_plane_is_told_of_or_refused() {
 /// At plan its address is not known, and neither is what it will show.
 #[tokio::test]
 async fn a_control_plane_that_is_not_made_yet_is_told_of_too() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, _, core) = running().await;
     let instance = known(&core, &settings()).await;
     let plan = async |settings: Json, unknown: &[&str]| {
         let mut config = Value::from(settings);

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tfplugin::{ImportTarget, Value};
 
-use super::{assert_untouched, known, unprotected, until, with};
+use super::{assert_untouched, known, running, unprotected, until, with};
 use crate::connection::Purpose;
 use crate::private;
 use crate::testing::api::FakeCluster;
@@ -34,9 +34,7 @@ async fn machines_out_of_reach_do_not_make_a_cluster_gone() {
 /// `timeouts.read` is less than what a single host is given.
 #[tokio::test(start_paused = true)]
 async fn a_look_ends_when_its_time_is_over() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, fleet, core) = running().await;
     let hasty = with(|settings| settings["timeouts"] = json!({ "read": "3s" }));
     let mut instance = known(&core, &hasty).await;
     fleet.worker().hangs();
@@ -49,9 +47,7 @@ async fn a_look_ends_when_its_time_is_over() {
 
 #[tokio::test]
 async fn a_look_can_be_interrupted() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, fleet, core) = running().await;
     let mut instance = known(&core, &settings()).await;
     let before = instance.state.clone();
     fleet.worker().hangs();
@@ -67,9 +63,7 @@ async fn a_look_can_be_interrupted() {
 
 #[tokio::test]
 async fn machines_that_were_made_anew_carry_no_cluster() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, fleet, core) = running().await;
     let mut instance = known(&core, &settings()).await;
     fleet.control_plane().becomes_bare();
     fleet.worker().becomes_bare();
@@ -79,9 +73,7 @@ async fn machines_that_were_made_anew_carry_no_cluster() {
 
 #[tokio::test]
 async fn another_cluster_in_its_place_does_not_get_into_the_state() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, fleet, core) = running().await;
     let mut instance = core.resource("kubeone_cluster").unwrap();
     instance.state = state_of(&settings());
     instance.state.set(&"id".into(), "another");
@@ -109,9 +101,7 @@ async fn without_settings_that_are_known_nothing_is_looked_at() {
 /// Until something was applied, the cluster is one that another tool made, however often it is looked at.
 #[tokio::test]
 async fn an_import_is_remembered_until_the_first_apply() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, _, core) = running().await;
     let mut instance = known(&core, &settings()).await;
     assert!(!private::is_imported(&instance.private));
     let observed = private::decode(&instance.private).unwrap();
@@ -124,9 +114,7 @@ async fn an_import_is_remembered_until_the_first_apply() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_no_control_plane_is_not_imported() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, fleet, core) = running().await;
     let mut instance = core.resource("kubeone_cluster").unwrap();
     let by_identity = ImportTarget::Identity(Value::Null);
     assert!(errors(instance.import(by_identity).await.unwrap_err())[0].contains("does not say where the cluster is"));

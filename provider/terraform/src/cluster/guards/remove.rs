@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use tokio::time::timeout;
 
-use super::{assert_untouched, known, unprotected, with};
+use super::{assert_untouched, known, running, unprotected, with};
 use crate::testing::api::FakeCluster;
 use crate::testing::fleet::{Fleet, UID, errors, settings};
 use crate::testing::machine::Machine;
@@ -17,9 +17,7 @@ fn unprotected_and_strict() -> Json {
 /// `terraform apply -replace` gets there without a plan for the destruction.
 #[tokio::test]
 async fn a_protected_cluster_is_not_destroyed() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, fleet, core) = running().await;
     let mut instance = known(&core, &settings()).await;
     let by_plan = errors(instance.destroy().await.unwrap_err());
     let by_replacement = errors(instance.replace(settings()).await.unwrap_err());
@@ -34,9 +32,7 @@ async fn a_protected_cluster_is_not_destroyed() {
 /// The settings of the new cluster do not speak for the one that is there.
 #[tokio::test]
 async fn the_protection_that_counts_is_that_of_the_state() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, fleet, core) = running().await;
     let mut instance = known(&core, &settings()).await;
     let said = errors(instance.replace(unprotected()).await.unwrap_err());
     assert!(said[0].starts_with("cluster `prod` is protected against deletion"), "{said:?}");
@@ -46,9 +42,7 @@ async fn the_protection_that_counts_is_that_of_the_state() {
 /// Terraform destroys a cluster before its machines. Where none answers, it is seldom they that are gone.
 #[tokio::test]
 async fn a_cluster_that_nobody_can_see_is_not_forgotten() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, fleet, core) = running().await;
     let mut instance = known(&core, &unprotected()).await;
     fleet.control_plane().falls_silent();
     fleet.worker().falls_silent();
@@ -59,9 +53,7 @@ async fn a_cluster_that_nobody_can_see_is_not_forgotten() {
 
 #[tokio::test]
 async fn a_host_that_answers_and_refuses_is_not_left_behind() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, fleet, core) = running().await;
     let mut instance = known(&core, &unprotected()).await;
     fleet.worker().begins_to_refuse();
     let said = errors(instance.destroy().await.unwrap_err());
@@ -72,9 +64,7 @@ async fn a_host_that_answers_and_refuses_is_not_left_behind() {
 
 #[tokio::test]
 async fn silent_hosts_stop_a_destruction_when_the_settings_say_so() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, fleet, core) = running().await;
     let mut instance = known(&core, &unprotected_and_strict()).await;
     fleet.worker().falls_silent();
     let said = errors(instance.destroy().await.unwrap_err());
@@ -85,9 +75,7 @@ async fn silent_hosts_stop_a_destruction_when_the_settings_say_so() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_destroyed_while_somebody_else_works_on_the_cluster() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, fleet, core) = running().await;
     let mut instance = known(&core, &unprotected()).await;
     fleet.control_plane().is_locked();
     let said = errors(instance.destroy().await.unwrap_err());
@@ -99,9 +87,7 @@ async fn nothing_is_destroyed_while_somebody_else_works_on_the_cluster() {
 /// The state names a cluster that is not there any more. The one in its place is left alone, down to its worker.
 #[tokio::test]
 async fn another_cluster_is_not_destroyed() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, fleet, core) = running().await;
     let mut instance = known(&core, &unprotected()).await;
     instance.state.set(&"id".into(), "another");
     instance.destroy().await.unwrap();
@@ -153,9 +139,7 @@ async fn a_cluster_of_which_something_is_left_stays_in_the_state() {
 
 #[tokio::test(start_paused = true)]
 async fn a_destruction_ends_when_its_time_is_over() {
-    let cluster = FakeCluster::new(UID);
-    let fleet = Fleet::running(&cluster);
-    let core = fleet.core().await;
+    let (_, fleet, core) = running().await;
     let hasty = with(|settings| {
         settings["deletion"] = json!({ "protection": false });
         settings["timeouts"] = json!({ "delete": "20s" });
