@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
-use crate::project;
 use crate::run::{self, say};
+use crate::{cargo_tool, project};
 
 /// The form of `deny.toml` is that of this version.
 const VERSION: &str = "0.20.2";
@@ -17,7 +17,7 @@ const LOCAL: [&str; 3] = ["bans", "licenses", "sources"];
 /// Checks all of it. Advisories come from a git repository: where that is out of reach the check goes on with the copy of the
 /// last time, or without one, and says so. A machine without that network is no reason to fail.
 pub(crate) fn check() -> Result<()> {
-    let deny = ensure()?;
+    let deny = cargo_tool::ensure(&cargo_tool::folder("deny")?, "cargo-deny", VERSION, &["--version"])?;
     let check = |what: &[&str], flags: &[&str]| {
         let mut command = command(&deny);
         // Warnings are about crates in two versions: see `deny.toml`.
@@ -73,24 +73,6 @@ fn command(deny: &Path) -> Command {
     // Whatever asks for a password would wait for ever.
     command.current_dir(project::root()).env("GIT_TERMINAL_PROMPT", "0").stdin(Stdio::null());
     command
-}
-
-/// The program, installed when it is missing. What it does is reading: it need not be built to be fast.
-fn ensure() -> Result<PathBuf> {
-    let root = acceptance_tests::lab::paths::cache()?.with_file_name("deny");
-    let program = root.join("bin/cargo-deny");
-    if !is_installed(&program) {
-        say(&format!("  installing cargo-deny {VERSION}, which takes minutes"));
-        let mut install = Command::new(env!("CARGO"));
-        install.args(["install", "--locked", "--debug", "--version", VERSION, "--root"]).arg(&root);
-        run::quiet(install.arg("cargo-deny"))?;
-    }
-    Ok(program)
-}
-
-fn is_installed(program: &Path) -> bool {
-    let output = Command::new(program).arg("--version").stderr(Stdio::null()).output();
-    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim().ends_with(&format!(" {VERSION}")))
 }
 
 #[cfg(test)]

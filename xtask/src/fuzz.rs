@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -105,14 +105,9 @@ fn is_property(target: &str, name: &str) -> bool {
 /// Builds all tests.
 fn programs() -> Result<Vec<Program>> {
     let mut build = project::cargo();
-    build.args(["test", "--workspace", "--no-run", "--message-format=json-render-diagnostics"]);
-    let output = build.stderr(Stdio::inherit()).output().context("could not start cargo")?;
-    if !output.status.success() {
-        bail!("the tests do not build");
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let tests = messages.filter(|message| message["profile"]["test"] == true);
+    build.args(["test", "--workspace", "--no-run"]);
+    let messages = project::built(&mut build).context("the tests do not build")?;
+    let tests = messages.into_iter().filter(|message| message["profile"]["test"] == true);
     let program = |message: Value| {
         let folder = PathBuf::from(message["manifest_path"].as_str()?).parent()?.to_owned();
         let target = message["target"]["name"].as_str()?.to_owned();

@@ -1,6 +1,7 @@
 //! The project's commands. `cargo xtask demo` shows a real cluster, `cargo xtask test` runs everything that must pass.
 
 mod bench;
+mod cargo_tool;
 mod demo;
 mod deny;
 mod docs;

@@ -1,5 +1,6 @@
 //! The Debian packages that the lab and the tests need on this machine.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use acceptance_tests::lab::machine;
@@ -7,14 +8,16 @@ use anyhow::{Context, Result, bail};
 
 use crate::run;
 
-/// Installs what is missing when it may, and says what is missing otherwise.
+/// Installs what the lab lacks when it may, and says what is missing otherwise.
 pub(crate) fn ensure() -> Result<()> {
     install(&machine::missing_packages()?)
 }
 
-/// The same for tests alone, which need no lab.
+/// The same for the lab and the tests together.
 pub(crate) fn ensure_for_tests() -> Result<()> {
-    install(&test_programs::missing_packages())
+    let missing = machine::missing_packages()?.into_iter().chain(test_programs::missing_packages());
+    let missing: BTreeSet<&str> = missing.collect();
+    install(&missing.into_iter().collect::<Vec<_>>())
 }
 
 fn install(missing: &[&str]) -> Result<()> {

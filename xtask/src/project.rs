@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::run;
 
 /// The root of the repository.
 pub(crate) fn root() -> &'static Path {
@@ -40,20 +43,18 @@ pub(crate) fn lab_program() -> Result<PathBuf> {
 
 fn build(package: &str, program: &str, profile: Profile) -> Result<PathBuf> {
     let mut command = cargo();
-    command.args(["build", "--package", package, "--bin", program, "--message-format=json-render-diagnostics"]);
+    command.args(["build", "--package", package, "--bin", program]);
     if profile == Profile::Release {
         command.arg("--release");
     }
-    command.stderr(std::process::Stdio::inherit());
-    let output = command.output().context("could not start cargo")?;
-    if !output.status.success() {
-        bail!("`{program}` does not build");
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let mut executables = messages.filter_map(|message| {
-        let matches = message["target"]["name"] == program;
-        if matches { message["executable"].as_str().map(PathBuf::from) } else { None }
-    });
-    executables.next().with_context(|| format!("cargo built no `{program}`"))
+    let messages = built(&mut command).with_context(|| format!("`{program}` does not build"))?;
+    let mut of_it = messages.iter().filter(|message| message["target"]["name"] == program);
+    let executable = of_it.find_map(|message| message["executable"].as_str());
+    executable.map(PathBuf::from).with_context(|| format!("cargo built no `{program}`"))
+}
+
+/// Lets cargo build, and returns its messages about all that is built. What a compiler complains of is shown.
+pub(crate) fn built(command: &mut Command) -> Result<Vec<Value>> {
+    let messages = run::output(command.arg("--message-format=json-render-diagnostics"))?;
+    Ok(messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }

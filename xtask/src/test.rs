@@ -34,10 +34,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn parts(options: &Options, journal: &mut Journal) -> Result<()> {
-    journal.part("find or install the system packages that are needed", || {
-        crate::packages::ensure()?;
-        crate::packages::ensure_for_tests()
-    })?;
+    journal.part("find or install the system packages that are needed", crate::packages::ensure_for_tests)?;
     let terraform = journal.part("find terraform or build OpenTofu", terraform::ensure)?;
     if options.scenario.is_none() {
         journal.part("check the format", || run::inherit(project::cargo().args(["fmt", "--all", "--check"])))?;

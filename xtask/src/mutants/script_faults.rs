@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn every_fault_fits_its_script() {
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../provider/hosts");
+        let root = crate::project::root().join("provider/hosts");
         let faults = parse(&std::fs::read_to_string(root.join("tests/scripts/mutants.txt")).unwrap()).unwrap();
         let scripts: std::collections::BTreeSet<_> = faults.iter().map(|fault| &fault.script).collect();
         assert!(faults.len() > 60 && scripts.len() > 15, "{} in {}", faults.len(), scripts.len());

@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::sample;
 use super::script_faults::{self, Fault};
+use crate::project;
 use crate::run::{self, Journal, say};
 
 const LIST: &str = "tests/scripts/mutants.txt";
@@ -34,7 +35,7 @@ pub(super) struct Attempt<'a> {
 }
 
 pub(super) fn run(attempt: &Attempt<'_>, journal: &mut Journal) -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../provider/hosts");
+    let root = project::root().join("provider/hosts");
     let text = std::fs::read_to_string(root.join(LIST)).with_context(|| format!("could not read {LIST}"))?;
     let mut faults = script_faults::parse(&text)?;
     faults.retain(|fault| attempt.files.is_empty() || attempt.files.iter().any(|file| fault.script.contains(file)));
@@ -62,11 +63,9 @@ pub(super) fn run(attempt: &Attempt<'_>, journal: &mut Journal) -> Result<()> {
 
 /// The program with the tests of scripts, built.
 fn test_program() -> Result<PathBuf> {
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["test", "--package", "kubeone-hosts", "--test", "scripts", "--no-run", "--message-format", "json"]);
-    let messages = run::output(&mut command)?;
-    let mut programs = messages.lines().filter_map(|line| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+    let mut command = project::cargo();
+    command.args(["test", "--package", "kubeone-hosts", "--test", "scripts", "--no-run"]);
+    let mut programs = project::built(&mut command)?.into_iter().filter_map(|message| {
         let is_it = message["target"]["name"] == "scripts" && message["profile"]["test"] == true;
         is_it.then(|| message["executable"].as_str().map(PathBuf::from)).flatten()
     });
@@ -158,8 +157,8 @@ fn is_noticed(root: &Path, program: &Path, fault: &Fault, tests: Option<&Vec<Str
 
 /// A table, one line for each script, the faults that no test noticed, and whether they are few enough.
 fn report(faults: &[Fault], missed: &BTreeSet<usize>, goal: u32) -> Result<()> {
-    let mut scripts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-    let (mut all, mut noticed, mut excused) = (0_u32, 0_u32, 0_u32);
+    let mut scripts: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
+    let mut excused = 0_u32;
     let mut text = String::new();
     let mut without_need = String::new();
     for (at, fault) in faults.iter().enumerate() {
@@ -170,12 +169,10 @@ fn report(faults: &[Fault], missed: &BTreeSet<usize>, goal: u32) -> Result<()> {
             (None, _) => {
                 let count = scripts.entry(&fault.script).or_default();
                 count.1 += 1;
-                all += 1;
                 if is_missed {
                     writeln!(text, "missed: {fault}").context("a text takes all")?;
                 } else {
                     count.0 += 1;
-                    noticed += 1;
                 }
             }
         }
@@ -183,6 +180,8 @@ fn report(faults: &[Fault], missed: &BTreeSet<usize>, goal: u32) -> Result<()> {
     for (script, (noticed, of)) in &scripts {
         writeln!(text, "{noticed:>4} of {of:<4} {script}").context("a text takes all")?;
     }
+    let noticed: u32 = scripts.values().map(|(noticed, _)| noticed).sum();
+    let all: u32 = scripts.values().map(|(_, of)| of).sum();
     let rate = f64::from(noticed) * 100.0 / f64::from(all.max(1));
     say(&format!(
         "{text}{noticed} of {all} faults in {} scripts are noticed: {rate:.0} % ({excused} excused)",
