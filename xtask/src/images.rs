@@ -1,4 +1,4 @@
-//! `cargo xtask images lock`: asks registries for the digests of images and writes `provider/engine/versions/images.lock`.
+//! `cargo xtask images lock`: asks registries for the digests of images and writes `provider/desired/versions/images.lock`.
 
 mod registry;
 
@@ -25,7 +25,7 @@ pub(crate) struct Lock {
     images: Vec<String>,
 }
 
-const FILE: &str = "provider/engine/versions/images.lock";
+const FILE: &str = "provider/desired/versions/images.lock";
 
 pub(crate) fn run(images: &Images) -> Result<()> {
     let Images::Lock(lock) = images;
@@ -48,12 +48,12 @@ pub(crate) fn run(images: &Images) -> Result<()> {
 /// What the provider itself brings: the addons' images, and the one that holds the namespaces of pods.
 fn own_images(root: &Path) -> Result<Vec<String>> {
     let mut images = Vec::new();
-    for addon in folders(&root.join("provider/kubernetes/addons"))? {
+    for addon in folders(&root.join("provider/desired/addons"))? {
         let manifest = toml(&addon.join("addon.toml"))?;
         let named = manifest["images"].as_object().into_iter().flatten();
         images.extend(named.filter_map(|(_, image)| image.as_str()).map(str::to_owned));
     }
-    for release in folders(&root.join("provider/engine/versions"))? {
+    for release in folders(&root.join("provider/desired/versions"))? {
         if release.extension().is_some_and(|kind| kind == "toml") {
             let pause = toml(&release)?["pause"].as_str().map(str::to_owned);
             images.push(pause.with_context(|| format!("{} names no pause image", release.display()))?);

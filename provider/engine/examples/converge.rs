@@ -9,10 +9,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use kubeone_engine::{
-    Cx, Event, Hosts, Wanted, check, check_removal, execute, observe, plan_create_or_update, plan_removal,
-};
+use kubeone_engine::{Cx, Event, Hosts, execute, observe};
 use kubeone_hosts::{Host, LocalEnvironment, SshConnector};
+use kubeone_plan::{Wanted, check, check_removal, plan_create_or_update, plan_removal};
 use kubeone_spec::{ClusterSpec, SshSettings};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;

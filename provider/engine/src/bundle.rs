@@ -15,11 +15,10 @@ use std::path::{Path, PathBuf};
 
 use content::Extent;
 pub use identity::{Identity, IdentityError};
+use kubeone_facts::Snapshot;
 use kubeone_hosts::RemoteFile;
 pub use open::open;
 pub(crate) use write::{NewCopy, Seal, write};
-
-use crate::snapshots::Snapshot;
 
 /// Every encrypted bundle begins with it.
 const MAGIC: &[u8] = b"age-encryption.org/v1\n";

@@ -1,28 +1,18 @@
 //! What steps work with: handles to the world, and nothing they could write a result into.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
+use kubeone_facts::Observed;
 use kubeone_hosts::Host;
 use kubeone_kubernetes::Cluster;
+use kubeone_plan::evidence::{self, Backing};
+use kubeone_plan::wanted::Wanted;
 use kubeone_spec::ClusterSpec;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::StepError;
-use crate::evidence::{self, Backing};
 use crate::local::LocalMachine;
+use crate::machines::Hosts;
 use crate::observe;
-use crate::observed::Observed;
-use crate::wanted::Wanted;
-
-/// The machines of a run, by the names of their nodes.
-#[derive(Clone, Default)]
-pub struct Hosts {
-    pub wanted: BTreeMap<String, Arc<dyn Host>>,
-    /// Those that are wanted no more and may still answer.
-    pub leaving: BTreeMap<String, Arc<dyn Host>>,
-}
 
 /// The surroundings of a run.
 pub struct Cx<'a> {

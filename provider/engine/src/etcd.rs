@@ -1,11 +1,10 @@
 //! etcd's members, read and removed through the JSON gateway of a member on a host.
 
+use kubeone_facts::EtcdMember;
 use kubeone_hosts::{Host, HostError, Os};
-use kubeone_spec::HostSpec;
 use serde::Deserialize;
 
 use crate::error::StepError;
-use crate::observed::EtcdMember;
 
 /// The answer of the gateway. 64-bit numbers are decimal text in it.
 #[derive(Deserialize)]
@@ -63,35 +62,11 @@ pub(crate) fn decimal_id(member: &EtcdMember) -> Result<u64, StepError> {
     })
 }
 
-/// Whether so many members that answer are a quorum of these.
-pub(crate) fn is_quorum(answering: usize, voting: usize) -> bool {
-    answering * 2 > voting
-}
-
-/// Whether this is the member that kubeadm makes on this host: it has the name of the node, or, before it started for
-/// the first time, only the address.
-pub(crate) fn is_member_of(member: &EtcdMember, name: &str, host: &HostSpec) -> bool {
-    member.name == name || member.peer_urls.contains(&peer_url(host))
-}
-
-/// What a member is called: one that never started has no name.
-pub(crate) fn label(member: &EtcdMember) -> String {
-    match member.name.as_str() {
-        "" => format!("the member that never started at {}", member.peer_urls.join(", ")),
-        name => name.to_owned(),
-    }
-}
-
-/// Where other members reach the one on this host.
-pub(crate) fn peer_url(host: &HostSpec) -> String {
-    match host.node_address() {
-        address if address.contains(':') => format!("https://[{address}]:2380"),
-        address => format!("https://{address}:2380"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use kubeone_plan::etcd::is_member_of;
+    use kubeone_spec::HostSpec;
+
     use super::*;
 
     #[test]

@@ -4,11 +4,12 @@
 use std::time::Instant;
 
 use futures::future::join_all;
+use kubeone_plan::plan::{Action, Lane, Plan};
 use tokio_util::sync::CancellationToken;
 
 use crate::cx::Cx;
-use crate::error::{ActionFailure, ExecuteError, StepError};
-use crate::plan::{Action, Lane, Plan};
+use crate::error::StepError;
+use crate::failure::{ActionFailure, ExecuteError};
 use crate::report::{ActionReport, Event, Outcome, Report, Result as ActionResult};
 use crate::steps;
 

@@ -4,11 +4,11 @@ mod judge;
 mod probe;
 
 use futures::future::join;
+use kubeone_plan::wanted::Wanted;
 use kubeone_spec::{ClusterHealth, ClusterStatusSpec};
 
-use crate::cx::Hosts;
+use crate::machines::Hosts;
 use crate::observe::observe;
-use crate::wanted::Wanted;
 
 /// Looks at a cluster and judges what was seen. It changes nothing, and what cannot be seen is part of the answer.
 pub async fn look_after(query: &ClusterStatusSpec, hosts: &Hosts) -> ClusterHealth {

@@ -8,14 +8,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kubeone_desired::kubeadm::API_SERVER_MANIFEST;
+use kubeone_facts::{ApiState, HostState, Observed};
 use kubeone_hosts::Host;
 use kubeone_spec::ClusterSpec;
 use thiserror::Error;
 
 use crate::error::StepError;
-use crate::kubeadm::API_SERVER_MANIFEST;
 use crate::observe::{ADMIN_CONF, connect_through, observe_host};
-use crate::observed::{ApiState, HostState, Observed};
 
 /// For each answer of the API. It runs already, so there is nothing to wait for.
 const PATIENCE: Duration = Duration::from_secs(10);

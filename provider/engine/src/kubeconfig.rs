@@ -8,13 +8,13 @@ use std::time::{Duration, SystemTime};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
+use kubeone_desired::kubeadm;
+use kubeone_facts::{Marker, MarkerFile, marker};
 use kubeone_hosts::{Host, Os};
 use kubeone_spec::{ClusterReference, Kubeconfig, KubeconfigSpec, Secret, Span};
 use tokio::time::timeout;
 
 use crate::error::StepError;
-use crate::observed::{Marker, MarkerFile};
-use crate::{kubeadm, marker};
 
 /// kubeadm signs in less than a second.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -4,10 +4,10 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use kubeone_plan::plan::{Action, Plan};
 use kubeone_spec::{ClusterSpec, FieldPath, Finding, Restore, RestoreSource, Secret};
 
 use crate::bundle::{Identity, IdentityError};
-use crate::plan::{Action, Plan};
 
 /// What there is on the machine that runs Terraform. Nothing of it is read before it is needed.
 #[derive(Clone, Debug, Default)]
@@ -82,10 +82,10 @@ fn parse(setting: &'static str, text: &Secret<String>) -> Result<Vec<Identity>, 
 #[cfg(test)]
 mod tests {
     use age::secrecy::ExposeSecret as _;
+    use kubeone_plan::plan::Stage;
     use tempfile::TempDir;
 
     use super::*;
-    use crate::plan::Stage;
 
     #[test]
     fn a_tilde_is_the_home_folder() {

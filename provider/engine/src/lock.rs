@@ -12,14 +12,14 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use kubeone_hosts::{Host, HostError, Os, Script};
+use kubeone_plan::wanted::Wanted;
 use kubeone_spec::Role;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::cx::Hosts;
 use crate::error::StepError;
-use crate::wanted::Wanted;
+use crate::machines::Hosts;
 
 /// Three of them may be missed before the lock is void.
 const RENEW_EVERY: Duration = Duration::from_secs(15);

@@ -16,15 +16,15 @@ pub(crate) use certificates::sha256_of_der;
 use futures::future::{join, join_all};
 pub(crate) use host::observe_host;
 use jiff::Timestamp;
+use kubeone_facts::{ApiState, HostState, Observed};
 use kubeone_hosts::Host;
+use kubeone_plan::wanted::{Wanted, address_taken};
 pub(crate) use limits::is_snapshot;
 pub(crate) use trust::ADMIN_CONF;
 pub(crate) use trust::CA_CERTIFICATE;
 
-use crate::cx::Hosts;
 use crate::error::StepError;
-use crate::observed::{ApiState, HostState, Observed};
-use crate::wanted::{Wanted, address_taken};
+use crate::machines::Hosts;
 
 /// A host that was reached and says nothing for so long is not waited for; the script itself takes less than a second, and
 /// up to 20 s more on a host that started a moment ago.

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use kubeone_plan::plan::{Action, Plan};
+
 use crate::error::StepError;
-use crate::plan::{Action, Plan};
 
 /// How an action ended that did not fail.
 #[derive(Clone, Debug, PartialEq, Eq)]

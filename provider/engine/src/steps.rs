@@ -37,13 +37,14 @@ pub(crate) mod upgrade_worker;
 
 use std::time::Duration;
 
+use kubeone_facts::{HostFacts, Marker};
 use kubeone_hosts::{Host, HostError, Os, OsError};
 use kubeone_kubernetes::{Cluster, ClusterError};
 use kubeone_spec::{HostSpec, Role, Span};
 
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::observed::{HostFacts, Marker};
+use crate::marker_file::marker_file;
 
 /// Another program may keep apt's lock for as long as a new machine needs to install its first updates.
 const LOCK_DEADLINE: Duration = Duration::from_mins(5);
@@ -92,7 +93,7 @@ async fn finish_node(cx: &Cx<'_>, name: &str, role: Role, marker: Marker, uid: &
     configure_node::set_on_node(cx, name, role, host_spec(cx, name)?).await?;
     let host = cx.host(name)?;
     record_files(host).await?;
-    host.write(&marker.finished(cx.spec, uid).file()?).await?;
+    host.write(&marker_file(&marker.finished(cx.spec, uid))?).await?;
     Ok(())
 }
 

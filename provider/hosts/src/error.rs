@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::excerpt::excerpt;
 use crate::ssh::{ConnectError, HostKeyProblem};
 
 /// Something a host did not do. Every message starts with the name of the host.
@@ -176,15 +177,6 @@ impl HostError {
 
 /// Of what a host says by mistake, a message shows the beginning.
 const LONGEST_QUOTE: usize = 500;
-
-/// The beginning of a text, and how much of it is left out.
-pub(crate) fn excerpt(text: &str, most: usize) -> String {
-    if text.len() <= most {
-        return text.to_owned();
-    }
-    let end = text.floor_char_boundary(most);
-    format!("{}… ({} more bytes)", &text[..end], text.len() - end)
-}
 
 fn rejected(tried: &[String]) -> String {
     if tried.is_empty() { "there was no key to offer".to_owned() } else { format!("rejected {}", tried.join(", ")) }

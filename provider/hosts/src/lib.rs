@@ -3,6 +3,7 @@
 //! **Architecture invariant:** this crate knows nothing of Kubernetes' semantics, of clouds and of Terraform.
 
 mod error;
+mod excerpt;
 mod fake;
 mod file;
 mod os;

@@ -13,7 +13,6 @@ use limits::Limits;
 pub use outcome::Output;
 pub(crate) use outcome::{Exit, failure, judge, redact};
 use quote::quoted;
-
 use zeroize::Zeroizing;
 
 use crate::HostError;

@@ -1,18 +1,16 @@
 //! Applying an addon: server-side, in the order that objects need each other, side by side within one wave.
 
 use futures::future::try_join_all;
-use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::api::{Patch, PatchParams};
+use kubeone_desired::{MANAGER, ObjectRef, Rendered};
+use serde_json::Value;
 
 use crate::{
-    Cluster, ClusterError, ObjectRef, Rendered,
-    call::ask,
-    cluster::{MANAGER, PATIENCE},
+    Cluster, ClusterError,
+    call::{AT_ONCE, PATIENCE, ask},
     drift::our_fields,
     inventory::{Entry, Inventory},
 };
-
-/// Requests on their way at one time. They share one connection; more than this only fills the API server's queue.
-pub(crate) const AT_ONCE: usize = 16;
 
 impl Cluster {
     /// Makes the cluster hold exactly these objects of the addon: applies them and deletes what it no longer has. Does
@@ -36,10 +34,10 @@ impl Cluster {
         Ok(leftover)
     }
 
-    async fn apply_objects(&self, objects: &[DynamicObject]) -> Result<Vec<Entry>, ClusterError> {
+    async fn apply_objects(&self, objects: &[Value]) -> Result<Vec<Entry>, ClusterError> {
         let mut applied = Vec::new();
         for wave in Wave::ALL {
-            let members: Vec<(ObjectRef, &DynamicObject)> = objects
+            let members: Vec<(ObjectRef, &Value)> = objects
                 .iter()
                 .map(|object| (ObjectRef::from(object), object))
                 .filter(|(reference, _)| Wave::of(reference) == wave)
@@ -58,7 +56,7 @@ impl Cluster {
         Ok(applied)
     }
 
-    async fn apply_object(&self, reference: &ObjectRef, object: &DynamicObject) -> Result<Entry, ClusterError> {
+    async fn apply_object(&self, reference: &ObjectRef, object: &Value) -> Result<Entry, ClusterError> {
         let act = format!("apply {reference}");
         let Some(api) = self.api_of(reference) else {
             let reason = format!("the cluster does not serve {} of {}", reference.kind, reference.api_version);
@@ -107,7 +105,7 @@ impl Wave {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::FakeApi;
@@ -117,14 +115,11 @@ mod tests {
     const THING: &str = "/apis/example.com/v1/things/one";
     const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
-    fn object(api_version: &str, kind: &str, namespace: Option<&str>, name: &str) -> DynamicObject {
-        serde_json::from_value(json!({
-            "apiVersion": api_version, "kind": kind, "metadata": { "name": name, "namespace": namespace },
-        }))
-        .unwrap()
+    fn object(api_version: &str, kind: &str, namespace: Option<&str>, name: &str) -> Value {
+        json!({ "apiVersion": api_version, "kind": kind, "metadata": { "name": name, "namespace": namespace } })
     }
 
-    fn sample(objects: Vec<DynamicObject>) -> Rendered {
+    fn sample(objects: Vec<Value>) -> Rendered {
         Rendered { addon: "sample", objects, changed_by_itself: Vec::new(), hash: "new".to_owned() }
     }
 

@@ -4,7 +4,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
-use crate::{ClusterError, connection::UnusableAnswer, error::causes};
+use crate::{ClusterError, causes::causes, connection::UnusableAnswer};
+
+/// How long a single call may take, with the repetitions that a restarting API server or etcd election needs.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Requests on their way at one time. They share one connection; more than this only fills the API server's queue.
+pub(crate) const AT_ONCE: usize = 16;
 
 /// Between two tries. An API server that restarts, or an etcd that elects a leader, is back within a few of them.
 const PAUSE: Duration = Duration::from_millis(200);

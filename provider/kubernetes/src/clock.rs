@@ -5,7 +5,10 @@ use http::{Request, header::DATE};
 use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
 use kube::client::Body;
 
-use crate::{Cluster, ClusterError, call::ask, cluster::PATIENCE};
+use crate::{
+    Cluster, ClusterError,
+    call::{PATIENCE, ask},
+};
 
 impl Cluster {
     /// The clock of the API server that answers, to the second. Every answer of one carries it.

@@ -7,14 +7,8 @@ use kube::{Api, Client};
 
 use crate::{ClusterError, Kubeconfig, call::ask, connection, connection::ApiServer, kinds::Kinds};
 
-/// The field manager of everything that is applied here, and the value of `app.kubernetes.io/managed-by`.
-pub(crate) const MANAGER: &str = "kubeone";
-
 /// Where kubeadm and our addons keep what belongs to the whole cluster.
 pub(crate) const SYSTEM_NAMESPACE: &str = "kube-system";
-
-/// How long a single call may take, with the repetitions that a restarting API server or etcd election needs.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The API of one cluster. Cheap to clone; all clones share one connection.
 #[derive(Clone)]

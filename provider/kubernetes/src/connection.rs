@@ -128,7 +128,7 @@ impl TunnelConnector {
                     not_ready.get_or_insert(server);
                     "it is not ready".to_owned()
                 }
-                Ok(Err(error)) => crate::error::causes(&*error),
+                Ok(Err(error)) => crate::causes::causes(&*error),
                 Err(_) => format!("no answer within {} s", LOOK.as_secs()),
             };
             tracing::debug!(server = server.name, reason, "this API server is passed over");

@@ -12,8 +12,7 @@ use serde_json::json;
 
 use crate::{
     Cluster, ClusterError,
-    call::ask,
-    cluster::PATIENCE,
+    call::{PATIENCE, ask},
     wait::{Seen, await_each},
 };
 

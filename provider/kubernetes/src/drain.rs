@@ -21,7 +21,12 @@ use kubeone_spec::{Drain, OnDrainTimeout};
 use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::{Cluster, ClusterError, call::ask, cluster::PATIENCE, error::causes, prune::gone_is_fine};
+use crate::{
+    Cluster, ClusterError,
+    call::{PATIENCE, ask},
+    causes::causes,
+    prune::gone_is_fine,
+};
 
 /// On a node that we cordoned: without it, nobody could tell it from one that its user cordoned.
 const CORDONED: &str = "kubeone/cordoned";

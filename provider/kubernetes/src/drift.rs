@@ -9,13 +9,12 @@ use std::time::Duration;
 use futures::future::try_join_all;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::api::ObjectMeta;
+use kubeone_desired::MANAGER;
 use sha2::{Digest, Sha256};
 
 use crate::{
     Cluster, ClusterError,
-    apply::AT_ONCE,
-    call::ask,
-    cluster::MANAGER,
+    call::{AT_ONCE, ask},
     inventory::{Entry, Inventory},
 };
 
@@ -70,7 +69,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{FakeApi, ObjectRef};
+    use kubeone_desired::ObjectRef;
+
+    use crate::FakeApi;
 
     const CONFIG: &str = "GET /api/v1/namespaces/sample/configmaps/config";
 

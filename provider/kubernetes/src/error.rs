@@ -1,10 +1,10 @@
 //! What can go wrong when the Kubernetes API is asked for something.
 
-use std::{error::Error, fmt::Write, time::Duration};
+use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::{AddonError, connection::UnusableAnswer};
+use crate::{causes::causes, connection::UnusableAnswer};
 
 /// Why a verb over the API did not succeed. `act` says what was tried, such as "apply DaemonSet kube-system/canal".
 #[derive(Debug, Error)]
@@ -25,8 +25,6 @@ pub enum ClusterError {
     Otherwise { what: String, difference: String },
     #[error("empty node `{node}` within {} s; still there: {pods}", waited.as_secs())]
     NotDrained { node: String, waited: Duration, pods: String },
-    #[error("prepare an addon")]
-    Addon(#[from] AddonError),
     #[error("make a random token: {reason}")]
     Random { reason: String },
 }
@@ -53,7 +51,6 @@ impl ClusterError {
             | Self::Answer { .. }
             | Self::NotReady { .. }
             | Self::Otherwise { .. }
-            | Self::Addon(_)
             | Self::Random { .. } => None,
         }
     }
@@ -87,18 +84,4 @@ fn short(text: &str) -> String {
         Some((end, _)) => format!("{} … ({} bytes in all)", &text[..end], text.len()),
         None => text.to_owned(),
     }
-}
-
-/// The texts of an error and its causes in one line. Libraries that print their cause themselves are not repeated.
-pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            let _ = write!(text, ": {cause_text}");
-        }
-        next = cause.source();
-    }
-    text
 }

@@ -8,16 +8,13 @@ use k8s_openapi::api::{
     core::v1::{ConfigMap, Namespace, Node as KubernetesNode},
 };
 use kube::{Api, Resource, api::ListParams, core::NamespaceResourceScope};
+use kubeone_desired::{Addon, COREDNS, KUBE_PROXY};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Addon, Cluster, ClusterError, DeprecatedApi, NodeSettings, call::ask, cluster::SYSTEM_NAMESPACE,
-    drain::is_cordoned_by_us, node_settings,
+    Cluster, ClusterError, DeprecatedApi, NodeSettings, call::ask, cluster::SYSTEM_NAMESPACE, drain::is_cordoned_by_us,
+    node_settings,
 };
-
-/// kubeadm's own addons, as [`ClusterFacts::missing`] calls them.
-pub const KUBE_PROXY: &str = "DaemonSet kube-system/kube-proxy";
-pub const COREDNS: &str = "Deployment kube-system/coredns";
 
 /// A node is some 20 KB.
 const NODES_AT_ONCE: u32 = 500;

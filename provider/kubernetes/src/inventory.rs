@@ -1,59 +1,20 @@
 //! What an addon consists of in the cluster: a ConfigMap that lists its objects and says whether all were applied.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api,
-    api::{DynamicObject, ListParams, ObjectMeta, Patch, PatchParams},
-    core::GroupVersionKind,
+    api::{ListParams, ObjectMeta, Patch, PatchParams},
 };
+use kubeone_desired::{MANAGED_BY_LABEL, MANAGER, ObjectRef};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Cluster, ClusterError,
-    call::ask,
-    cluster::{MANAGER, PATIENCE, SYSTEM_NAMESPACE},
+    call::{PATIENCE, ask},
+    cluster::SYSTEM_NAMESPACE,
 };
-
-/// Which object, without its content.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ObjectRef {
-    pub api_version: String,
-    pub kind: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<String>,
-    pub name: String,
-}
-
-impl ObjectRef {
-    pub(crate) fn group_version_kind(&self) -> GroupVersionKind {
-        let (group, version) = self.api_version.split_once('/').unwrap_or(("", &self.api_version));
-        GroupVersionKind::gvk(group, version, &self.kind)
-    }
-}
-
-impl From<&DynamicObject> for ObjectRef {
-    fn from(object: &DynamicObject) -> Self {
-        let types = object.types.clone().unwrap_or_default();
-        Self {
-            api_version: types.api_version,
-            kind: types.kind,
-            namespace: object.metadata.namespace.clone(),
-            name: object.metadata.name.clone().unwrap_or_default(),
-        }
-    }
-}
-
-impl fmt::Display for ObjectRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.namespace {
-            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, self.name),
-            None => write!(f, "{} {}", self.kind, self.name),
-        }
-    }
-}
 
 /// What the cluster remembers of an addon.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -133,7 +94,6 @@ impl Cluster {
     }
 }
 
-pub(crate) const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
 const COMPONENT: &str = "addon-inventory";
 const NAME_PREFIX: &str = "kubeone-addon-";

@@ -12,8 +12,12 @@ use kube::{
     core::{GroupVersion, GroupVersionKind},
     discovery::{Scope, pinned_group},
 };
+use kubeone_desired::ObjectRef;
 
-use crate::{Cluster, ClusterError, ObjectRef, call::ask, cluster::PATIENCE};
+use crate::{
+    Cluster, ClusterError,
+    call::{PATIENCE, ask},
+};
 
 /// What is known of the kinds that the API serves.
 #[derive(Default)]
@@ -31,7 +35,7 @@ impl Cluster {
         let unknown: BTreeSet<String> = {
             let known = self.kinds.lock();
             objects
-                .filter(|object| !known.contains_key(&object.group_version_kind()))
+                .filter(|object| !known.contains_key(&group_version_kind(object)))
                 .map(|object| object.api_version.clone())
                 .collect()
         };
@@ -62,7 +66,7 @@ impl Cluster {
 
     /// The API of the object's kind and namespace; `None` when the cluster does not serve the kind.
     pub(crate) fn api_of(&self, object: &ObjectRef) -> Option<Api<DynamicObject>> {
-        let (resource, scope) = self.kinds.lock().get(&object.group_version_kind())?.clone();
+        let (resource, scope) = self.kinds.lock().get(&group_version_kind(object))?.clone();
         let client = self.client.clone();
         Some(match (scope, &object.namespace) {
             (Scope::Namespaced, Some(namespace)) => Api::namespaced_with(client, namespace, &resource),
@@ -70,4 +74,9 @@ impl Cluster {
             (Scope::Cluster, _) => Api::all_with(client, &resource),
         })
     }
+}
+
+fn group_version_kind(object: &ObjectRef) -> GroupVersionKind {
+    let (group, version) = object.api_version.split_once('/').unwrap_or(("", &object.api_version));
+    GroupVersionKind::gvk(group, version, &object.kind)
 }

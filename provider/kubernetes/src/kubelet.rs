@@ -11,8 +11,7 @@ use serde_json::Value;
 
 use crate::{
     Cluster, ClusterError,
-    call::ask,
-    cluster::PATIENCE,
+    call::{PATIENCE, ask},
     nodes::{look_for_ready, ready_condition},
     wait::{Seen, await_each},
 };

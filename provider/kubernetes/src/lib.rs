@@ -1,13 +1,13 @@
-//! Verbs over the Kubernetes API and the addons applied through it.
+//! Verbs over the Kubernetes API.
 //!
 //! A [`Cluster`] speaks to one API server through a stream that the caller opens. Its methods are the verbs: read facts,
-//! apply and prune addons, mint join tokens, wait for what must become true. An [`Addon`] is a folder of templates.
+//! apply and prune addons, mint join tokens, wait for what must become true.
 //!
 //! **Architecture invariant:** this crate knows nothing of SSH, of kubeadm's commands and of Terraform.
 
-mod addon;
 mod apply;
 mod call;
+mod causes;
 mod clock;
 mod cluster;
 mod connection;
@@ -29,16 +29,13 @@ mod tokens;
 mod upgrade;
 mod wait;
 
-pub use addon::{Addon, AddonError, Parameters, Rendered};
 pub use cluster::Cluster;
 pub use connection::{ApiConnector, ApiServer, ApiStream};
 pub use drain::Drained;
 pub use error::ClusterError;
-pub use facts::{AddonStatus, COREDNS, ClusterFacts, KUBE_PROXY, Node};
+pub use facts::{AddonStatus, ClusterFacts, Node};
 pub use fake_api::FakeApi;
-pub use inventory::ObjectRef;
 pub use kubeconfig::{Kubeconfig, KubeconfigError};
 pub use node_settings::NodeSettings;
-pub use rollout::{Workload, WorkloadKind};
 pub use tokens::BootstrapToken;
 pub use upgrade::DeprecatedApi;

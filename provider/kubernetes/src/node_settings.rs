@@ -7,13 +7,13 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry,
 };
 use kube::api::{Patch, PatchParams};
+use kubeone_desired::MANAGER;
 use kubeone_spec::Taint;
 use serde_json::{Value, json};
 
 use crate::{
     Cluster, ClusterError,
-    call::ask,
-    cluster::{MANAGER, PATIENCE},
+    call::{PATIENCE, ask},
 };
 
 /// Taints that Kubernetes' own controllers set and remove.

@@ -7,8 +7,7 @@ use kube::{Api, api::DeleteParams, runtime::watcher};
 
 use crate::{
     Cluster, ClusterError,
-    call::ask,
-    cluster::PATIENCE,
+    call::{PATIENCE, ask},
     prune::gone_is_fine,
     wait::{Seen, await_each},
 };

@@ -3,12 +3,12 @@
 use std::cmp::Reverse;
 
 use kube::api::{DeleteParams, PropagationPolicy};
+use kubeone_desired::ObjectRef;
 
 use crate::{
-    Cluster, ClusterError, ObjectRef,
+    Cluster, ClusterError,
     apply::Wave,
-    call::ask,
-    cluster::PATIENCE,
+    call::{PATIENCE, ask},
     inventory::{Inventory, config_map_name},
 };
 

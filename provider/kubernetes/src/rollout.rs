@@ -1,6 +1,6 @@
 //! Waiting until a DaemonSet or Deployment runs everywhere it should, and saying why its pods do not.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use futures::future::try_join_all;
 use k8s_openapi::api::{
@@ -8,34 +8,13 @@ use k8s_openapi::api::{
     core::v1::Pod,
 };
 use kube::{Api, api::ListParams, runtime::watcher};
-use serde::Deserialize;
+use kubeone_desired::{Workload, WorkloadKind};
 
 use crate::{
     Cluster, ClusterError,
     call::ask,
     wait::{Seen, await_each},
 };
-
-/// Something that runs pods.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Workload {
-    pub kind: WorkloadKind,
-    pub namespace: String,
-    pub name: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub enum WorkloadKind {
-    DaemonSet,
-    Deployment,
-}
-
-impl fmt::Display for Workload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {}/{}", self.kind, self.namespace, self.name)
-    }
-}
 
 /// How long the search for the reason of a failure may delay its message.
 const REASON_WITHIN: Duration = Duration::from_secs(5);

@@ -8,12 +8,13 @@ use kube::{
     api::{DeleteParams, ObjectMeta, Patch, PatchParams},
     runtime::watcher,
 };
+use kubeone_desired::MANAGER;
 use kubeone_spec::Secret;
 
 use crate::{
     Cluster, ClusterError,
-    call::ask,
-    cluster::{MANAGER, PATIENCE, SYSTEM_NAMESPACE},
+    call::{PATIENCE, ask},
+    cluster::SYSTEM_NAMESPACE,
     prune::gone_is_fine,
     wait::{Seen, await_each},
 };

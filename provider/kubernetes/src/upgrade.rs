@@ -12,13 +12,14 @@ use kube::{
     api::{Patch, PatchParams},
     runtime::watcher,
 };
+use kubeone_desired::{Workload, WorkloadKind};
 use kubeone_spec::KubernetesVersion;
 use serde_json::json;
 
 use crate::{
-    Cluster, ClusterError, Workload, WorkloadKind,
-    call::ask,
-    cluster::{PATIENCE, SYSTEM_NAMESPACE},
+    Cluster, ClusterError,
+    call::{PATIENCE, ask},
+    cluster::SYSTEM_NAMESPACE,
     nodes::look_for_ready,
     wait::{Seen, await_each},
 };

@@ -14,7 +14,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use crate::{ClusterError, error::causes};
+use crate::{ClusterError, causes::causes};
 
 /// What a look at an object says about the awaited condition.
 pub(crate) enum Seen {

@@ -15,7 +15,7 @@ mod remove;
 mod told;
 
 use async_trait::async_trait;
-use kubeone_engine::Wanted;
+use kubeone_plan::Wanted;
 use kubeone_spec::{ClusterSpec, validate_cluster};
 use tfplugin::{
     ApplyRequest, ApplyResponse, Diagnostic, Diagnostics, ImportRequest, ImportResponse, PlanRequest, PlanResponse,

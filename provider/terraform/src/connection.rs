@@ -4,8 +4,9 @@ mod network;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use kubeone_engine::{Hosts, Wanted};
+use kubeone_engine::Hosts;
 use kubeone_hosts::{Acquaintance, Host, SettingsError};
+use kubeone_plan::Wanted;
 use kubeone_spec::{ClusterReference, FieldPath, HostSpec, Role, SshSettings, UnpinnedControlPlane};
 pub(crate) use network::{Connector, Network, Purpose, Ssh};
 use tfplugin::Diagnostic;

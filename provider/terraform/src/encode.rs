@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use kubeone_engine::{ApiFacts, HostFacts, NodeFacts, Observed, Plan};
+use kubeone_facts::{ApiFacts, HostFacts, NodeFacts, Observed};
+use kubeone_plan::Plan;
 use kubeone_spec::{ApiEndpoint, ClusterSpec, ClusterStatus, NodeStatus, Role};
 use serde::Serialize;
 use tfplugin::{Diagnostic, Type, Value, visible_line};
@@ -125,7 +126,7 @@ fn keep_unless_seen(kept: &mut String, seen: &str) {
 
 #[cfg(test)]
 mod tests {
-    use kubeone_engine::{Action, Stage};
+    use kubeone_plan::{Action, Stage};
 
     use super::*;
 

@@ -3,8 +3,9 @@
 use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
-use kubeone_engine::{HostFacts, Observed, Wanted};
+use kubeone_facts::{HostFacts, Observed};
 use kubeone_hosts::normalized_host_key;
+use kubeone_plan::Wanted;
 use kubeone_spec::{ClusterSpec, ClusterStatus, FieldPath, Role};
 use tfplugin::Value;
 use tfplugin::plan::mark_unknown;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kubeone_engine::Observed;
+use kubeone_facts::Observed;
 use serde::{Deserialize, Serialize};
 use tfplugin::Diagnostic;
 

@@ -17,7 +17,9 @@ use std::time::Instant;
 
 use course::Course;
 use jiff::{Timestamp, Unit};
-use kubeone_engine::{Event, Observed, Plan, Wanted};
+use kubeone_engine::Event;
+use kubeone_facts::Observed;
+use kubeone_plan::{Plan, Wanted};
 use kubeone_spec::ProgressSettings;
 use log::Log;
 use record::{Line, Record, RunOutcome};

@@ -4,7 +4,7 @@ pub(crate) mod api;
 pub(crate) mod fleet;
 pub(crate) mod machine;
 
-use kubeone_engine::NodeSettings;
+use kubeone_facts::NodeSettings;
 use kubeone_spec::{ClusterStatus, NodeStatus, Taint};
 use serde_json::json;
 use tfplugin::{AttributePath, Value};

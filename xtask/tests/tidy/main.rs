@@ -1,5 +1,6 @@
 //! House rules that a machine can check: run by `cargo test`, told apart by name when one breaks.
 
+mod circles;
 mod layers;
 mod sources;
 mod words;

@@ -3,7 +3,8 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use kubeone_engine::{Observed, Wanted, check, plan_create_or_update};
+use kubeone_facts::Observed;
+use kubeone_plan::{Wanted, check, plan_create_or_update};
 use serde_json::json;
 
 use crate::{Result, median, milliseconds, world};

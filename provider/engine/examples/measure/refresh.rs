@@ -6,8 +6,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kubeone_engine::{Hosts, Observed, Wanted, observe};
+use kubeone_engine::{Hosts, observe};
+use kubeone_facts::Observed;
 use kubeone_hosts::{Host, LocalEnvironment, SshConnector};
+use kubeone_plan::Wanted;
 use kubeone_spec::{HostKeyPolicy, SshSettings};
 use russh::keys::PrivateKey;
 use russh::server::{Auth, ChannelOpenHandle, Config, Handle, Handler, Msg, Session, VerifiedPublicKey, run_stream};

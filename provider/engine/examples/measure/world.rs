@@ -1,6 +1,6 @@
 //! Clusters of any size, wanted and seen.
 
-use kubeone_engine::Observed;
+use kubeone_facts::Observed;
 use kubeone_spec::ClusterSpec;
 use serde_json::{Map, Value, json};
 

@@ -2,9 +2,8 @@
 
 use std::io::{self, Read};
 
+use kubeone_facts::SnapshotContent;
 use sha2::{Digest as _, Sha256};
-
-use crate::snapshots::SnapshotContent;
 
 /// Where the snapshot lies in what is encrypted, or in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::io::{self, BufReader, Read};
 use std::path::{Component, Path};
 
 use age::{DecryptError, Decryptor};
+use kubeone_facts::Snapshot;
 use kubeone_hosts::RemoteFile;
 use kubeone_spec::Secret;
 use tar::Archive;
@@ -11,7 +12,6 @@ use tar::Archive;
 use super::content::{Extent, Weighed};
 use super::{Bundle, BundleError, Identity, MAGIC, open_file};
 use crate::shared_path::shared_path;
-use crate::snapshots::Snapshot;
 
 /// Far more than any of these files has. A bundle is encrypted, but anyone can make one.
 const LARGEST_FILE: u64 = 1 << 20;

@@ -3,6 +3,7 @@
 use std::fs;
 
 use age::secrecy::ExposeSecret as _;
+use kubeone_facts::{SnapshotCause, SnapshotContent};
 use kubeone_spec::Secret;
 use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
@@ -10,7 +11,6 @@ use tempfile::TempDir;
 
 use super::write::CopyError;
 use super::*;
-use crate::snapshots::{SnapshotCause, SnapshotContent};
 
 fn snapshot(database: &[u8]) -> Snapshot {
     let content = SnapshotContent {

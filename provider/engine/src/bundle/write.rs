@@ -7,11 +7,12 @@ use std::str::FromStr as _;
 
 use age::Encryptor;
 use age::x25519::Recipient;
+use kubeone_facts::Snapshot;
+use kubeone_facts::snapshot::is_plain;
 use kubeone_hosts::RemoteFile;
 use tar::{Builder, EntryType, Header};
 
 use super::content::Weighed;
-use crate::snapshots::{Snapshot, is_plain};
 
 /// A copy that is to be made.
 pub(crate) struct NewCopy {

@@ -2,10 +2,10 @@
 
 use std::sync::Mutex;
 
+use kubeone_plan::plan::Stage;
 use tokio::sync::Barrier;
 
 use super::*;
-use crate::plan::Stage;
 
 fn join(host: &str) -> Action {
     Action::JoinWorker { host: host.to_owned(), resume: None }

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use kubeone_desired::addons;
+use kubeone_facts::{ApiState, EtcdMember, HostState, MarkerFile, NodeFacts, Observed};
+use kubeone_plan::etcd::is_member_of;
+use kubeone_plan::renewal::KUBELET_SERVING_CERTIFICATE;
 use kubeone_spec::{
     ApiServerHealth, ClusterHealth, ClusterStatusSpec, Cni, EtcdMemberHealth, HealthConditions, NodeHealth,
 };
 
 use super::probe::ControlPlane;
-use crate::addons;
-use crate::etcd::is_member_of;
-use crate::observed::{ApiState, EtcdMember, HostState, MarkerFile, Observed};
-use crate::renewal::KUBELET_SERVING_CERTIFICATE;
 
 /// By the name of the host; one that could not be asked is absent.
 type ControlPlanes = BTreeMap<String, ControlPlane>;
@@ -191,7 +191,7 @@ fn node_reasons(query: &ClusterStatusSpec, observed: &Observed) -> Vec<String> {
 
 fn nodes_seen(observed: &Observed) -> BTreeMap<String, NodeHealth> {
     let nodes = observed.api_facts().into_iter().flat_map(|api| &api.nodes);
-    let health = |(name, node): (&String, &crate::NodeFacts)| {
+    let health = |(name, node): (&String, &NodeFacts)| {
         let role = if node.control_plane { "control_plane" } else { "worker" };
         let health = NodeHealth {
             role: role.to_owned(),

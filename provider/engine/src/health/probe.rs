@@ -6,14 +6,14 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::join_all;
+use kubeone_desired::kubeadm::api_server_port;
 use kubeone_hosts::{Host, Os};
 use kubeone_spec::ClusterSpec;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use crate::cx::Hosts;
 use crate::error::StepError;
-use crate::kubeadm::api_server_port;
+use crate::machines::Hosts;
 
 /// The script asks four times and gives each answer 2 s. The rest is for the connection.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -2,15 +2,14 @@
 
 use std::net::IpAddr;
 
+use kubeone_desired::kubeadm::api_server_port;
+use kubeone_desired::{catalog, kubelet};
+use kubeone_facts::{ApiFacts, HostFacts, NodeFacts};
 use kubeone_spec::{ClusterNetwork, ClusterSpec, KubernetesVersion, Role, Taint};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Entrance, ImportError};
-use crate::catalog;
-use crate::kubeadm::api_server_port;
-use crate::kubelet;
-use crate::observed::{ApiFacts, HostFacts, NodeFacts};
 
 /// Where kubeadm lets API servers listen.
 const DEFAULT_PORT: u16 = 6443;

@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use kubeone_desired::kubeadm::api_server_port;
+use kubeone_facts::{AddonState, ApiFacts, ApiState, DeprecatedApi, NodeFacts, NodeSettings, Observed};
 use kubeone_hosts::Host;
 use kubeone_kubernetes::{ApiServer, ApiStream, Cluster, ClusterFacts, Kubeconfig};
+use kubeone_plan::evidence::{Backing, Voice, last_restore};
+use kubeone_plan::wanted::Wanted;
 use kubeone_spec::Role;
 
 use super::trust::{self, Claim, Trust, Verdict};
 use super::{causes, certificates};
-use crate::cx::Hosts;
 use crate::error::StepError;
-use crate::evidence::{Backing, Voice, last_restore};
-use crate::kubeadm::api_server_port;
-use crate::observed::{AddonState, ApiFacts, ApiState, DeprecatedApi, NodeFacts, NodeSettings, Observed};
-use crate::wanted::Wanted;
+use crate::machines::Hosts;
 
 /// An API server that restarts is back within this time.
 const API_PATIENCE: Duration = Duration::from_secs(10);

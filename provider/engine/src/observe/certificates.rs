@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_certificate_is_read() {
-        let pem = include_str!("../kubeadm/testdata/ca.crt");
+        let pem = include_str!("../testdata/ca.crt");
         let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
         let seen = BTreeMap::from([("ca.crt".to_owned(), base64), ("broken.crt".to_owned(), "AAAA".to_owned())]);
         let ends = ends(&seen);
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_certificate_is_the_same_however_it_is_written() {
-        let pem = include_str!("../kubeadm/testdata/ca.crt");
+        let pem = include_str!("../testdata/ca.crt");
         let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
         let hash = sha256(&base64);
         assert!(hash.is_some());

@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use kubeone_desired::{host_files, kubelet};
+use kubeone_facts::snapshot::Description;
+use kubeone_facts::{HeldSnapshot, HostFacts, Marker, MarkerFile};
 use kubeone_hosts::{Host, HostError, Os};
+use kubeone_plan::renewal::{API_SERVER_CERTIFICATE, COMPONENT_CERTIFICATES};
 use serde::Deserialize;
 
 use super::trust::CA_CERTIFICATE;
 use super::{HOST_PATIENCE, certificates, limits};
 use crate::error::StepError;
 use crate::etcd;
-use crate::kubelet;
-use crate::observed::{HostFacts, Marker, MarkerFile};
-use crate::prepare;
-use crate::renewal::{API_SERVER_CERTIFICATE, COMPONENT_CERTIFICATES};
-use crate::snapshots::{Description, HeldSnapshot};
 
 /// More packages and programs than we install cannot be damaged.
 const DAMAGED_AT_MOST: usize = 20;
@@ -63,7 +62,7 @@ struct Described {
 
 pub(crate) async fn observe_host(host: &dyn Host) -> Result<HostFacts, StepError> {
     // Which system the host has is one of the things to find out.
-    let files = prepare::MANAGED_FILES.into_iter().chain(kubelet::FILES);
+    let files = host_files::MANAGED_FILES.into_iter().chain(kubelet::FILES);
     let script = Os::common().script("observe")?.lines("FILES", files).within(HOST_PATIENCE);
     let printed = host.run(&script).await?.stdout;
     let mut facts = parse(&printed).map_err(|problem| HostError::unreadable(host.name(), script.name(), problem))?;

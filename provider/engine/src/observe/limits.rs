@@ -3,8 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::observed::{BegunRestore, EtcdMember, HostFacts, KubernetesFiles, Marker, OperatingSystem, PackageVersions};
-use crate::snapshots::{HeldSnapshot, Snapshot, SnapshotCause, SnapshotContent, is_plain};
+use kubeone_facts::snapshot::is_plain;
+use kubeone_facts::{
+    BegunRestore, EtcdMember, HeldSnapshot, HostFacts, KubernetesFiles, Marker, OperatingSystem, PackageVersions,
+    Snapshot, SnapshotCause, SnapshotContent,
+};
 
 /// As the private state holds them. A control plane with everything that there can be has a tenth of it.
 const LARGEST_FACTS: usize = 512 << 10;

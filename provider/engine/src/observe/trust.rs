@@ -7,16 +7,15 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use kubeone_facts::{HostState, Marker, Observed, marker};
 use kubeone_hosts::Host;
 use kubeone_kubernetes::Kubeconfig;
+use kubeone_plan::restore::is_abandoned;
+use kubeone_plan::standing::{Foreign, Standing, is_finished_by, standing_of};
+use kubeone_plan::wanted::Wanted;
 
 use super::certificates;
 use crate::error::StepError;
-use crate::marker;
-use crate::observed::{HostState, Marker, Observed};
-use crate::restore::is_abandoned;
-use crate::standing::{Foreign, Standing, is_finished_by, standing_of};
-use crate::wanted::Wanted;
 
 pub(crate) const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
 pub(crate) const CA_CERTIFICATE: &str = "/etc/kubernetes/pki/ca.crt";

@@ -3,14 +3,15 @@
 
 use std::time::Duration;
 
+use kubeone_facts::{HostFacts, Marker};
 use kubeone_kubernetes::{Cluster, Node};
 use kubeone_spec::{Role, Taint};
 
 use super::{record_files, unless_cancelled};
 use crate::cx::Cx;
 use crate::error::StepError;
+use crate::marker_file::marker_file;
 use crate::observe::{self, node_facts, observe_host};
-use crate::observed::{HostFacts, Marker};
 use crate::report::Outcome;
 
 /// An API server answers within seconds.
@@ -37,7 +38,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str) -> Result<Outcome, StepError> {
         cluster.own_node_taints(name).await?;
     }
     record_files(host).await?;
-    host.write(&Marker::adopted(cx.spec, &uid, &facts.packages).file()?).await?;
+    host.write(&marker_file(&Marker::adopted(cx.spec, &uid, &facts.packages))?).await?;
     Ok(Outcome::Done)
 }
 

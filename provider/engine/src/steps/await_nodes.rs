@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use futures::future::try_join_all;
-use kubeone_kubernetes::{Addon, ClusterError};
+use kubeone_desired::{Addon, addons};
 
 use super::{nodes_down, unless_cancelled};
-use crate::addons;
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::report::Outcome;
@@ -18,11 +17,9 @@ pub(crate) async fn run(cx: &Cx<'_>, hosts: &[String]) -> Result<Outcome, StepEr
     let cluster = cx.cluster().await?;
     unless_cancelled(cx, cluster.await_nodes_ready(hosts, DEADLINE)).await?;
     let down = nodes_down(cluster).await?.len();
-    let rollouts = addons::wanted(cx.spec).into_iter().map(async |wanted| {
-        let addon = Addon::find(wanted.name)?;
-        cluster.await_rollout(addon.workloads(), down, DEADLINE).await?;
-        Ok::<_, ClusterError>(())
-    });
+    let addons: Vec<_> =
+        addons::wanted(cx.spec).iter().map(|wanted| Addon::find(wanted.name)).collect::<Result<_, _>>()?;
+    let rollouts = addons.iter().map(|addon| cluster.await_rollout(addon.workloads(), down, DEADLINE));
     unless_cancelled(cx, try_join_all(rollouts)).await?;
     Ok(Outcome::Done)
 }

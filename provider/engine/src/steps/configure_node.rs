@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
+use kubeone_desired::kubelet;
+use kubeone_facts::{HostFacts, Marker};
 use kubeone_hosts::{Host, Os, Script};
+use kubeone_plan::node_changes::{NodeChange, of_host, of_node};
 use kubeone_spec::{HostSpec, Role, Taint};
 
 use super::{API_DEADLINE, await_earlier, host_spec, os_of, unless_cancelled};
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::kubelet;
-use crate::node_changes::{NodeChange, of_host, of_node};
 use crate::observe::{node_facts, observe_host};
-use crate::observed::{HostFacts, Marker};
 use crate::report::Outcome;
 
 const UNIT: &str = "kubeone-configure";

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures::future::join_all;
+use kubeone_desired::kubeadm;
 use kubeone_hosts::{Host, HostError, Os};
 use kubeone_spec::HostSpec;
 
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::kubeadm;
 
 const RESTART_UNIT: &str = "kubeone-restart";
 

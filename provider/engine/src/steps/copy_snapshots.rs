@@ -6,7 +6,10 @@ mod parts;
 
 use std::path::{Path, PathBuf};
 
+use kubeone_desired::kubeadm;
+use kubeone_facts::{Marker, Snapshot};
 use kubeone_hosts::{Host, RemoteFile};
+use kubeone_plan::snapshots::awaits_copy;
 use parts::Supply;
 use tokio::task::spawn_blocking;
 
@@ -15,12 +18,9 @@ use super::take_snapshot::description;
 use crate::bundle::{self, NewCopy, Seal};
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::kubeadm;
 use crate::observe::{causes, observe_host};
-use crate::observed::Marker;
 use crate::report::Outcome;
 use crate::shared_path::shared_path;
-use crate::snapshots::{Snapshot, awaits_copy};
 
 /// What is read of a host at once: large enough that its answer counts and not the way to it, and small enough for memory.
 const PART: u64 = 4 << 20;

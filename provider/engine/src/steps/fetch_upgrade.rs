@@ -1,6 +1,8 @@
 //! Brings packages and images of another version onto a host, beside those that run. Of the packages only kubeadm is
 //! installed, which nothing runs by itself.
 
+use kubeone_desired::{host_files, kubeadm};
+use kubeone_facts::Marker;
 use kubeone_hosts::RemoteFile;
 use kubeone_spec::{KubernetesVersion, Role};
 
@@ -9,9 +11,7 @@ use super::{API_DEADLINE, PACKAGES_UNIT, kubeadm_configuration, os_of};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::observe::observe_host;
-use crate::observed::Marker;
 use crate::report::Outcome;
-use crate::{kubeadm, prepare};
 
 pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, version: KubernetesVersion) -> Result<Outcome, StepError> {
     let host = cx.host(name)?;
@@ -19,7 +19,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, version: Kubernetes
     let os = os_of(&facts)?;
     Marker::claim(cx.spec, &facts)?;
     // The rest of the files belongs to what runs, and changes with it.
-    if let Some((path, content)) = prepare::package_sources(cx.spec, &facts) {
+    if let Some((path, content)) = host_files::package_sources(cx.spec, &facts) {
         host.write(&RemoteFile::public(path, content)).await?;
     }
     let fetch = install_own_packages(cx.spec, &os, &facts, version, cx.spec.timeouts.update)?

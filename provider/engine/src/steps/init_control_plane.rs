@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use kubeone_desired::kubeadm;
+use kubeone_facts::{HostFacts, Marker};
 use kubeone_hosts::{Host, Os};
 use kubeone_kubernetes::Cluster;
+use kubeone_plan::etcd::peer_url;
+use kubeone_plan::memory::remembered;
+use kubeone_plan::standing::INIT_UNIT;
 use kubeone_spec::{HostSpec, KubernetesVersion, Restore, RestoreSource, Role};
 
 use super::send_snapshot::{open, send};
@@ -16,11 +21,7 @@ use crate::bundle::Bundle;
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::observe::{self, observe_host};
-use crate::observed::{HostFacts, Marker};
 use crate::report::Outcome;
-use crate::restore::remembered;
-use crate::standing::INIT_UNIT;
-use crate::{etcd, kubeadm};
 
 /// The API server of an earlier run that does not answer within this time will not.
 const EARLIER_RUN_PATIENCE: Duration = Duration::from_secs(15);
@@ -147,7 +148,7 @@ async fn seed(
         .var("SNAPSHOT", arrival.path.display())
         .var("SHA256", &arrival.sha256)
         .var("NODE", name)
-        .var("PEER_URL", etcd::peer_url(host_spec));
+        .var("PEER_URL", peer_url(host_spec));
     host.run_unit(RESTORE_UNIT, &seed).await?;
     Ok(())
 }

@@ -2,21 +2,23 @@
 
 use std::time::Duration;
 
+use kubeone_desired::kubeadm;
+use kubeone_facts::{HostFacts, Marker};
 use kubeone_hosts::{Host, Os};
 use kubeone_kubernetes::{Cluster, Node};
+use kubeone_plan::etcd::is_member_of;
+use kubeone_plan::memory::is_earlier;
+use kubeone_plan::standing::JOIN_UNIT;
+use kubeone_plan::versions::COMPONENTS;
 use kubeone_spec::{HostSpec, Role, Secret};
 
 use super::peer::{Except, Peer, finished_control_plane, voters};
 use super::{API_DEADLINE, await_earlier, clean_node, configure_node, finish_node, host_spec, os_of, unless_cancelled};
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::evidence::is_earlier;
+use crate::etcd;
 use crate::observe::observe_host;
-use crate::observed::{HostFacts, Marker};
 use crate::report::Outcome;
-use crate::standing::JOIN_UNIT;
-use crate::versions::COMPONENTS;
-use crate::{etcd, kubeadm};
 
 /// Longer than any join takes. The token is deleted when the join ends, and expires by itself if nobody can do that.
 const TOKEN_LIFETIME: Duration = Duration::from_mins(15);
@@ -98,7 +100,7 @@ async fn clear_way(
         let reason = || "no member of etcd on another control plane answers and sees a quorum".to_owned();
         let voters = voters(cx, Except::Newcomer(newcomer.name), uid).await;
         let voter = voters.first().ok_or_else(|| StepError::NoApi { reason: reason() })?;
-        for member in voter.members.iter().filter(|it| etcd::is_member_of(it, newcomer.name, newcomer.spec)) {
+        for member in voter.members.iter().filter(|it| is_member_of(it, newcomer.name, newcomer.spec)) {
             etcd::remove_member(voter.host, member).await?;
         }
     }

@@ -3,16 +3,18 @@
 use std::path::Path;
 
 use futures::future::join_all;
+use kubeone_desired::kubeadm;
+use kubeone_facts::{EtcdMember, Marker, marker};
 use kubeone_hosts::{Host, RemoteFile};
+use kubeone_plan::evidence::{Voice, agreed, is_alike, last_restore};
+use kubeone_plan::memory::when;
 use kubeone_spec::{Role, Secret};
 
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::evidence::{Voice, agreed, is_alike, last_restore, when};
+use crate::etcd;
 use crate::observe::CA_CERTIFICATE;
-use crate::observed::{EtcdMember, Marker};
 use crate::shared_path::shared_path;
-use crate::{etcd, kubeadm, marker};
 
 /// What all control planes share. From these, kubeadm makes the rest on each host.
 pub(super) const SHARED_PKI: [&str; 8] = [

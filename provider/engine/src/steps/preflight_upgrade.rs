@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use kubeone_desired::kubeadm;
 use kubeone_kubernetes::Cluster;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{API_DEADLINE, kubeadm_configuration};
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::kubeadm;
 use crate::observe::observe_host;
 use crate::report::Outcome;
 

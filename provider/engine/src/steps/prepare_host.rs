@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
+use kubeone_desired::{Addon, Parameters, addons, catalog, host_files, image_lock};
+use kubeone_facts::{HostFacts, Marker, UnitState};
 use kubeone_hosts::{Os, RemoteFile, Script};
-use kubeone_kubernetes::{Addon, Parameters};
+use kubeone_plan::runtime;
 use kubeone_spec::{ClusterSpec, KubernetesVersion, Role, Span};
 
 use super::{PACKAGES_UNIT, UPGRADE_UNIT, await_earlier, lock_seconds, os_of, unless_cancelled};
 use crate::cx::Cx;
 use crate::error::StepError;
+use crate::marker_file::marker_file;
 use crate::observe::observe_host;
-use crate::observed::{HostFacts, Marker, UnitState};
 use crate::report::Outcome;
-use crate::{addons, catalog, image_lock, prepare, runtime};
 
 /// A look at the API on the way: whether it answers is the business of other steps.
 const API_PATIENCE: Duration = Duration::from_secs(10);
@@ -30,11 +31,13 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, role: Role, version: Kubernetes
     let os = os_of(&facts)?;
     let marker = Marker::claim(cx.spec, &facts)?;
     if facts.marker.as_ref().is_none() {
-        host.run(&Os::common().script("keep_originals")?.lines("FILES", prepare::ORIGINALS)).await?;
+        host.run(&Os::common().script("keep_originals")?.lines("FILES", host_files::ORIGINALS)).await?;
     }
     // The marker first: from now on everybody can see whose host this is.
-    let mut files = vec![marker.file()?];
-    files.extend(prepare::files(cx.spec, &facts).into_iter().map(|(path, content)| RemoteFile::public(path, content)));
+    let mut files = vec![marker_file(&marker)?];
+    files.extend(
+        host_files::files(cx.spec, &facts).into_iter().map(|(path, content)| RemoteFile::public(path, content)),
+    );
     host.write_all(&files).await?;
     host.run(&os.script("configure_kernel")?).await?;
 
@@ -97,7 +100,7 @@ pub(super) fn install_packages(
         .script("install_packages")?
         .var("KUBERNETES_VERSION", version)
         .var("CONTAINERD_VERSION", containerd)
-        .lines("SIGNING_KEYS", prepare::signing_keys(spec, version, facts))
+        .lines("SIGNING_KEYS", host_files::signing_keys(spec, version, facts))
         .var("LOCK_SECONDS", lock_seconds(operation)))
 }
 
@@ -115,7 +118,7 @@ fn addon_images(cx: &Cx<'_>) -> Result<Vec<String>, StepError> {
     let parameters = Parameters::new(&cx.spec.cluster_network, &cx.spec.api_endpoint);
     let mut images = Vec::new();
     for wanted in addons::wanted(cx.spec) {
-        let addon = Addon::find(wanted.name).map_err(kubeone_kubernetes::ClusterError::from)?;
+        let addon = Addon::find(wanted.name)?;
         images.extend(addon.images(&parameters));
     }
     Ok(images)

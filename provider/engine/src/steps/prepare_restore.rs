@@ -3,7 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
+use kubeone_facts::{HostFacts, Marker, Snapshot};
 use kubeone_hosts::{Host, HostError, RemoteFile};
+use kubeone_plan::memory::is_remembered;
+use kubeone_plan::restore::has_data_of;
 use kubeone_spec::{Restore, RestoreSource};
 
 use super::send_snapshot::{Arrival, check, open, send};
@@ -12,10 +15,7 @@ use super::{RESTORE_UNIT, await_earlier};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::observe::observe_host;
-use crate::observed::{HostFacts, Marker};
 use crate::report::Outcome;
-use crate::restore::{has_data_of, is_remembered};
-use crate::snapshots::Snapshot;
 
 pub(crate) async fn run(cx: &Cx<'_>, name: &str, what: &str) -> Result<Outcome, StepError> {
     let host = cx.host(name)?;

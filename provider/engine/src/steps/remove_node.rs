@@ -4,8 +4,12 @@
 use std::collections::BTreeMap;
 
 use futures::future::{join, join_all};
+use kubeone_desired::{host_files, kubeadm};
+use kubeone_facts::{EtcdMember, HostFacts, Marker, MarkerFile};
 use kubeone_hosts::{Host, Os};
 use kubeone_kubernetes::{Cluster, ClusterError, Node};
+use kubeone_plan::etcd::{is_member_of, is_quorum};
+use kubeone_plan::wanted::LeavingHost;
 use kubeone_spec::Role;
 use tokio::time::timeout;
 
@@ -13,11 +17,9 @@ use super::peer::{Except, Voter, voters};
 use super::{API_DEADLINE, reset_host, unless_cancelled};
 use crate::cx::Cx;
 use crate::error::StepError;
+use crate::etcd;
 use crate::observe::{self, HOST_PATIENCE, observe_host};
-use crate::observed::{EtcdMember, HostFacts, Marker, MarkerFile};
 use crate::report::Outcome;
-use crate::wanted::LeavingHost;
-use crate::{etcd, kubeadm};
 
 /// A machine that leaves and answers, with the marker of this very cluster.
 struct Machine<'a> {
@@ -117,7 +119,7 @@ async fn look<'a>(cx: &'a Cx<'_>, name: &str, uid: &str) -> Result<Seen<'a>, Ste
                     "its marker is damaged, {reason}, and it has another CA than the cluster"
                 )));
             }
-            let marker = Marker::rewritten(cx.spec, &facts);
+            let marker = host_files::rewritten_marker(cx.spec, &facts);
             Seen::Ours(Box::new(Machine { host, facts, marker }))
         }
         MarkerFile::Absent | MarkerFile::Unusable { .. } => Seen::Nothing,
@@ -179,18 +181,16 @@ async fn leave_etcd(
         return Err(StepError::NoApi { reason: "no other control plane has a member of etcd that answers".to_owned() });
     };
     let is_successors = |member: &EtcdMember| {
-        has_successor_member && cx.spec.host(name).is_some_and(|host| etcd::is_member_of(member, name, host))
+        has_successor_member && cx.spec.host(name).is_some_and(|host| is_member_of(member, name, host))
     };
-    let its: Vec<&EtcdMember> = members
-        .iter()
-        .filter(|member| etcd::is_member_of(member, name, &leaving.host) && !is_successors(member))
-        .collect();
+    let its: Vec<&EtcdMember> =
+        members.iter().filter(|member| is_member_of(member, name, &leaving.host) && !is_successors(member)).collect();
     if its.is_empty() {
         return Ok(());
     }
     let stay: Vec<&EtcdMember> = members.iter().filter(|member| !its.contains(member)).collect();
     let voting = stay.iter().filter(|member| !member.learner).count();
-    if !etcd::is_quorum(voters.len(), voting) {
+    if !is_quorum(voters.len(), voting) {
         let reason = format!(
             "without the member of {name}, etcd would have {voting} voting members, of which only {} answer; nothing was \
              taken from it",

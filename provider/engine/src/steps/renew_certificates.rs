@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use kubeone_desired::kubeadm;
+use kubeone_facts::Marker;
+use kubeone_plan::renewal::{Reason, renewal};
+
 use super::{API_DEADLINE, await_earlier, control_plane, host_spec, kubeadm_configuration, os_of};
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::kubeadm;
+use crate::marker_file::marker_file;
 use crate::observe::{now, observe_host};
-use crate::observed::Marker;
-use crate::renewal::{Reason, renewal};
 use crate::report::Outcome;
 
 const UNIT: &str = "kubeone-renew";
@@ -57,7 +59,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str) -> Result<Outcome, StepError> {
     host.run_unit(UNIT, &renew).await?;
     let restart = control_plane::Restart { components, health, renewed: true };
     restart.run(cx, host, host_spec, &os).await?;
-    host.write(&marker.renewed(cx.spec).file()?).await?;
+    host.write(&marker_file(&marker.renewed(cx.spec))?).await?;
     Ok(Outcome::Done)
 }
 

@@ -1,13 +1,12 @@
 //! Makes again what `kubeadm init` made in the cluster, through a control plane that is there, with its own phases.
 
-use kubeone_kubernetes::{COREDNS, KUBE_PROXY};
+use kubeone_desired::{COREDNS, KUBE_PROXY, kubeadm};
 use kubeone_spec::{KubernetesVersion, Role};
 
 use super::peer::finished_control_plane;
 use super::{API_DEADLINE, await_earlier, host_spec, os_of};
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::kubeadm;
 use crate::observe::observe_host;
 use crate::report::Outcome;
 

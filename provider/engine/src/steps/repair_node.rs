@@ -1,16 +1,16 @@
 //! Puts right what was changed on the host of a finished node, down to what kubeadm left there.
 
+use kubeone_desired::kubeadm;
+use kubeone_facts::{HostFacts, Marker};
 use kubeone_hosts::{Host, Os};
 use kubeone_kubernetes::Kubeconfig;
+use kubeone_plan::repair::{CONTAINERD, KUBELET, Repair, on_host};
 use kubeone_spec::{HostSpec, Role, Secret};
 
 use super::{UPGRADE_UNIT, await_earlier, configure_node, control_plane, finish_node, host_spec, os_of, record_files};
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::kubeadm;
 use crate::observe::{now, observe_host, sha256_of_der};
-use crate::observed::{HostFacts, Marker};
-use crate::repair::{CONTAINERD, KUBELET, Repair, on_host};
 use crate::report::Outcome;
 
 const UNIT: &str = "kubeone-repair";

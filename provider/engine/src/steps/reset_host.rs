@@ -1,16 +1,16 @@
 //! Takes the cluster off a host, down to what was there before us.
 
+use kubeone_desired::{host_files, kubelet};
+use kubeone_facts::{HostFacts, Marker, MarkerFile, marker};
 use kubeone_hosts::Host;
+use kubeone_plan::standing::{INIT_UNIT, JOIN_UNIT};
 use kubeone_spec::{Role, UnreachableHosts};
 
 use super::{PACKAGES_UNIT, RESET_UNIT, await_earlier, clean_node, lock_seconds, os_of};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::observe::observe_host;
-use crate::observed::{HostFacts, Marker, MarkerFile};
 use crate::report::Outcome;
-use crate::standing::{INIT_UNIT, JOIN_UNIT};
-use crate::{kubelet, marker, prepare};
 
 /// `ca` is what the plan knew a host by whose marker is damaged.
 pub(crate) async fn run(cx: &Cx<'_>, name: &str, _role: Role, ca: Option<&str>) -> Result<Outcome, StepError> {
@@ -27,7 +27,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, _role: Role, ca: Option<&str>) 
     match &facts.marker {
         MarkerFile::Absent => return Ok(Outcome::Skipped("nothing of ours is on it".to_owned())),
         MarkerFile::Unusable { .. } if ca == Some(&facts.kubernetes.ca_sha256) => {
-            reset(cx, host, &facts, &Marker::rewritten(cx.spec, &facts)).await?;
+            reset(cx, host, &facts, &host_files::rewritten_marker(cx.spec, &facts)).await?;
             return Ok(Outcome::Warning(PACKAGES_ARE_KEPT.to_owned()));
         }
         MarkerFile::Unusable { .. } | MarkerFile::Good(_) => {}
@@ -58,11 +58,12 @@ pub(super) async fn reset(cx: &Cx<'_>, host: &dyn Host, facts: &HostFacts, marke
     host.run_unit(RESET_UNIT, &remove).await?;
     let containerd_removed = packages.contains(&"containerd.io");
     // A containerd that stays gets back the configuration it had; on an adopted host it never had another one.
-    let originals: &[&str] = if containerd_removed || marker.adopted { &[] } else { &prepare::ORIGINALS };
-    let files =
-        prepare::MANAGED_FILES.into_iter().filter(|path| containerd_removed || *path != prepare::containerd::CONFIG);
+    let originals: &[&str] = if containerd_removed || marker.adopted { &[] } else { &host_files::ORIGINALS };
+    let files = host_files::MANAGED_FILES
+        .into_iter()
+        .filter(|path| containerd_removed || *path != host_files::containerd::CONFIG);
     let files = files.chain(kubelet::FILES);
-    let files = files.chain(prepare::KEYS).chain([marker::PATH]);
+    let files = files.chain(host_files::KEYS).chain([marker::PATH]);
     let restore = os
         .script("remove_configuration")?
         .lines("FILES", files)

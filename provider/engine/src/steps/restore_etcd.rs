@@ -3,6 +3,10 @@
 //! The marker is its last move: until it says what was restored, the next plan has this step again, which then finds what
 //! was done already.
 
+use kubeone_desired::kubeadm;
+use kubeone_facts::Marker;
+use kubeone_plan::memory::{is_remembered, remembered};
+use kubeone_plan::restore::has_data_of;
 use kubeone_spec::Role;
 
 use super::peer::latest_memory;
@@ -14,11 +18,9 @@ use super::{
 };
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::kubeadm;
+use crate::marker_file::marker_file;
 use crate::observe::observe_host;
-use crate::observed::Marker;
 use crate::report::Outcome;
-use crate::restore::{has_data_of, is_remembered, remembered};
 
 pub(crate) async fn run(cx: &Cx<'_>, name: &str, what: &str) -> Result<Outcome, StepError> {
     let (host, host_spec) = (cx.host(name)?, host_spec(cx, name)?);
@@ -57,7 +59,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, what: &str) -> Result<Outcome, 
     record_files(host).await?;
     let before = latest_memory(cx, &uid).await;
     let restored = Some(remembered(cluster.now().await?, before.as_deref(), what));
-    host.write(&Marker { restored, ..marker }.file()?).await?;
+    host.write(&marker_file(&Marker { restored, ..marker })?).await?;
     end(host).await?;
     Ok(if lost.is_empty() {
         Outcome::Done

@@ -1,6 +1,9 @@
 //! Rewrites the marker of a node that was damaged, as by a power cut: whose it is follows from what the cluster says of the
 //! machine, and what it remembers of restores from the etcd that it is a member of.
 
+use kubeone_desired::host_files;
+use kubeone_facts::{HostFacts, Marker};
+use kubeone_plan::evidence::is_alike;
 use kubeone_spec::Role;
 
 use super::adopt_host::API_DEADLINE;
@@ -11,9 +14,8 @@ use super::reset_host::PACKAGES_ARE_KEPT;
 use super::unless_cancelled;
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::evidence::is_alike;
+use crate::marker_file::marker_file;
 use crate::observe::observe_host;
-use crate::observed::{HostFacts, Marker};
 use crate::report::Outcome;
 
 pub(crate) async fn run(cx: &Cx<'_>, name: &str) -> Result<Outcome, StepError> {
@@ -35,7 +37,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str) -> Result<Outcome, StepError> {
     }
     let node = node_of(cx, cluster, name, &facts).await?;
     let role = if cx.spec.control_plane.contains_key(name) { Role::ControlPlane } else { Role::Worker };
-    let mut marker = Marker::rewritten(cx.spec, &facts);
+    let mut marker = host_files::rewritten_marker(cx.spec, &facts);
     // What was half done goes on as on any host that is no node yet.
     if is_joined(name, role, &facts, Some(&node)) {
         marker = marker.finished(cx.spec, &uid);
@@ -43,7 +45,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str) -> Result<Outcome, StepError> {
     if role == Role::ControlPlane {
         marker.restored = restored(cx, name, &facts, &uid).await;
     }
-    host.write(&marker.file()?).await?;
+    host.write(&marker_file(&marker)?).await?;
     Ok(Outcome::Warning(PACKAGES_ARE_KEPT.to_owned()))
 }
 

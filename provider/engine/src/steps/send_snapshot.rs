@@ -4,6 +4,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use kubeone_facts::Snapshot;
 use kubeone_hosts::{Host, Os, RemoteFile};
 use tokio::task::spawn_blocking;
 
@@ -12,7 +13,6 @@ use super::stop_control_plane::INCOMING;
 use crate::bundle::{self, Bundle, BundleError};
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::snapshots::Snapshot;
 
 const PART: u64 = 4 << 20;
 

@@ -1,14 +1,15 @@
 //! Stops a control plane before etcd is restored, so that nobody goes on with the old data.
 
+use kubeone_facts::Marker;
 use kubeone_hosts::{Host, Os};
+use kubeone_plan::memory::is_remembered;
+use kubeone_plan::restore::has_data_of;
 
 use super::{RESTORE_UNIT, await_earlier};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::observe::observe_host;
-use crate::observed::Marker;
 use crate::report::Outcome;
-use crate::restore::{has_data_of, is_remembered};
 
 /// Where a snapshot lies that was sent to a host.
 pub(super) const INCOMING: &str = "/var/backups/kubeone/incoming";

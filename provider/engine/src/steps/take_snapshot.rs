@@ -6,16 +6,18 @@
 use std::collections::BTreeMap;
 
 use futures::future::join_all;
+use kubeone_facts::snapshot::{Description, plain_name};
+use kubeone_facts::{HeldSnapshot, Marker, Snapshot, SnapshotCause, SnapshotContent};
 use kubeone_hosts::{Host, HostError, Os, RemoteFile};
+use kubeone_plan::etcd::is_quorum;
+use kubeone_plan::snapshots::retention;
 use serde::Deserialize;
 
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::etcd::{self, is_quorum};
+use crate::etcd;
 use crate::observe::{causes, is_snapshot, observe_host};
-use crate::observed::Marker;
 use crate::report::Outcome;
-use crate::snapshots::{Description, HeldSnapshot, Snapshot, SnapshotCause, SnapshotContent, plain_name, retention};
 
 const SNAPSHOT_UNIT: &str = "kubeone-snapshot";
 

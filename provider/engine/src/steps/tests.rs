@@ -18,14 +18,14 @@ use std::sync::Arc;
 use expect_test::{Expect, expect};
 use kubeone_hosts::{Call, FakeHost, Host, RemoteFile};
 use kubeone_kubernetes::FakeApi;
+use kubeone_plan::wanted::Wanted;
 use kubeone_spec::{ClusterSpec, KubernetesVersion, Role};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::cx::Hosts;
+use crate::machines::Hosts;
 use crate::report::Outcome;
-use crate::wanted::Wanted;
 
 const VERSION: KubernetesVersion = KubernetesVersion::new(1, 35, 4);
 const UID: &str = "00000000-0000-0000-0000-000000000001";
@@ -57,7 +57,7 @@ fn marker(uid: Option<&str>) -> String {
 
 /// The marker that a step left on the host.
 fn marker_on(host: &FakeHost) -> Marker {
-    serde_json::from_slice(host.file(crate::marker::PATH).unwrap().content.expose()).unwrap()
+    serde_json::from_slice(host.file(kubeone_facts::marker::PATH).unwrap().content.expose()).unwrap()
 }
 
 /// A finished control plane as others find it.
@@ -79,12 +79,12 @@ fn peer_named(name: &str) -> FakeHost {
     pki.into_iter()
         .fold(FakeHost::new(name), |host, name| {
             let content: &[u8] = match name {
-                "ca.crt" => include_bytes!("../kubeadm/testdata/ca.crt"),
+                "ca.crt" => include_bytes!("../testdata/ca.crt"),
                 _ => name.as_bytes(),
             };
             host.has_file(RemoteFile::private(format!("/etc/kubernetes/pki/{name}"), content))
         })
-        .has_file(RemoteFile::public(crate::marker::PATH, marker(Some(UID))))
+        .has_file(RemoteFile::public(kubeone_facts::marker::PATH, marker(Some(UID))))
 }
 
 /// Hosts as the engine takes them, and as the test looks at them.
@@ -370,7 +370,7 @@ async fn a_host_is_reset_down_to_what_was_there() {
     );
     assert_eq!(variable(host, "os/debian/remove_packages.sh", "PACKAGES"), "containerd.io\nkubelet\nkubeadm");
     let files = variable(host, "os/linux/remove_configuration.sh", "FILES");
-    assert_eq!(files.lines().last(), Some(crate::marker::PATH), "the marker goes last");
+    assert_eq!(files.lines().last(), Some(kubeone_facts::marker::PATH), "the marker goes last");
     assert_eq!(variable(host, "os/linux/remove_configuration.sh", "KEEP_SNAPSHOTS"), "false");
 }
 

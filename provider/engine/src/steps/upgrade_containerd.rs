@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use kubeone_desired::host_files::is_adopted;
+use kubeone_facts::Marker;
+use kubeone_plan::runtime;
 use kubeone_spec::{ContainerdVersion, KubernetesVersion};
 
 use super::emptied::{drains, emptied};
@@ -10,10 +13,7 @@ use super::{API_DEADLINE, PACKAGES_UNIT, UPGRADE_UNIT, await_earlier, os_of, unl
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::observe::observe_host;
-use crate::observed::Marker;
-use crate::prepare::is_adopted;
 use crate::report::Outcome;
-use crate::runtime;
 
 /// A kubelet that has its runtime again reports within seconds.
 const READY_DEADLINE: Duration = Duration::from_mins(3);

@@ -1,5 +1,8 @@
 //! Brings a control plane to another version: its static pods, then its kubelet.
 
+use kubeone_desired::host_files::patches_directory;
+use kubeone_desired::kubeadm;
+use kubeone_facts::Marker;
 use kubeone_spec::KubernetesVersion;
 
 use super::control_plane::advertised_endpoint;
@@ -7,10 +10,7 @@ use super::upgrade_kubelet::Upgrade;
 use super::{API_DEADLINE, UPGRADE_UNIT, await_earlier, host_spec, kubeadm_configuration, os_of};
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::kubeadm;
 use crate::observe::observe_host;
-use crate::observed::Marker;
-use crate::prepare::patches_directory;
 use crate::report::Outcome;
 
 pub(crate) async fn run(cx: &Cx<'_>, name: &str, version: KubernetesVersion) -> Result<Outcome, StepError> {

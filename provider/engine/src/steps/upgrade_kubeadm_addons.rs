@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use kubeone_kubernetes::{ClusterError, Workload, WorkloadKind};
+use kubeone_desired::{Workload, WorkloadKind};
+use kubeone_kubernetes::ClusterError;
 
 use super::{UPGRADE_UNIT, await_earlier, nodes_down, os_of, unless_cancelled};
 use crate::cx::Cx;

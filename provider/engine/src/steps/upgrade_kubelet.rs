@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use kubeone_desired::host_files;
+use kubeone_facts::HostFacts;
 use kubeone_hosts::{Os, RemoteFile, Script};
 use kubeone_kubernetes::Cluster;
 use kubeone_spec::KubernetesVersion;
@@ -11,8 +13,6 @@ use super::prepare_host::install_own_packages;
 use super::{API_DEADLINE, PACKAGES_UNIT, UPGRADE_UNIT, record_files, unless_cancelled};
 use crate::cx::Cx;
 use crate::error::StepError;
-use crate::observed::HostFacts;
-use crate::prepare;
 use crate::report::Outcome;
 
 /// A kubelet that has started anew reports within seconds; its pods may take longer.
@@ -46,7 +46,7 @@ impl Upgrade<'_> {
         let Self { name, version, facts, os, .. } = self;
         let host = cx.host(name)?;
         // kubeadm looks for its patches, which an adopted host does not have yet.
-        let files = prepare::files(cx.spec, facts);
+        let files = host_files::files(cx.spec, facts);
         let files: Vec<_> = files.into_iter().map(|(path, content)| RemoteFile::public(path, content)).collect();
         host.write_all(&files).await?;
         if let Some(static_pods) = &self.static_pods {

@@ -1,5 +1,7 @@
 //! Brings a worker to another version.
 
+use kubeone_desired::host_files::patches_directory;
+use kubeone_facts::Marker;
 use kubeone_spec::KubernetesVersion;
 
 use super::upgrade_kubelet::Upgrade;
@@ -7,8 +9,6 @@ use super::{UPGRADE_UNIT, await_earlier, os_of};
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::observe::observe_host;
-use crate::observed::Marker;
-use crate::prepare::patches_directory;
 use crate::report::Outcome;
 
 pub(crate) async fn run(cx: &Cx<'_>, name: &str, version: KubernetesVersion) -> Result<Outcome, StepError> {

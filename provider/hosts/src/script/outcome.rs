@@ -1,7 +1,7 @@
 //! What came of a script: its output without secrets, or an error that says where it failed.
 
 use super::{Capture, Script};
-use crate::error::excerpt;
+use crate::excerpt::excerpt;
 use crate::{HostError, ScriptFailure};
 
 /// Only the end of the output tells why a script failed; the rest is progress.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use kubeone_engine::{
-    Action, Cx, Event, Hosts, Observed, Plan, Wanted, check, execute, observe, plan_create_or_update,
-};
+use kubeone_engine::{Cx, Event, Hosts, execute, observe};
+use kubeone_facts::Observed;
+use kubeone_plan::{Action, Plan, Wanted, check, plan_create_or_update};
 use kubeone_spec::{ClusterSpec, ClusterStatus, Finding, Severity};
 use tfplugin::{ApplyRequest, ApplyResponse, CancellationToken, Diagnostic, Diagnostics};
 
@@ -118,7 +118,7 @@ fn wanted(request: &ApplyRequest, spec: ClusterSpec) -> Result<Wanted, Diagnosti
 /// What the plan has told the user already. Before a cluster is made nothing was seen, so there was nothing to tell.
 fn shown_at_plan(private: &[u8], wanted: &Wanted) -> Vec<Finding> {
     let Some(observed) = private::decode(private) else { return Vec::new() };
-    let observed = observed.for_change(wanted);
+    let observed = wanted.view(observed);
     check(wanted, &plan_create_or_update(wanted, &observed), &observed)
 }
 

@@ -1,6 +1,6 @@
 //! What the plan that was approved has room for. An apply looks at the hosts again, and may find that the cluster is gone.
 
-use kubeone_engine::{Action, Plan, Wanted};
+use kubeone_plan::{Action, Plan, Wanted};
 use kubeone_spec::{FieldPath, Finding};
 use tfplugin::ApplyRequest;
 
@@ -53,7 +53,8 @@ impl Approval {
 
 #[cfg(test)]
 mod tests {
-    use kubeone_engine::{Observed, plan_create_or_update};
+    use kubeone_facts::Observed;
+    use kubeone_plan::plan_create_or_update;
     use kubeone_spec::ClusterSpec;
     use serde_json::json;
 

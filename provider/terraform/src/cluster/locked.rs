@@ -1,6 +1,7 @@
 //! Work on a cluster while nobody else works on it.
 
-use kubeone_engine::{Held, Hosts, Lock, LockError, Wanted};
+use kubeone_engine::{Held, Hosts, Lock, LockError};
+use kubeone_plan::Wanted;
 use kubeone_spec::Span;
 use tfplugin::{CancellationToken, Diagnostic, Diagnostics};
 

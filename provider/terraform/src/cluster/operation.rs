@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use kubeone_engine::{ApiState, ExecuteError, Observed};
+use kubeone_engine::ExecuteError;
+use kubeone_facts::{ApiState, Observed};
 use kubeone_spec::{ClusterSpec, Span};
 use tfplugin::{CancellationToken, Diagnostic, Diagnostics};
 use tokio::time::{Instant, timeout, timeout_at};

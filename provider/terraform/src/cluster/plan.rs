@@ -1,8 +1,8 @@
 //! What Terraform's plan shows. It works from the settings and the last observation and reaches no host.
 
-use kubeone_engine::{
-    Action, LocalMachine, Observed, Plan, Wanted, check, check_newcomers, imported_prior, plan_create_or_update,
-};
+use kubeone_engine::LocalMachine;
+use kubeone_facts::Observed;
+use kubeone_plan::{Action, Plan, Wanted, check, check_newcomers, imported_prior, plan_create_or_update};
 use kubeone_spec::{ClusterSpec, FieldPath, HostSpec, Step, validate_cluster};
 use tfplugin::plan::mark_unknown;
 use tfplugin::{AttributePath, Diagnostic, Diagnostics, PlanRequest, PlanResponse, Value};
@@ -111,7 +111,7 @@ fn update(
     let mut is_left = false;
     match private::decode(&request.prior_private).filter(|_| steps_are_certain(wanted, Some(&prior))) {
         Some(observed) => {
-            let observed = observed.for_change(&change);
+            let observed = change.view(observed);
             let plan = plan_create_or_update(&change, &observed);
             let mut found = check(&change, &plan, &observed);
             found.extend(local.missing_copy(&change.spec, &plan));

@@ -1,6 +1,8 @@
 //! Refresh: look at the cluster and tell Terraform what is different now.
 
-use kubeone_engine::{ApiState, MarkerFile, Observed, Wanted, observe, other_cluster, plan_create_or_update};
+use kubeone_engine::observe;
+use kubeone_facts::{ApiState, MarkerFile, Observed};
+use kubeone_plan::{Wanted, other_cluster, plan_create_or_update};
 use kubeone_spec::ClusterSpec;
 use tfplugin::{Diagnostic, Diagnostics, ReadRequest, ReadResponse, Value};
 use tokio::time::timeout;

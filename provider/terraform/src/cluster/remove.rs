@@ -1,6 +1,7 @@
 //! Destroy: bring the hosts back to where they were before the cluster.
 
-use kubeone_engine::{Cx, Hosts, Plan, Wanted, check_removal, execute, observe, plan_removal};
+use kubeone_engine::{Cx, Hosts, execute, observe};
+use kubeone_plan::{Plan, Wanted, check_removal, plan_removal};
 use kubeone_spec::ClusterSpec;
 use tfplugin::{ApplyRequest, ApplyResponse, CancellationToken, Diagnostics};
 

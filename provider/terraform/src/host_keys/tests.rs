@@ -1,6 +1,6 @@
 //! Which key belongs to which machine, and how long.
 
-use kubeone_engine::{ApiFacts, ApiState, HostState, Marker, NodeFacts};
+use kubeone_facts::{ApiFacts, ApiState, HostState, Marker, NodeFacts};
 use kubeone_spec::NodeStatus;
 
 use super::*;

@@ -5,8 +5,10 @@ use std::error::Error;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kubeone_engine::{Action, ActionResult, Event, HostFacts, HostState, Observed, Outcome, Plan, StepError, Wanted};
+use kubeone_engine::{ActionResult, Event, Outcome, StepError};
+use kubeone_facts::{HostFacts, HostState, Observed};
 use kubeone_hosts::HostError;
+use kubeone_plan::{Action, Plan, Wanted};
 use kubeone_spec::{HostSpec, Role};
 use serde::{Deserialize, Serialize};
 

@@ -1,11 +1,12 @@
 //! Changes as logs tell them, for tests and for looking at reports.
 
+use jiff::{SignedDuration, Timestamp};
+use kubeone_spec::Role;
+
 use super::record::{
     ActionBegan, ActionEnded, ActionOutcome, Failure, HostRecord, Line, PlannedAction, Record, RunBegan, RunOutcome,
     StageRecord, What,
 };
-use jiff::{SignedDuration, Timestamp};
-use kubeone_spec::Role;
 
 /// A create that comes to its end.
 pub(super) fn succeeded(control_planes: usize, workers: usize) -> Vec<Line> {

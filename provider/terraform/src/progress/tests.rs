@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use kubeone_engine::{Action, ActionReport, ActionResult, Outcome, Stage, StepError};
+use kubeone_engine::{ActionReport, ActionResult, Outcome, StepError};
 use kubeone_hosts::{HostError, ScriptFailure};
+use kubeone_plan::{Action, Stage};
 use kubeone_spec::{ClusterSpec, Role};
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use kubeone_engine::EtcdMember;
+use kubeone_facts::EtcdMember;
 use kubeone_hosts::{Acquaintance, CredentialProblem, Host, SettingsError};
 use kubeone_spec::{FieldPath, HostIdentity, HostSpec, SshSettings};
 use serde_json::{Value as Json, json};

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kubeone_engine::{HostFacts, KubernetesFiles, Marker, MarkerFile, OperatingSystem};
+use kubeone_facts::{HostFacts, KubernetesFiles, Marker, MarkerFile, OperatingSystem};
 use kubeone_hosts::{FakeHost, Host, HostError, Output, RemoteFile, Script, Stream};
 use kubeone_spec::Secret;
 use serde_json::{Value as Json, json};

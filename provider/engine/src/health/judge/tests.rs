@@ -2,11 +2,11 @@
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 
 use expect_test::{Expect, expect};
+use kubeone_facts::{AddonState, ApiFacts, HostFacts, Marker, NodeFacts};
 use serde_json::json;
 
 use super::*;
 use crate::health::probe::EtcdStatus;
-use crate::observed::{AddonState, ApiFacts, HostFacts, Marker, NodeFacts};
 
 const UID: &str = "00000000-0000-0000-0000-000000000001";
 const CONTROL_PLANES: [&str; 3] = ["cp-1", "cp-2", "cp-3"];

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use expect_test::{Expect, expect};
+use kubeone_facts::{AddonState, Marker, NodeSettings};
 
 use super::*;
-use crate::observed::{AddonState, Marker, NodeSettings};
 
 const CONFIGURATION: &str = "
 apiVersion: kubeadm.k8s.io/v1beta4

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use kubeone_desired::kubeadm::API_SERVER_MANIFEST;
+use kubeone_facts::marker;
 use kubeone_hosts::{FakeHost, RemoteFile};
+use kubeone_plan::wanted::LeavingHost;
 use kubeone_spec::{ClusterSpec, ClusterStatusSpec};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -11,10 +14,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::health::look_after;
 use crate::import::{Entrance, import};
-use crate::kubeadm::API_SERVER_MANIFEST;
-use crate::marker;
 use crate::observe::{ADMIN_CONF, CA_CERTIFICATE, observe};
-use crate::wanted::LeavingHost;
 
 /// As in a run that knows of no restore.
 async fn connect(wanted: &Wanted, hosts: &Hosts) -> Result<Cluster, StepError> {
@@ -26,7 +26,7 @@ const UID: &str = "00000000-0000-0000-0000-000000000001";
 /// What kubeadm wrote on a host of a cluster that is no more.
 const KUBECONFIG: &str = include_str!("../../kubeconfig/testdata/printed.yaml");
 /// A CA that is another one.
-const OTHER_CA: &str = include_str!("../../kubeadm/testdata/ca.crt");
+const OTHER_CA: &str = include_str!("../../testdata/ca.crt");
 
 fn ca() -> String {
     Kubeconfig::parse(KUBECONFIG.as_bytes()).unwrap().ca_certificate()
@@ -259,7 +259,7 @@ async fn who_was_there_at_the_last_restore_is_believed_first() {
     ];
     let world = world(hosts);
     // The plan believed it; alone, no other host would.
-    let marker = crate::Marker::parse(&restored("2026-02-01T00:00:00Z"));
+    let marker = kubeone_facts::Marker::parse(&restored("2026-02-01T00:00:00Z"));
     let backing = Backing { believed: marker.as_ref().unwrap().restored.as_deref(), ..Backing::default() };
     super::connect(&known(3, Some(ca())), &world.hosts, backing).await.unwrap();
     assert_eq!(world.used().0, ["cp-2"]);

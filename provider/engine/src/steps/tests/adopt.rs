@@ -15,7 +15,7 @@ fn ca() -> String {
 pub(super) fn control_plane() -> FakeHost {
     FakeHost::new("cp-1")
         .has_file(RemoteFile::private("/etc/kubernetes/admin.conf", ADMIN_CONF))
-        .has_file(RemoteFile::public(crate::marker::PATH, marker(Some(UID))))
+        .has_file(RemoteFile::public(kubeone_facts::marker::PATH, marker(Some(UID))))
 }
 
 /// What its own kubeadm left on the worker, with some of it replaced.

@@ -4,6 +4,8 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 use age::secrecy::ExposeSecret as _;
+use kubeone_facts::{Snapshot, SnapshotCause};
+use kubeone_plan::snapshots::retention;
 use kubeone_spec::Secret;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -11,7 +13,6 @@ use tempfile::TempDir;
 use super::*;
 use crate::bundle::{self, Identity};
 use crate::local::LocalMachine;
-use crate::snapshots::{Snapshot, SnapshotCause, retention};
 
 const NAME: &str = "prod-20260102T030405Z-r7-v1.35.4";
 const MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";

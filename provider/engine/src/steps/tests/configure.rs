@@ -1,8 +1,9 @@
 //! Nodes get what their hosts' settings say: on the Node alone where that is enough, and on the host with a way back.
 
+use kubeone_desired::kubelet;
+use kubeone_plan::node_changes::NodeChange;
+
 use super::*;
-use crate::kubelet;
-use crate::node_changes::NodeChange;
 
 const NODE: &str = "GET /api/v1/nodes/w-1";
 const CONFIGZ: &str = "GET /api/v1/nodes/w-1/proxy/configz";

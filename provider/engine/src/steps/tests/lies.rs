@@ -1,8 +1,9 @@
 //! A control plane that lies: steps on other hosts do not go by it.
 
+use kubeone_facts::SnapshotCause;
+
 use super::restore::{NAME, description};
 use super::*;
-use crate::snapshots::SnapshotCause;
 
 /// A snapshot of this name.
 fn described(name: &str) -> Value {
@@ -49,7 +50,7 @@ async fn who_joins_does_not_follow_one_that_alone_remembers_a_restore() {
         let member = r#"{"members":[{"ID":"1","name":"cp-1"},{"ID":"2","name":"cp-2"},{"ID":"3","name":"cp-3"}]}"#;
         let control_plane = |name: &str, marker: String| {
             peer_named(name)
-                .has_file(RemoteFile::public(crate::marker::PATH, marker))
+                .has_file(RemoteFile::public(kubeone_facts::marker::PATH, marker))
                 .has_file(RemoteFile::public("/etc/kubernetes/pki/ca.crt", "no certificate"))
                 .answers("os/linux/etcd_members.sh", member)
         };
@@ -71,12 +72,12 @@ async fn who_joins_does_not_follow_one_that_alone_remembers_a_restore() {
         for (number, host) in wanted.spec.control_plane.values_mut().enumerate() {
             host.address = format!("10.0.1.{number}");
         }
-        let mut observed = crate::Observed::default();
+        let mut observed = kubeone_facts::Observed::default();
         if believed {
             // The plan was made when the one that remembers it was the only one with data.
             let marker: Marker = serde_json::from_value(lie.clone()).unwrap();
             let facts = HostFacts { marker: marker.into(), ..HostFacts::default() };
-            observed.hosts.insert("cp-2".to_owned(), crate::HostState::Reached(Box::new(facts)));
+            observed.hosts.insert("cp-2".to_owned(), kubeone_facts::HostState::Reached(Box::new(facts)));
         }
         let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster()).after(&observed);
         // As with any join; here the test ends, for such a CA cannot be pinned.

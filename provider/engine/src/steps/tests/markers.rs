@@ -15,7 +15,7 @@ async fn rewrite(host: FakeHost, known: Option<&str>, machine_of_node: &str, res
     let name = host.name().to_owned();
     let text = json!({ "cluster": "prod", "uid": UID, "provider_version": "0.1.0", "restored": restored }).to_string();
     let whole = control_plane()
-        .has_file(RemoteFile::public(crate::marker::PATH, text))
+        .has_file(RemoteFile::public(kubeone_facts::marker::PATH, text))
         .answers("os/linux/etcd_members.sh", r#"{"members":[{"ID":"1","name":"cp-1"},{"ID":"2","name":"cp-2"}]}"#);
     let (hosts, fakes) = hosts([whole, host]);
     let api = FakeApi::new();
@@ -27,7 +27,7 @@ async fn rewrite(host: FakeHost, known: Option<&str>, machine_of_node: &str, res
     let wanted = Wanted { uid: known.map(str::to_owned), ..Wanted::new(spec()) };
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster());
     let outcome = rewrite_marker::run(&cx, &name).await;
-    let file = fakes[&name].file(crate::marker::PATH);
+    let file = fakes[&name].file(kubeone_facts::marker::PATH);
     let marker = file.map(|file| serde_json::from_slice(file.content.expose()).unwrap());
     Rewritten { outcome, marker }
 }

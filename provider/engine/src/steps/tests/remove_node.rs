@@ -1,8 +1,9 @@
 //! What removing a node asks for, in which order, and what it leaves alone.
 
+use kubeone_plan::wanted::LeavingHost;
+
 use super::*;
 use crate::observe::causes;
-use crate::wanted::LeavingHost;
 
 const CP_MEMBERS: &str = r#"{"members":[
     {"ID":"1","name":"cp-1","peerURLs":["https://10.0.0.1:2380"]},
@@ -43,7 +44,7 @@ fn leaver(name: &str) -> FakeHost {
 
 fn control_plane(name: &str) -> FakeHost {
     FakeHost::new(name)
-        .has_file(RemoteFile::public(crate::marker::PATH, marker(Some(UID))))
+        .has_file(RemoteFile::public(kubeone_facts::marker::PATH, marker(Some(UID))))
         .answers("os/linux/etcd_members.sh", CP_MEMBERS)
 }
 

@@ -1,6 +1,6 @@
 //! Renewal and repair: what is asked of which host, and what is refused.
 
-use kubeone_kubernetes::{COREDNS, KUBE_PROXY};
+use kubeone_desired::{COREDNS, KUBE_PROXY};
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn finished(name: &str) -> FakeHost {
 }
 
 fn certificates() -> Value {
-    let pem = include_str!("../../kubeadm/testdata/ca.crt");
+    let pem = include_str!("../../testdata/ca.crt");
     let der: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
     json!({ "/etc/kubernetes/pki/etcd/peer.crt": der })
 }
@@ -126,7 +126,7 @@ async fn the_address_that_an_api_server_advertises_stays_in_its_certificate() {
     expect_kubeadm_configuration(&api, "apiServer:\n  certSANs:\n  - api.example.com\n");
     let manifest = "metadata:\n  annotations:\n    kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint: 192.168.7.1:6443\n";
     let host = is_renewed(api_server_is_due().answers("os/linux/etcd_health.sh", ""))
-        .has_file(RemoteFile::private(crate::kubeadm::API_SERVER_MANIFEST, manifest));
+        .has_file(RemoteFile::private(kubeone_desired::kubeadm::API_SERVER_MANIFEST, manifest));
     let (hosts, fakes) = hosts([host]);
     let mut spec = spec();
     spec.api_endpoint.alternative_names = vec!["api.example.com".to_owned()];
@@ -226,7 +226,7 @@ async fn a_stopped_kubelet_is_started_and_its_edited_manifest_comes_back() {
 /// The certificate is made where the CA is, and travels as a secret.
 #[tokio::test]
 async fn a_kubelet_whose_certificate_has_ended_gets_one_from_a_control_plane() {
-    let pem = include_str!("../../kubeadm/testdata/ended.crt");
+    let pem = include_str!("../../testdata/ended.crt");
     let der: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
     let ended = json!({
         "marker": marker(Some(UID)), "containerd_active": true, "kubelet_active": true,
@@ -265,7 +265,7 @@ async fn a_kubelet_whose_certificate_has_ended_gets_one_from_a_control_plane() {
 async fn a_kubelet_gets_no_kubeconfig_of_a_host_that_is_not_of_its_cluster() {
     const PRINTED: &str = include_str!("../../kubeconfig/testdata/printed.yaml");
     let exec = PRINTED.replace("  user:\n", "  user:\n    exec: { command: /tmp/evil }\n");
-    let pem = include_str!("../../kubeadm/testdata/ended.crt");
+    let pem = include_str!("../../testdata/ended.crt");
     let der: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
     let other = Some("00000000-0000-0000-0000-000000000002");
     for (marker_of_maker, printed, ca, says) in [

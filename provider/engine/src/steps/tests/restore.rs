@@ -126,7 +126,7 @@ async fn a_restore_is_remembered_as_later_than_any_before() {
     let earlier = json!({
         "cluster": "prod", "uid": UID, "provider_version": "0.1.0", "restored": "2999-01-01T00:00:00Z the data of cp-2",
     });
-    let other = FakeHost::new("cp-2").has_file(RemoteFile::public(crate::marker::PATH, earlier.to_string()));
+    let other = FakeHost::new("cp-2").has_file(RemoteFile::public(kubeone_facts::marker::PATH, earlier.to_string()));
     let (hosts, fakes) = hosts([that_restores(holder(UID)), other]);
     let wanted = Wanted::new(from_snapshot(NAME));
     let api = restored_api();
@@ -198,10 +198,11 @@ async fn what_is_not_there_any_more_is_brought_before_it_is_restored() {
 /// An earlier run put the data in place: nothing is sent or read again.
 #[tokio::test]
 async fn a_restore_is_completed_with_the_data_that_are_in_place() {
-    let host = FakeHost::new("cp-1").has_file(RemoteFile::public(crate::marker::PATH, marker(Some(UID)))).answers(
-        "os/linux/observe.sh",
-        seen(json!({ "marker": marker(Some(UID)), "restore": { "what": WHAT, "replaced": true } })),
-    );
+    let host =
+        FakeHost::new("cp-1").has_file(RemoteFile::public(kubeone_facts::marker::PATH, marker(Some(UID)))).answers(
+            "os/linux/observe.sh",
+            seen(json!({ "marker": marker(Some(UID)), "restore": { "what": WHAT, "replaced": true } })),
+        );
     let (hosts, fakes) = hosts([that_restores(host)]);
     let wanted = Wanted::new(from_snapshot("/nowhere/prod-20260102T030405Z-r7-v1.35.4.age"));
     let api = restored_api();
@@ -230,7 +231,7 @@ async fn who_joins_again_keeps_what_is_not_kubeadms_and_gets_what_it_lacks() {
     // As with any join; here the test ends, for such a CA cannot be pinned.
     let peer = peer()
         .has_file(RemoteFile::public("/etc/kubernetes/pki/ca.crt", "no certificate"))
-        .has_file(RemoteFile::public(crate::marker::PATH, restored("2026-01-01T00:00:00Z")))
+        .has_file(RemoteFile::public(kubeone_facts::marker::PATH, restored("2026-01-01T00:00:00Z")))
         .has_file(RemoteFile::private("/etc/kubernetes/manifests/kube-apiserver.yaml", arguments))
         .has_file(RemoteFile::private("/etc/kubernetes/secrets.yaml", "the peer's"))
         .has_file(RemoteFile::private("/etc/kubernetes/audit.yaml", "policy"))
@@ -258,7 +259,7 @@ async fn a_peer_does_not_choose_where_its_files_go() {
         for argument in ["encryption-provider-config", "audit-policy-file"] {
             let manifest = format!("    - --{argument}={path}\n");
             let peer = peer()
-                .has_file(RemoteFile::public(crate::marker::PATH, marker(Some(UID))))
+                .has_file(RemoteFile::public(kubeone_facts::marker::PATH, marker(Some(UID))))
                 .has_file(RemoteFile::private("/etc/kubernetes/manifests/kube-apiserver.yaml", manifest))
                 .has_file(RemoteFile::private(path, "evil"));
             let (hosts, fakes) = hosts([peer, FakeHost::new("cp-2")]);
@@ -345,7 +346,7 @@ async fn another_cluster_is_never_taken_for_the_restored_one() {
     let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster()).with_local(local);
     let error = init_control_plane::run(&cx, "cp-1", VERSION, true).await.unwrap_err();
     assert!(error.to_string().contains("one of another cluster"), "{error}");
-    assert!(fakes["cp-1"].file(crate::marker::PATH).is_none());
+    assert!(fakes["cp-1"].file(kubeone_facts::marker::PATH).is_none());
 }
 
 #[tokio::test]

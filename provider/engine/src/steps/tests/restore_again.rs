@@ -1,8 +1,9 @@
 //! Restores of data that were restored before, when others were in between: what an earlier one left is no part of it.
 
+use kubeone_plan::memory::id;
+
 use super::restore::{NAME, WHAT, description, from_snapshot, restored_api, that_restores};
 use super::*;
-use crate::restore::id;
 
 /// The same data were restored first, then those of a survivor; now they are wanted again.
 const FIRST: &str = "2026-01-01T00:00:00Z";

@@ -88,7 +88,7 @@ async fn machines_of_somebody_else_stop_a_create_before_it_begins() {
         machine
     };
     let unmarked = Machine::node("w-1", "another", &FakeCluster::new("another"), false);
-    unmarked.change(|facts| facts.marker = kubeone_engine::MarkerFile::Absent);
+    unmarked.change(|facts| facts.marker = kubeone_facts::MarkerFile::Absent);
     let cases = [
         (marked("w-1", "staging"), "w-1 is refused: it belongs to the cluster `staging`"),
         (unmarked, "w-1 is refused: Kubernetes is on it, and it was not installed by this provider"),

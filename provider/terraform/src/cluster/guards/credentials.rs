@@ -64,7 +64,7 @@ async fn a_status_runs_no_command_of_a_host() {
     let fleet = hostile(&cluster, &trace);
     let told = reasons(&fleet).await;
     assert!(told.contains(REFUSED), "{told}");
-    fleet.control_plane().change(|facts| facts.marker = kubeone_engine::MarkerFile::Absent);
+    fleet.control_plane().change(|facts| facts.marker = kubeone_facts::MarkerFile::Absent);
     let told = reasons(&fleet).await;
     assert!(told.contains("cp-1 carries no cluster of this provider") && !told.contains("exec"), "{told}");
     assert!(!trace.exists(), "the host ran a command here");
@@ -77,7 +77,7 @@ async fn neither_refresh_nor_plan_nor_apply_use_a_host_that_lost_its_marker() {
     let (cluster, _, core) = running().await;
     let before = known(&core, &settings()).await;
     let changed = hostile(&cluster, &trace);
-    changed.control_plane().change(|facts| facts.marker = kubeone_engine::MarkerFile::Absent);
+    changed.control_plane().change(|facts| facts.marker = kubeone_facts::MarkerFile::Absent);
     let core = changed.core().await;
     let mut instance = core.resource("kubeone_cluster").unwrap();
     (instance.state, instance.private) = (before.state.clone(), before.private.clone());
@@ -129,7 +129,7 @@ async fn a_node_without_a_marker_is_known_by_the_authority_in_the_state() {
     {
         let fleet = Fleet::running(api);
         fleet.control_plane().change(|facts| {
-            facts.marker = kubeone_engine::MarkerFile::Absent;
+            facts.marker = kubeone_facts::MarkerFile::Absent;
             facts.kubernetes.ca_sha256.clone_from(&authority);
         });
         let core = fleet.core().await;

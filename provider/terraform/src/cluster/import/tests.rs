@@ -1,6 +1,7 @@
 //! What an import id means, and what state follows from a cluster.
 
-use kubeone_engine::{ApiFacts, ApiState, HostFacts, HostState, NodeFacts, Observed, plan_create_or_update};
+use kubeone_facts::{ApiFacts, ApiState, HostFacts, HostState, NodeFacts, Observed};
+use kubeone_plan::plan_create_or_update;
 use serde_json::json;
 use tfplugin::AttributePath;
 
@@ -85,7 +86,7 @@ fn a_cluster_of_ours_is_nothing_new() {
     let resource = resource(&imported(true)).unwrap();
     assert!(!private::is_imported(&resource.private));
     let spec: kubeone_spec::ClusterSpec = decode(&CLUSTER, &resource.state).unwrap().settings;
-    let wanted = kubeone_engine::Wanted { uid: Some("uid".to_owned()), ..kubeone_engine::Wanted::new(spec) };
+    let wanted = kubeone_plan::Wanted { uid: Some("uid".to_owned()), ..kubeone_plan::Wanted::new(spec) };
     let observed = private::decode(&resource.private).unwrap();
     assert!(!plan_create_or_update(&wanted, &observed).lines().iter().any(|line| line.contains("adopt")));
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
-use kubeone_engine::{Action, ActionFailure, ActionReport, ActionResult, Outcome, Report, StepError};
+use kubeone_engine::{ActionFailure, ActionReport, ActionResult, Outcome, Report, StepError};
+use kubeone_plan::Action;
 use kubeone_spec::Role;
 use tfplugin::Severity;
 

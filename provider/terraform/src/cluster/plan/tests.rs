@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kubeone_engine::{ApiFacts, ApiState, HostFacts, HostState, Marker, NodeFacts, Observed};
+use kubeone_facts::{ApiFacts, ApiState, HostFacts, HostState, Marker, NodeFacts, Observed};
 use kubeone_hosts::LocalEnvironment;
 use tfplugin::{AttributePath, PlanRequest, PlanResponse, Value};
 

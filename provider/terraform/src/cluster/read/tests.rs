@@ -1,6 +1,6 @@
 //! What refresh answers to each way a cluster can look.
 
-use kubeone_engine::{ApiFacts, BegunRestore, HostFacts, HostState, KubernetesFiles, Marker, NodeFacts};
+use kubeone_facts::{ApiFacts, BegunRestore, HostFacts, HostState, KubernetesFiles, Marker, NodeFacts};
 use tfplugin::AttributePath;
 
 use super::*;

@@ -1,0 +1,56 @@
+//! Findings about certificates that are not renewed: those of the cluster's certificate authorities, which nobody renews by
+//! himself, and those for which a member of etcd would have to restart that cannot be spared now.
+
+use jiff::{SignedDuration, Timestamp};
+use kubeone_facts::{HostFacts, Observed};
+use kubeone_spec::{FieldPath, Finding, Role};
+
+use super::host_path;
+use crate::renewal::{AUTHORITIES, waiting_renewal};
+use crate::standing::{Standing, standing};
+use crate::wanted::Wanted;
+
+const A_YEAR: SignedDuration = SignedDuration::from_hours(365 * 24);
+
+pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
+    let hosts = wanted.spec.control_plane.keys();
+    let waiting = hosts.filter_map(|host| {
+        let (renewal, missing) = waiting_renewal(wanted, observed, host)?;
+        Some(Finding::warning(
+            host_path(Role::ControlPlane, host),
+            format!("the certificates of {host} are not renewed yet: {}", renewal.reason),
+            format!(
+                "Its member of etcd restarts for that, and etcd would lose its quorum: {} would not answer either. Bring \
+                 that back, or replace its host; the next apply renews them.",
+                missing.join(" and ")
+            ),
+        ))
+    });
+    waiting.chain(authorities(wanted, observed)).collect()
+}
+
+/// One finding for each authority that ends within a year, whichever control plane it was seen on.
+fn authorities(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
+    let is_ours = |name: &&String| matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable);
+    let hosts = || wanted.spec.control_plane.keys().filter(is_ours).filter_map(|name| observed.facts(name));
+    let end_of = |facts: &HostFacts, path: &str| {
+        let end: Timestamp = facts.certificates.get(path)?.parse().ok()?;
+        Some((end, facts.now(&observed.observed_at)?))
+    };
+    let first = |path: &str| hosts().filter_map(|facts| end_of(facts, path)).min();
+    let ends = AUTHORITIES.into_iter().filter_map(|path| Some((path, first(path)?)));
+    let is_near = |now: Timestamp, end| end <= now.saturating_add(A_YEAR).unwrap_or(Timestamp::MAX);
+    ends.filter(|(_, (end, now))| is_near(*now, *end))
+        .map(|(path, (end, now))| {
+            let verb = if end <= now { "ended" } else { "ends" };
+            let day = end.to_string();
+            let day = day.split('T').next().unwrap_or(&day);
+            Finding::warning(
+                FieldPath::root("certificates"),
+                format!("the certificate authority {path} {verb} on {day}"),
+                "No certificate it signed is accepted after that day, and new ones do not help. It is not replaced by \
+                 this provider: plan its rotation, or a new cluster, in time.",
+            )
+        })
+        .collect()
+}

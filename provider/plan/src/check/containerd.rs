@@ -1,0 +1,49 @@
+//! Findings about the containerd that the settings name.
+
+use kubeone_desired::catalog;
+use kubeone_spec::{ContainerdVersion, FieldPath, Finding};
+
+use crate::plan::{Action, Plan};
+use crate::wanted::Wanted;
+
+pub(super) fn findings(wanted: &Wanted, plan: &Plan) -> Vec<Finding> {
+    let Some(pinned) = wanted.spec.containerd.version else { return Vec::new() };
+    let mut findings: Vec<_> = unfit(wanted, pinned).into_iter().collect();
+    findings.extend(earlier_minor(plan));
+    findings
+}
+
+fn path() -> FieldPath {
+    FieldPath::root("containerd").field("version")
+}
+
+fn unfit(wanted: &Wanted, pinned: ContainerdVersion) -> Option<Finding> {
+    let version = wanted.spec.kubernetes_version;
+    let fits = &catalog::release(version)?.containerd;
+    (!pinned.to_string().starts_with(fits)).then(|| {
+        Finding::error(
+            path(),
+            format!("containerd {pinned} does not fit Kubernetes {version}"),
+            format!("Versions that fit begin with `{fits}`."),
+        )
+    })
+}
+
+/// What containerd keeps on disk may be in a form that an earlier minor release cannot read.
+fn earlier_minor(plan: &Plan) -> Option<Finding> {
+    let back = plan.actions().find_map(|action| match action {
+        Action::UpgradeContainerd { host, from, to } if to < from && !to.is_same_minor(*from) => Some((host, from, to)),
+        _ => None,
+    });
+    back.map(|(host, from, to)| {
+        Finding::error(
+            path(),
+            format!("{host} runs containerd {from} and cannot go back to {to}"),
+            format!(
+                "What containerd keeps of its containers may not be readable for an earlier minor release. Set a version of \
+                 {}.{} or later.",
+                from.major, from.minor
+            ),
+        )
+    })
+}

@@ -1,0 +1,225 @@
+//! Findings about single hosts: whose they are, whether they answer, whether Kubernetes can run on them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kubeone_desired::catalog::{self, MinorRelease};
+use kubeone_facts::marker::unknown_owner;
+use kubeone_facts::{CgroupVersion, HostFacts, Observed, snapshot};
+use kubeone_spec::{ClusterSpec, FieldPath, Finding, Role};
+
+use super::{foreign_reason, host_path};
+use crate::plan::{Action, Plan};
+use crate::standing::{Foreign, Standing, other_cluster, standing};
+use crate::wanted::Wanted;
+
+/// The architectures for which Kubernetes and all images of ours are built.
+const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
+
+/// What kubeadm asks of a host: CPUs, and memory in MiB a little below 2 GB, as machines of 2 GB have less to offer.
+const CONTROL_PLANE_NEEDS: (u32, u64) = (2, 1700);
+/// A worker's own services fit into less; this leaves room for a few pods.
+const WORKER_NEEDS: (u32, u64) = (1, 900);
+
+pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
+    let spec = &wanted.spec;
+    let mut findings = Vec::new();
+    let worked_on: BTreeSet<_> =
+        plan.actions().filter(|action| action.reaches_host()).filter_map(Action::host).collect();
+    for (name, role, _) in spec.hosts() {
+        let path = host_path(role, name);
+        let works_on_it = worked_on.contains(name);
+        match standing(wanted, observed, name) {
+            Standing::Unreachable { reason } => findings.push(unreachable(&path, name, reason, works_on_it)),
+            Standing::Damaged { reason } => findings.push(Finding::error(
+                path.clone(),
+                unknown_owner(name, reason),
+                format!(
+                    "Nothing was changed on it. The API would show whether it is a node of this cluster, and the marker is \
+                     rewritten then. {} To give up what is on it, run `kubeadm reset` there and delete /etc/kubeone.",
+                    write_it_by_hand(wanted)
+                ),
+            )),
+            Standing::Foreign(foreign) => findings.push(Finding::error(
+                path.clone(),
+                format!("{name} is refused: {}", foreign_reason(&foreign)),
+                match foreign {
+                    Foreign::OtherUid { .. } if other_cluster(wanted, observed).is_some() => {
+                        "Nothing was changed on it. Terraform's state names a cluster with another uid. Use a fresh machine, \
+                         or remove what is on it first (`kubeadm reset`, then delete /etc/kubeone). To go on with the \
+                         cluster that is on it, let Terraform forget the other one (`terraform state rm`) and apply."
+                    }
+                    Foreign::Unmarked => {
+                        "Nothing was changed on it. Use a fresh machine, or remove what is on it first (`kubeadm reset`). To \
+                         go on with the cluster that it is part of, import that: `terraform import ADDRESS HOST`, with the \
+                         address of one of its control planes."
+                    }
+                    Foreign::OtherName { .. } | Foreign::OtherUid { .. } => {
+                        "Nothing was changed on it. Use a fresh machine, or remove what is on it first (`kubeadm reset`, then \
+                         delete /etc/kubeone)."
+                    }
+                },
+            )),
+            _ => {}
+        }
+        let is_ours = matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable);
+        if is_ours && let Some(facts) = observed.facts(name) {
+            findings.extend(unusable_files(name, facts, &path));
+        }
+        if works_on_it && let Some(facts) = observed.facts(name) {
+            findings.extend(machine(spec, role, name, facts, &path));
+        }
+    }
+    findings.extend(cgroup(spec, plan, observed));
+    findings.extend(twins(spec, observed));
+    findings
+}
+
+/// What a user can do who knows whose the host is.
+pub(super) fn write_it_by_hand(wanted: &Wanted) -> String {
+    let uid = wanted.uid.as_deref().unwrap_or("the uid of the namespace kube-system");
+    format!(
+        "Where you know that it is one, write the marker by hand: `{{ \"cluster\": \"{}\", \"uid\": \"{uid}\", \
+         \"provider_version\": \"{}\" }}`.",
+        wanted.spec.name,
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+/// Files of ours that decide something and are of no use any more.
+fn unusable_files(name: &str, facts: &HostFacts, path: &FieldPath) -> Vec<Finding> {
+    let finding = |(file, reason): (&String, &String)| {
+        let detail = if file.starts_with(snapshot::FOLDER) {
+            "The snapshot that it described counts no more. Delete what is left of it, or keep it where this provider does \
+             not look."
+        } else {
+            "It tells whether something is left to do. What cannot be ruled out is done once more."
+        };
+        Finding::warning(path.clone(), format!("{file} on {name} is damaged: {reason}"), detail)
+    };
+    facts.unusable_files.iter().map(finding).collect()
+}
+
+fn unreachable(path: &FieldPath, name: &str, reason: &str, works_on_it: bool) -> Finding {
+    let path = path.clone().field("address");
+    let summary = format!("{name} cannot be reached: {reason}");
+    if works_on_it {
+        Finding::error(
+            path,
+            summary,
+            "There is work to do on it, so it has to be reached. Check its address, and the SSH settings.",
+        )
+    } else {
+        Finding::warning(path, summary, "Its node is in the cluster and is left as it is.")
+    }
+}
+
+fn machine(spec: &ClusterSpec, role: Role, name: &str, facts: &HostFacts, path: &FieldPath) -> Vec<Finding> {
+    let release = catalog::release(spec.kubernetes_version);
+    let findings = [
+        system(name, facts, path),
+        architecture(name, facts, path),
+        release.and_then(|release| kernel(name, facts, path, release)),
+        size(role, name, facts, path),
+    ];
+    findings.into_iter().flatten().collect()
+}
+
+fn system(name: &str, facts: &HostFacts, path: &FieldPath) -> Option<Finding> {
+    if facts.os.scripts.is_some() {
+        return None;
+    }
+    let system = format!("{} {}", facts.os.id, facts.os.version_id);
+    Some(Finding::error(
+        path.clone(),
+        format!("{name} runs {}, which is not supported", system.trim()),
+        "Use Debian or Ubuntu, or a system made from one of them.",
+    ))
+}
+
+fn architecture(name: &str, facts: &HostFacts, path: &FieldPath) -> Option<Finding> {
+    if ARCHITECTURES.contains(&facts.architecture.as_str()) {
+        return None;
+    }
+    Some(Finding::error(
+        path.clone(),
+        format!("{name} has the architecture `{}`, which is not supported", facts.architecture),
+        format!("Supported are {}.", ARCHITECTURES.join(" and ")),
+    ))
+}
+
+fn kernel(name: &str, facts: &HostFacts, path: &FieldPath, release: &MinorRelease) -> Option<Finding> {
+    let (found, minimum) = (major_minor(&facts.kernel)?, major_minor(&release.minimum_kernel)?);
+    if found >= minimum {
+        return None;
+    }
+    Some(Finding::error(
+        path.clone(),
+        format!("{name} runs the kernel {}, which is too old", facts.kernel),
+        format!("This version of Kubernetes needs {} or newer.", release.minimum_kernel),
+    ))
+}
+
+/// The first two numbers of a version such as `6.1.0-18-amd64`.
+fn major_minor(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+/// One warning for all, as hosts of one cluster are often alike.
+fn cgroup(spec: &ClusterSpec, plan: &Plan, observed: &Observed) -> Option<Finding> {
+    catalog::release(spec.kubernetes_version).filter(|release| release.refuses_cgroup_v1)?;
+    let works_on = |name: &str| plan.actions().any(|action| action.host() == Some(name));
+    let is_old = |name: &str| observed.facts(name).is_some_and(|facts| facts.cgroup == CgroupVersion::V1);
+    let hosts: Vec<_> = spec.hosts().filter(|(name, ..)| works_on(name) && is_old(name)).collect();
+    let (first, role, _) = hosts.first()?;
+    let names: Vec<_> = hosts.iter().map(|(name, ..)| *name).collect();
+    let verb = if names.len() == 1 { "uses" } else { "use" };
+    Some(Finding::warning(
+        host_path(*role, first),
+        format!("{} {verb} cgroup v1", names.join(", ")),
+        "Kubernetes gives up support for cgroup v1. The kubelet is told to run all the same; boot with cgroup v2 \
+         (`systemd.unified_cgroup_hierarchy=1`) before a later version refuses.",
+    ))
+}
+
+fn size(role: Role, name: &str, facts: &HostFacts, path: &FieldPath) -> Option<Finding> {
+    let (cpus, memory) = if role == Role::ControlPlane { CONTROL_PLANE_NEEDS } else { WORKER_NEEDS };
+    // 0 is what could not be read.
+    let few_cpus = facts.cpus > 0 && facts.cpus < cpus;
+    let little_memory = facts.memory_mib > 0 && facts.memory_mib < memory;
+    let found = match (few_cpus, little_memory) {
+        (false, false) => return None,
+        (true, false) => format!("{} CPUs", facts.cpus),
+        (false, true) => format!("{} MiB of memory", facts.memory_mib),
+        (true, true) => format!("{} CPUs and {} MiB of memory", facts.cpus, facts.memory_mib),
+    };
+    Some(Finding::warning(
+        path.clone(),
+        format!("{name} is small for a {role}: {found}"),
+        format!("A {role} should have {cpus} CPUs and {memory} MiB of memory at least."),
+    ))
+}
+
+/// One machine under two names would be installed twice at the same time.
+fn twins(spec: &ClusterSpec, observed: &Observed) -> Vec<Finding> {
+    let mut by_machine: BTreeMap<&str, (Role, &str)> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for (name, role, _) in spec.hosts() {
+        let Some(facts) = observed.facts(name).filter(|facts| !facts.machine_id.is_empty()) else { continue };
+        if let Some((other_role, other)) = by_machine.insert(&facts.machine_id, (role, name)) {
+            findings.push(
+                Finding::error(
+                    host_path(role, name).field("address"),
+                    format!("{name} and {other} are the same machine"),
+                    format!(
+                        "Both have the machine id {}. Where two machines were cloned from one image, give each its own: \
+                         empty /etc/machine-id in the image.",
+                        facts.machine_id
+                    ),
+                )
+                .derived_from(host_path(other_role, other).field("address")),
+            );
+        }
+    }
+    findings
+}

@@ -1,0 +1,58 @@
+//! Findings about machines that leave: what cannot be done in good order, and what is left alone.
+
+use kubeone_facts::Observed;
+use kubeone_facts::marker::unknown_owner;
+use kubeone_spec::{Finding, Role};
+
+use super::hosts::write_it_by_hand;
+use super::{foreign_reason, host_path};
+use crate::leaving::{Leaver, leavers};
+use crate::standing::Standing;
+use crate::wanted::Wanted;
+
+pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
+    let finding = |leaver: Leaver<'_>| {
+        let path = host_path(leaver.role, leaver.name);
+        let gone = leaver.successor.is_some() || wanted.leaving[leaver.name].address_taken;
+        match &leaver.standing {
+            Standing::Unreachable { reason } if leaver.remains() && !gone => Some(Finding::warning(
+                path,
+                format!("{} leaves the cluster and cannot be reached: {reason}", leaver.name),
+                "If its kubelet does not answer either, its pods are given up without an end in good order. What the \
+                 cluster left on the machine stays there.",
+            )),
+            Standing::Damaged { reason } => Some(Finding::error(
+                path,
+                unknown_owner(&format!("the machine of {}", leaver.name), reason),
+                format!("It would be left running. {}", write_it_by_hand(wanted)),
+            )),
+            Standing::Foreign(foreign) => Some(Finding::warning(
+                path,
+                format!("the machine of {} is left alone: {}", leaver.name, foreign_reason(foreign)),
+                "Only its Node is deleted. Only hosts that carry this cluster's marker are reset.",
+            )),
+            _ => None,
+        }
+    };
+    let endpoint = leavers(wanted, observed).filter_map(|leaver| takes_endpoint(wanted, &leaver));
+    endpoint.chain(leavers(wanted, observed).filter_map(finding)).collect()
+}
+
+/// A control plane that works and whose own address is where all nodes ask for the API.
+fn takes_endpoint(wanted: &Wanted, leaver: &Leaver<'_>) -> Option<Finding> {
+    let endpoint = &wanted.spec.api_endpoint;
+    let stays = wanted.spec.control_plane.values().any(|host| endpoint.is_on(host));
+    if leaver.role != Role::ControlPlane
+        || !leaver.lives()
+        || stays
+        || !endpoint.is_on(&wanted.leaving[leaver.name].host)
+    {
+        return None;
+    }
+    Some(Finding::error(
+        host_path(leaver.role, leaver.name),
+        format!("the API would be gone with {}: `api_endpoint.host` is its address, {}", leaver.name, endpoint.host),
+        "All nodes ask for the API there, and that cannot be changed. Keep this host, or give its address to another control \
+         plane in the same change.",
+    ))
+}

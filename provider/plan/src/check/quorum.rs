@@ -1,0 +1,87 @@
+//! Findings about etcd's quorum: a plan is followed through, and each state it passes through must keep the data safe.
+
+use kubeone_facts::{EtcdMember, Observed};
+use kubeone_spec::{Finding, HostSpec, Role};
+
+use super::host_path;
+use crate::etcd::{is_member_of, is_quorum, label, peer_url};
+use crate::evidence;
+use crate::leaving::leavers;
+use crate::plan::{Action, Plan};
+use crate::quorum::{answers, voters};
+use crate::wanted::Wanted;
+
+/// A member with a vote. One that never started has no name yet, and its vote counts all the same.
+struct Voter {
+    member: EtcdMember,
+    answers: bool,
+}
+
+pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
+    if evidence::members(wanted, observed).is_empty() {
+        return Vec::new();
+    }
+    let voter = |member: &EtcdMember| Voter { member: member.clone(), answers: answers(wanted, observed, member) };
+    let mut voters: Vec<Voter> = voters(wanted, observed).map(voter).collect();
+    let mut findings: Vec<Finding> = Vec::new();
+    for action in plan.actions() {
+        let (host, spec) = match action {
+            Action::InitControlPlane { host, .. } | Action::RestoreEtcd { host, .. } => {
+                voters = wanted.spec.host(host).map(|spec| joined(host, spec)).into_iter().collect();
+                continue;
+            }
+            Action::JoinControlPlane { host, .. } => (host, wanted.spec.host(host)),
+            Action::RemoveNode { host, role: Role::ControlPlane, .. } if has_member(wanted, observed, host) => {
+                (host, wanted.leaving.get(host).map(|leaving| &leaving.host))
+            }
+            _ => continue,
+        };
+        let Some(spec) = spec else { continue };
+        let joins = matches!(action, Action::JoinControlPlane { .. });
+        let before = voters.len();
+        voters.retain(|voter| !is_member_of(&voter.member, host, spec));
+        if voters.len() < before || joins {
+            let finding = without_quorum(host, &voters).filter(|finding| !findings.contains(finding));
+            findings.extend(finding);
+        }
+        if joins {
+            voters.push(joined(host, spec));
+        }
+    }
+    findings
+}
+
+/// The member of a control plane that has come.
+fn joined(host: &str, spec: &HostSpec) -> Voter {
+    let member = EtcdMember { name: host.to_owned(), peer_urls: vec![peer_url(spec)], ..EtcdMember::default() };
+    Voter { member, answers: true }
+}
+
+fn has_member(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
+    leavers(wanted, observed).any(|leaver| leaver.name == name && leaver.has_member)
+}
+
+fn without_quorum(host: &str, others: &[Voter]) -> Option<Finding> {
+    let path = host_path(Role::ControlPlane, host);
+    if others.is_empty() {
+        return Some(Finding::error(
+            path,
+            format!("{host} holds the only copy of the cluster's data"),
+            "It cannot leave before another control plane has joined. Add one under a name of its own, apply, and change \
+             this one then. Its Node has the name of its key, so the new machine cannot join first under the same one.",
+        ));
+    }
+    let answering = others.iter().filter(|voter| voter.answers).count();
+    if is_quorum(answering, others.len()) {
+        return None;
+    }
+    let silent: Vec<_> = others.iter().filter(|voter| !voter.answers).map(|voter| label(&voter.member)).collect();
+    Some(Finding::error(
+        path,
+        format!("a change of {host} would stop etcd: of {} other members, {answering} would answer", others.len()),
+        format!(
+            "etcd works only as long as more than half of its members answer. Bring {} back, or replace it, first.",
+            silent.join(" and ")
+        ),
+    ))
+}

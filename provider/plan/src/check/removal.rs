@@ -1,0 +1,92 @@
+//! Findings about a plan that removes a cluster: hosts that are left as they are, and whether that may be.
+
+use kubeone_facts::marker::unknown_owner;
+use kubeone_facts::{HostState, Observed};
+use kubeone_spec::{FieldPath, Finding, UnreachableHosts};
+
+use super::hosts::write_it_by_hand;
+use super::{foreign_reason, host_path};
+use crate::evidence::known_ca;
+use crate::standing::{Standing, standing};
+use crate::wanted::Wanted;
+
+/// With an error among them nothing is removed, and Terraform keeps the cluster in its state.
+pub fn check_removal(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
+    if let Some(finding) = all_silent(wanted, observed) {
+        return vec![finding];
+    }
+    let mut findings = Vec::new();
+    for (name, role, _) in wanted.spec.hosts() {
+        let path = host_path(role, name);
+        match standing(wanted, observed, name) {
+            Standing::Unreachable { reason } => findings.push(unseen(wanted, observed, name, path, reason)),
+            Standing::Foreign(foreign) => findings.push(Finding::warning(
+                path,
+                format!("{name} is left alone: {}", foreign_reason(&foreign)),
+                "Only hosts that carry this cluster's marker are reset.",
+            )),
+            Standing::Damaged { reason } if !is_known(wanted, observed, name) => findings.push(Finding::error(
+                path,
+                unknown_owner(name, reason),
+                format!(
+                    "It would be left running. Nothing else shows that it is of this cluster: neither the API nor a finished \
+                     control plane that has the same CA can be asked. {}",
+                    write_it_by_hand(wanted)
+                ),
+            )),
+            Standing::Adoptable | Standing::Damaged { .. } if is_known(wanted, observed, name) => {}
+            Standing::Adoptable => findings.push(Finding::warning(
+                path,
+                format!("{name} is left alone: it was imported and never adopted"),
+                "Only hosts that carry this cluster's marker are reset. `terraform apply` writes the markers.",
+            )),
+            _ => {}
+        }
+    }
+    findings
+}
+
+/// Whether a host with a damaged marker is reset: something else says whose it is.
+fn is_known(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
+    observed.facts(name).is_some_and(|facts| known_ca(wanted, observed, facts).is_some())
+}
+
+fn unseen(wanted: &Wanted, observed: &Observed, name: &str, path: FieldPath, reason: &str) -> Finding {
+    if matches!(observed.hosts.get(name), Some(HostState::Refuses { .. })) {
+        return Finding::error(
+            path,
+            format!("{name} answers and cannot be looked at: {reason}"),
+            "It may well run the cluster still, so it is not left out. Check the SSH settings, the key of the host and \
+             what the user may do there, and destroy again. A machine that is given up can be turned off before.",
+        );
+    }
+    let summary = format!("{name} cannot be reached: {reason}");
+    match wanted.spec.deletion.unreachable_hosts {
+        UnreachableHosts::Skip => {
+            Finding::warning(path, summary, "It is skipped: what the cluster left on it stays there.")
+        }
+        UnreachableHosts::Fail => Finding::error(
+            path,
+            summary,
+            "Make it reachable, or set `deletion.unreachable_hosts = \"skip\"` to leave it as it is.",
+        ),
+    }
+}
+
+/// Terraform destroys a cluster before its machines. Where none of them answers, it is seldom they that are gone.
+fn all_silent(wanted: &Wanted, observed: &Observed) -> Option<Finding> {
+    let silent = wanted.spec.hosts().map(|(name, ..)| match observed.hosts.get(name) {
+        Some(HostState::Unreachable { reason }) => Some(format!("{name}: {reason}\n")),
+        _ => None,
+    });
+    let silent: String = silent.collect::<Option<_>>()?;
+    Some(Finding::error(
+        FieldPath::default(),
+        format!("no host of the cluster `{}` can be reached", wanted.spec.name),
+        format!(
+            "{silent}\nThe cluster would be forgotten, and might run on. Check the way to its hosts (network, firewall, VPN, \
+             bastion) and destroy again. If all of its machines are gone for good, nothing is left to destroy: \
+             `terraform state rm` with the address of this resource makes Terraform forget it."
+        ),
+    ))
+}

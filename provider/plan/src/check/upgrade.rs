@@ -1,0 +1,228 @@
+//! Findings about the way from the version that runs to the wanted one.
+
+use kubeone_facts::{ApiFacts, Observed};
+use kubeone_spec::{ClusterSpec, FieldPath, Finding, KubernetesVersion, Role};
+
+use super::host_path;
+use crate::evidence;
+use crate::leaving::{Leaver, leavers};
+use crate::plan::{Action, Plan, upgrade_begins};
+use crate::restore::wanted_restore;
+use crate::versions::{Way, api_servers, way};
+use crate::wanted::Wanted;
+
+/// How many minor releases a kubelet may be older than the API server.
+const KUBELET_SKEW: u16 = 3;
+
+/// Packages and images of a release, the old ones beside the new, and a snapshot of etcd.
+const DISK_NEEDED_MIB: u64 = 1000;
+const DISK_COMFORTABLE_MIB: u64 = 3000;
+
+/// `everybody` includes the machines that leave; `observed` does not.
+pub(super) fn findings(wanted: &Wanted, plan: &Plan, everybody: &Observed, observed: &Observed) -> Vec<Finding> {
+    let spec = &wanted.spec;
+    let mut findings = Vec::new();
+    findings.extend(no_way(wanted, observed));
+    if let Some(api) = observed.api_facts() {
+        findings.extend(kubelet_skew(wanted, plan, observed, api));
+        if plan.actions().any(Action::upgrades_control_plane) {
+            findings.extend(replacements(wanted, plan, everybody));
+            findings.extend(disk(spec, plan, observed));
+        }
+        if upgrade_begins(wanted, observed) && way(wanted, observed) == Way::Upgrade {
+            findings.extend(unready_nodes(spec, api));
+            findings.extend(missing_members(wanted, observed, api));
+            findings.extend(deprecated_apis(spec, api));
+        }
+    }
+    findings
+}
+
+fn version_path() -> FieldPath {
+    FieldPath::root("kubernetes_version")
+}
+
+fn no_way(wanted: &Wanted, observed: &Observed) -> Option<Finding> {
+    let target = wanted.spec.kubernetes_version;
+    match way(wanted, observed) {
+        Way::Arrived | Way::Upgrade => None,
+        Way::Back { newest, begun: true } => Some(Finding::error(
+            version_path(),
+            format!("an upgrade to Kubernetes {newest} has begun, so the cluster cannot stay at {target}"),
+            match wanted_restore(wanted, observed) {
+                None => format!(
+                    "Control planes cannot go back. Set `kubernetes_version` to `{newest}`, and the upgrade is completed."
+                ),
+                Some(_) => format!(
+                    "Control planes cannot go back. To restore data of {target}, put new machines in the places of those \
+                     that run {newest} (another `instance_id`, with the old machines switched off)."
+                ),
+            },
+        )),
+        Way::Back { newest, begun: false } => Some(Finding::error(
+            version_path(),
+            format!("the cluster runs Kubernetes {newest} and cannot go back to {target}"),
+            format!("Kubernetes has no way back to an older version. Set `kubernetes_version` to `{newest}`."),
+        )),
+        Way::Skips { oldest } => Some(Finding::error(
+            version_path(),
+            format!("the cluster runs Kubernetes {oldest}, and {target} is more than one minor release away"),
+            format!("Upgrade one minor release after the other, and apply each: {}.", path(oldest, target)),
+        )),
+    }
+}
+
+/// `1.34.2 → 1.35.x → 1.36.3`.
+fn path(from: KubernetesVersion, to: KubernetesVersion) -> String {
+    let between = (from.minor + 1..to.minor).map(|minor| format!("{}.{minor}.x", from.major));
+    let mut path = vec![from.to_string()];
+    path.extend(between);
+    path.push(to.to_string());
+    path.join(" → ")
+}
+
+/// A kubelet must fit the API server that runs, and the one that is wanted. One that is too new and to which the plan brings
+/// another, or other API servers, is on its way out of that.
+fn kubelet_skew(wanted: &Wanted, plan: &Plan, observed: &Observed, api: &ApiFacts) -> Vec<Finding> {
+    let Some((_, newest)) = api_servers(wanted, observed) else { return Vec::new() };
+    let ahead = newest.max(wanted.spec.kubernetes_version);
+    let kubelets = api.nodes.iter().filter_map(|(name, node)| {
+        let kubelet = node.kubelet_version.parse::<KubernetesVersion>().ok()?;
+        Some((name, node, kubelet))
+    });
+    let apart = kubelets.filter_map(|(name, node, kubelet)| {
+        let is_prepared = |action: &Action| matches!(action, Action::PrepareHost { host, .. } if host == name);
+        let server = if (kubelet.major, kubelet.minor) > (newest.major, newest.minor) {
+            if kubelet <= ahead || plan.actions().any(is_prepared) {
+                return None;
+            }
+            newest
+        } else if kubelet.minor + KUBELET_SKEW < ahead.minor {
+            ahead
+        } else {
+            return None;
+        };
+        Some((name, node, kubelet, server))
+    });
+    apart
+        .map(|(name, node, kubelet, server)| {
+            let role = if node.control_plane { Role::ControlPlane } else { Role::Worker };
+            Finding::error(
+                host_path(role, name),
+                format!("the kubelet of {name} is {kubelet}, too far from the API server's {server}"),
+                format!(
+                    "A kubelet may be up to {KUBELET_SKEW} minor releases older than the API server, and never newer."
+                ),
+            )
+        })
+        .collect()
+}
+
+/// A new machine in the place of a control plane needs all others; so does the upgrade of one.
+fn replacements(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
+    let joins = plan.actions().any(|action| matches!(action, Action::JoinControlPlane { .. }));
+    // Under another name, too: the old one leaves before the upgrade, and the new one joins after it.
+    let is_replaced = |it: &Leaver| it.successor.is_some() || joins && it.remains();
+    let replaced = leavers(wanted, observed).filter(|it| it.role == Role::ControlPlane && is_replaced(it));
+    replaced
+        .map(|leaver| {
+            let name = leaver.name;
+            Finding::error(
+                host_path(Role::ControlPlane, name),
+                format!("{name} would be replaced and the cluster upgraded at the same time"),
+                "Do one after the other: keep `kubernetes_version` and apply the new machine, then change the version.",
+            )
+            .derived_from(version_path())
+        })
+        .collect()
+}
+
+fn disk(spec: &ClusterSpec, plan: &Plan, observed: &Observed) -> Vec<Finding> {
+    let fetches = spec.hosts().filter(|(name, ..)| {
+        plan.actions().any(|action| matches!(action, Action::FetchUpgrade { host, .. } if host == name))
+    });
+    // 0 is what could not be read.
+    let free = fetches.filter_map(|(name, role, _)| {
+        Some((name, role, observed.facts(name)?.free_disk_mib)).filter(|(.., free)| *free > 0)
+    });
+    free.filter_map(|(name, role, free)| {
+        let path = host_path(role, name);
+        let summary = format!("{name} has {free} MiB of disk left");
+        let detail = "The packages and images of the new version come beside the old ones.";
+        if free < DISK_NEEDED_MIB {
+            Some(Finding::error(path, summary, format!("{detail} They need {DISK_NEEDED_MIB} MiB at least.")))
+        } else if free < DISK_COMFORTABLE_MIB {
+            Some(Finding::warning(path, summary, format!("{detail} {DISK_COMFORTABLE_MIB} MiB are enough for sure.")))
+        } else {
+            None
+        }
+    })
+    .collect()
+}
+
+fn unready_nodes(spec: &ClusterSpec, api: &ApiFacts) -> Vec<Finding> {
+    let nodes = spec.hosts().filter_map(|(name, role, _)| Some((name, role, api.nodes.get(name)?)));
+    nodes
+        .filter(|(.., node)| !node.ready)
+        .map(|(name, role, _)| {
+            let summary = format!("the node {name} is not ready, and an upgrade is about to begin");
+            match role {
+                Role::ControlPlane => Finding::error(
+                    host_path(role, name),
+                    summary,
+                    "While one control plane is upgraded, the others carry the cluster. Repair this one first.",
+                ),
+                Role::Worker => Finding::warning(
+                    host_path(role, name),
+                    summary,
+                    "It is upgraded all the same, and the upgrade ends with it only when it is ready.",
+                ),
+            }
+        })
+        .collect()
+}
+
+/// etcd must be complete: one member of it is away while its host is upgraded.
+fn missing_members(wanted: &Wanted, observed: &Observed, api: &ApiFacts) -> Vec<Finding> {
+    let (spec, members) = (&wanted.spec, evidence::members(wanted, observed));
+    if members.is_empty() {
+        return Vec::new();
+    }
+    let votes = |name: &str| members.iter().any(|member| member.name == name && !member.learner);
+    let is_silent = |name: &str| observed.facts(name).is_none_or(|facts| facts.etcd_members.is_empty());
+    let nodes = spec.control_plane.keys().filter(|name| api.nodes.contains_key(*name));
+    nodes
+        .filter_map(|name| {
+            let summary = match (votes(name), is_silent(name)) {
+                (true, false) => return None,
+                (true, true) => format!("the member of etcd on {name} does not answer"),
+                (false, _) => format!("etcd has no voting member on {name}"),
+            };
+            Some(Finding::error(
+                host_path(Role::ControlPlane, name),
+                summary,
+                "While one control plane is upgraded, the members on the others must be a majority. Repair etcd first.",
+            ))
+        })
+        .collect()
+}
+
+fn deprecated_apis(spec: &ClusterSpec, api: &ApiFacts) -> Vec<Finding> {
+    let wanted = spec.kubernetes_version;
+    let is_gone = |release: &str| {
+        let minor = release.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+        minor.is_some_and(|minor: (u16, u16)| minor <= (wanted.major, wanted.minor))
+    };
+    let gone = api.deprecated_apis.iter().filter(|api| is_gone(&api.removed_release));
+    gone.map(|api| {
+        Finding::warning(
+            version_path(),
+            format!("somebody still uses `{}` of {}", api.resource, api.group_version),
+            format!(
+                "Kubernetes {} and later do not have it. The API server's audit log names who asks for it.",
+                api.removed_release
+            ),
+        )
+    })
+    .collect()
+}

@@ -1,0 +1,134 @@
+//! What a machine that is wanted no more still has of the cluster. Plan and check decide by this alone.
+
+use std::borrow::Cow;
+
+use kubeone_facts::{ApiState, EtcdMember, HostFacts, NodeFacts, Observed};
+use kubeone_spec::Role;
+
+use crate::etcd;
+use crate::evidence;
+use crate::evidence::known_ca;
+use crate::standing::{Standing, standing_of};
+use crate::wanted::{LeavingHost, Wanted};
+
+/// A machine that leaves, and what is left of it.
+pub struct Leaver<'a> {
+    pub name: &'a str,
+    pub role: Role,
+    /// The wanted host that takes its name or its address, or that is the same machine under another name. It can come
+    /// only when this one is gone.
+    pub successor: Option<&'a str>,
+    pub standing: Standing<'a>,
+    pub has_node: bool,
+    pub has_member: bool,
+    /// Its Node is Ready, so its kubelet lives.
+    is_ready: bool,
+}
+
+impl Leaver<'_> {
+    /// Whether there is something of it to remove. What cannot be seen and left nothing in the cluster is gone.
+    pub fn remains(&self) -> bool {
+        self.has_node || self.has_member || matches!(self.standing, Standing::Begun | Standing::Finished)
+    }
+
+    /// Whether its machine can be asked.
+    pub fn answers(&self) -> bool {
+        matches!(self.standing, Standing::Begun | Standing::Finished)
+    }
+
+    /// Whether its machine can go in good order, with pods that leave it one after the other: it can be asked, or it is a
+    /// worker that only SSH does not reach. Of a control plane nobody knows then whether its member of etcd lives.
+    pub fn lives(&self) -> bool {
+        self.answers() || self.role == Role::Worker && self.is_ready
+    }
+}
+
+/// All machines that leave, by name.
+pub fn leavers<'a>(wanted: &'a Wanted, observed: &'a Observed) -> impl Iterator<Item = Leaver<'a>> {
+    let members = evidence::members(wanted, observed);
+    wanted.leaving.iter().map(move |(name, leaving)| {
+        let node = observed.api_facts().and_then(|api| api.nodes.get(name));
+        let its_member = |member: &&EtcdMember| is_its_member(wanted, observed, name, leaving, member);
+        Leaver {
+            name,
+            role: leaving.role,
+            successor: successor(wanted, observed, name, leaving),
+            standing: match same_machine(wanted, observed, name) {
+                Some(_) => Standing::Unreachable { reason: "it is wanted under another name" },
+                None => match standing_of(wanted, observed, name, observed.leaving.get(name)) {
+                    // It goes, and needs no marker for that.
+                    Standing::Adoptable | Standing::Damaged { .. } if is_known(wanted, observed, name) => {
+                        Standing::Finished
+                    }
+                    other => other,
+                },
+            },
+            has_node: node.is_some_and(|node| !is_node_of(observed.facts(name), node)),
+            is_ready: node.is_some_and(|node| node.ready && !is_node_of(observed.facts(name), node)),
+            has_member: leaving.role == Role::ControlPlane && members.iter().any(|member| its_member(&member)),
+        }
+    })
+}
+
+/// Whether a machine whose marker is damaged is known all the same.
+fn is_known(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
+    observed.leaving_facts(name).is_some_and(|facts| known_ca(wanted, observed, facts).is_some())
+}
+
+fn successor<'a>(wanted: &'a Wanted, observed: &Observed, name: &str, leaving: &LeavingHost) -> Option<&'a str> {
+    let hosts = || wanted.spec.hosts();
+    let of_name = hosts().find(|(other, ..)| *other == name);
+    let of_address = || hosts().find(|(.., host)| host.node_address() == leaving.host.node_address());
+    of_name.or_else(of_address).map(|(name, ..)| name).or_else(|| same_machine(wanted, observed, name))
+}
+
+/// The wanted host that is this very machine, reached at another address.
+fn same_machine<'a>(wanted: &'a Wanted, observed: &Observed, name: &str) -> Option<&'a str> {
+    let leaver = observed.leaving_facts(name)?;
+    // A machine id can be claimed; the key that a host showed to SSH cannot.
+    let is_same = |other: &str| {
+        let same =
+            |facts: &HostFacts| facts.machine_id == leaver.machine_id && facts.ssh_host_key == leaver.ssh_host_key;
+        !leaver.machine_id.is_empty() && observed.facts(other).is_some_and(same)
+    };
+    wanted.spec.hosts().map(|(other, ..)| other).find(|other| is_same(other))
+}
+
+/// Whether the machine with these facts is the one that registered the Node. A machine on which no kubelet was ever set
+/// up has registered none, even when it is a copy of the one before it, machine id included.
+pub fn is_node_of(machine: Option<&HostFacts>, node: &NodeFacts) -> bool {
+    machine.is_some_and(|facts| {
+        facts.kubernetes.kubelet_conf && !facts.machine_id.is_empty() && facts.machine_id == node.machine_id
+    })
+}
+
+fn is_its_member(wanted: &Wanted, observed: &Observed, name: &str, leaving: &LeavingHost, member: &EtcdMember) -> bool {
+    etcd::is_member_of(member, name, &leaving.host) && !is_member_of_wanted(wanted, observed, member)
+}
+
+/// Whether a machine that is wanted runs this member. One that holds no data of etcd runs none, whatever its name and
+/// its address.
+fn is_member_of_wanted(wanted: &Wanted, observed: &Observed, member: &EtcdMember) -> bool {
+    wanted.spec.control_plane.iter().any(|(name, host)| {
+        etcd::is_member_of(member, name, host) && observed.facts(name).is_some_and(|facts| facts.kubernetes.etcd_data)
+    })
+}
+
+/// The observation without the Nodes of machines that leave: what is wanted has none of them.
+pub fn without_leavers<'a>(wanted: &Wanted, observed: &'a Observed) -> Cow<'a, Observed> {
+    let gone: Vec<&str> =
+        leavers(wanted, observed).filter(|leaver| leaver.has_node).map(|leaver| leaver.name).collect();
+    if gone.is_empty() {
+        return Cow::Borrowed(observed);
+    }
+    let mut observed = observed.clone();
+    if let ApiState::Answered(api) = &mut observed.api {
+        api.nodes.retain(|name, _| !gone.contains(&name.as_str()));
+    }
+    Cow::Owned(observed)
+}
+
+/// Whether a machine that leaves was a finished node of the cluster: then the cluster exists.
+pub fn has_finished(wanted: &Wanted, observed: &Observed) -> bool {
+    leavers(wanted, observed).any(|leaver| leaver.standing == Standing::Finished)
+}

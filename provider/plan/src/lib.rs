@@ -1,0 +1,31 @@
+//! Judge, plan, check: a pure function from what is wanted and what was observed to a [`Plan`], plain data that can be
+//! printed, compared and tested, and the rules by which a plan is refused.
+//!
+//! **Architecture invariant:** nothing here can act. No dependency of this crate opens a socket, reads a file or a clock.
+
+pub mod check;
+pub mod etcd;
+pub mod evidence;
+pub mod leaving;
+pub mod lost_quorum;
+pub mod memory;
+pub mod node_changes;
+pub mod plan;
+pub mod quorum;
+pub mod renewal;
+pub mod repair;
+pub mod restore;
+pub mod runtime;
+pub mod snapshots;
+pub mod standing;
+pub mod versions;
+pub mod wanted;
+#[cfg(test)]
+mod world;
+
+pub use check::{check, check_newcomers, check_removal};
+pub use node_changes::NodeChange;
+pub use plan::{Action, Lane, Plan, Stage, plan_create_or_update, plan_removal};
+pub use repair::Repair;
+pub use standing::other_cluster;
+pub use wanted::{LeavingHost, Wanted, imported_prior};

@@ -1,0 +1,79 @@
+//! A plan: data that says what to do, in which order and what may happen at the same time.
+
+mod action;
+mod adopt;
+mod configure;
+mod containerd;
+mod install;
+mod leave;
+mod prepare;
+mod remove;
+mod renew;
+mod repair;
+mod restore;
+mod snapshots;
+mod upgrade;
+
+use std::fmt;
+
+pub use action::Action;
+#[cfg(test)]
+pub(crate) use configure::own_all_taints;
+pub use install::plan_create_or_update;
+#[cfg(test)]
+pub(crate) use install::plan_with_addons;
+pub use remove::plan_removal;
+use serde::{Deserialize, Serialize};
+pub use upgrade::begins as upgrade_begins;
+
+/// Stages are done one after the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    pub stages: Vec<Stage>,
+}
+
+/// Lanes of a stage run side by side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    pub title: String,
+    pub lanes: Vec<Lane>,
+}
+
+/// Actions of a lane are done one after the other.
+pub type Lane = Vec<Action>;
+
+impl Plan {
+    pub fn is_empty(&self) -> bool {
+        self.stages.is_empty()
+    }
+
+    pub fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.stages.iter().flat_map(|stage| stage.lanes.iter().flatten())
+    }
+
+    /// Adds a stage with those of the lanes that hold something; without any, nothing.
+    fn add(&mut self, title: &str, mut lanes: Vec<Lane>) {
+        lanes.retain(|lane| !lane.is_empty());
+        if !lanes.is_empty() {
+            self.stages.push(Stage { title: title.to_owned(), lanes });
+        }
+    }
+
+    /// One line for each action, as Terraform's plan shows it.
+    pub fn lines(&self) -> Vec<String> {
+        self.actions().map(ToString::to_string).collect()
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for stage in &self.stages {
+            writeln!(f, "{}:", stage.title)?;
+            for lane in &stage.lanes {
+                let lane: Vec<_> = lane.iter().map(ToString::to_string).collect();
+                writeln!(f, "  {}", lane.join(" → "))?;
+            }
+        }
+        Ok(())
+    }
+}

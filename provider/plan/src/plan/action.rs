@@ -1,0 +1,332 @@
+//! The closed list of what can be done to a cluster.
+
+use std::fmt;
+
+use kubeone_facts::SnapshotCause;
+use kubeone_spec::{ContainerdVersion, KubernetesVersion, Role};
+use serde::{Deserialize, Serialize};
+
+use crate::memory::key_of_id;
+use crate::node_changes::NodeChange;
+use crate::repair::Repair;
+
+/// One element of a plan. It names everything its step needs to know beyond the settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Packages, kernel settings, container runtime, images.
+    PrepareHost {
+        host: String,
+        role: Role,
+        kubernetes_version: KubernetesVersion,
+        /// What is not as it should be on a host that was prepared before; it is for the reader, the step looks for itself.
+        #[serde(default)]
+        why: Vec<String>,
+    },
+    /// `kubeadm init`. `resume` says what an earlier run left behind; it is for the reader, the step looks for itself.
+    InitControlPlane {
+        host: String,
+        kubernetes_version: KubernetesVersion,
+        resume: Option<String>,
+        /// The snapshot with which the cluster begins.
+        #[serde(default)]
+        restore: Option<String>,
+    },
+    /// Writes the marker on a node that somebody else made.
+    AdoptHost {
+        host: String,
+    },
+    /// Rewrites the marker on a node of the cluster that lost it to a power cut or the like. `reason` is for the reader.
+    RewriteMarker {
+        host: String,
+        reason: String,
+    },
+    JoinControlPlane {
+        host: String,
+        resume: Option<String>,
+    },
+    JoinWorker {
+        host: String,
+        resume: Option<String>,
+    },
+    /// `drift` says what others did to its objects; it is for the reader, all of them are applied.
+    ApplyAddon {
+        addon: String,
+        #[serde(default)]
+        drift: Vec<String>,
+    },
+    /// Makes again what `kubeadm init` made in the cluster and somebody deleted.
+    RepairCluster {
+        kubernetes_version: KubernetesVersion,
+        missing: Vec<String>,
+    },
+    /// Waits until these nodes are Ready.
+    AwaitNodes {
+        hosts: Vec<String>,
+    },
+    /// Saves everything that etcd holds.
+    TakeSnapshot {
+        host: String,
+        cause: SnapshotCause,
+    },
+    /// Writes them on the machine that runs Terraform. `snapshots` are those that an earlier run did not come to; it is
+    /// for the reader, the step looks for itself.
+    CopySnapshots {
+        host: String,
+        snapshots: Vec<String>,
+        to: String,
+    },
+    /// Brings a snapshot to the host on which etcd will be restored, unless it lies there, and checks it, before anything is
+    /// stopped for it. `what` is restored. `from` is the file on the machine that runs Terraform; it is for the reader,
+    /// the step looks for itself.
+    PrepareRestore {
+        host: String,
+        what: String,
+        from: Option<String>,
+    },
+    /// Ends the static pods of a control plane and keeps their manifests aside. `what` is to be restored.
+    StopControlPlane {
+        host: String,
+        what: String,
+    },
+    /// Begins etcd anew with other data, as its only member, and starts this control plane. Nodes that the data know, that
+    /// the settings do not name and behind which nobody stands are deleted.
+    RestoreEtcd {
+        host: String,
+        what: String,
+    },
+    /// Puts right what was changed on the host of a finished node.
+    RepairNode {
+        host: String,
+        role: Role,
+        what: Vec<Repair>,
+    },
+    /// Labels, annotations, taints and kubelet settings of a finished node, as its host's settings want them.
+    ConfigureNode {
+        host: String,
+        role: Role,
+        what: Vec<NodeChange>,
+    },
+    /// Waits until the Kubernetes API answers.
+    AwaitApi,
+    /// `kubeadm certs renew` for what is due, and a restart of what uses it. `reason` is for the reader, the step looks
+    /// for itself.
+    RenewCertificates {
+        host: String,
+        reason: String,
+    },
+    /// Takes a machine out of the cluster that is wanted no more. `replaced` says that another one takes its name.
+    RemoveNode {
+        host: String,
+        role: Role,
+        replaced: bool,
+    },
+    /// Looks whether all is well before the first change of an upgrade.
+    PreflightUpgrade {
+        kubernetes_version: KubernetesVersion,
+    },
+    /// Packages and images of another version, beside those that run.
+    FetchUpgrade {
+        host: String,
+        role: Role,
+        kubernetes_version: KubernetesVersion,
+    },
+    /// Static pods first, then the kubelet.
+    UpgradeControlPlane {
+        host: String,
+        kubernetes_version: KubernetesVersion,
+    },
+    UpgradeWorker {
+        host: String,
+        kubernetes_version: KubernetesVersion,
+    },
+    /// Another containerd on a node. Its containers run on meanwhile.
+    UpgradeContainerd {
+        host: String,
+        from: ContainerdVersion,
+        to: ContainerdVersion,
+    },
+    /// What kubeadm itself installs into a cluster.
+    UpgradeKubeadmAddons {
+        host: String,
+        kubernetes_version: KubernetesVersion,
+    },
+    /// For a node that an interrupted run left unschedulable.
+    UncordonNode {
+        host: String,
+    },
+    /// Removes the cluster from a host. Where its marker is damaged, `ca` is the SHA-256 of the CA by which it is known.
+    ResetHost {
+        host: String,
+        role: Role,
+        /// Whether a control plane keeps its snapshots of etcd.
+        keeps_snapshots: bool,
+        #[serde(default)]
+        ca: Option<String>,
+    },
+}
+
+impl Action {
+    /// The host it is done on, if it is one.
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Self::PrepareHost { host, .. }
+            | Self::InitControlPlane { host, .. }
+            | Self::AdoptHost { host }
+            | Self::RewriteMarker { host, .. }
+            | Self::JoinControlPlane { host, .. }
+            | Self::JoinWorker { host, .. }
+            | Self::TakeSnapshot { host, .. }
+            | Self::CopySnapshots { host, .. }
+            | Self::PrepareRestore { host, .. }
+            | Self::StopControlPlane { host, .. }
+            | Self::RestoreEtcd { host, .. }
+            | Self::RepairNode { host, .. }
+            | Self::ConfigureNode { host, .. }
+            | Self::RenewCertificates { host, .. }
+            | Self::RemoveNode { host, .. }
+            | Self::FetchUpgrade { host, .. }
+            | Self::UpgradeControlPlane { host, .. }
+            | Self::UpgradeWorker { host, .. }
+            | Self::UpgradeContainerd { host, .. }
+            | Self::UpgradeKubeadmAddons { host, .. }
+            | Self::UncordonNode { host }
+            | Self::ResetHost { host, .. } => Some(host),
+            Self::ApplyAddon { .. }
+            | Self::RepairCluster { .. }
+            | Self::AwaitNodes { .. }
+            | Self::AwaitApi
+            | Self::PreflightUpgrade { .. } => None,
+        }
+    }
+
+    /// Whether the machine has to be reached for it.
+    pub fn reaches_host(&self) -> bool {
+        match self {
+            Self::ConfigureNode { .. } => self.restarts_kubelet(),
+            // The API does it.
+            Self::UncordonNode { .. } => false,
+            other => other.host().is_some(),
+        }
+    }
+
+    /// Whether it gives the kubelet other settings.
+    pub fn restarts_kubelet(&self) -> bool {
+        let is_of_kubelet = |change: &NodeChange| matches!(change, NodeChange::Kubelet { .. });
+        matches!(self, Self::ConfigureNode { what, .. } if what.iter().any(is_of_kubelet))
+    }
+
+    /// Whether its host is a node afterwards that was none before.
+    pub fn makes_node(&self) -> bool {
+        match self {
+            Self::InitControlPlane { .. } | Self::JoinControlPlane { .. } | Self::JoinWorker { .. } => true,
+            Self::RepairNode { what, .. } => what.contains(&Repair::RegisterNode),
+            _ => false,
+        }
+    }
+
+    /// Whether a control plane is away for a moment, and comes back with another version.
+    pub fn upgrades_control_plane(&self) -> bool {
+        matches!(self, Self::UpgradeControlPlane { .. })
+    }
+
+    /// Whether it adds a member to etcd, removes one, or restarts one.
+    pub fn changes_etcd(&self) -> bool {
+        matches!(
+            self,
+            Self::InitControlPlane { .. }
+                | Self::RestoreEtcd { .. }
+                | Self::JoinControlPlane { .. }
+                | Self::RemoveNode { role: Role::ControlPlane, .. }
+                | Self::RepairNode { role: Role::ControlPlane, .. }
+                | Self::RenewCertificates { .. }
+                | Self::UpgradeControlPlane { .. }
+        )
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let after = |resume: &Option<String>| resume.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+        let because = |why: &[String]| if why.is_empty() { String::new() } else { format!(" ({})", why.join(", ")) };
+        match self {
+            Self::PrepareHost { host, role, kubernetes_version, why } => {
+                write!(f, "{host}: prepare {role} for Kubernetes {kubernetes_version}{}", because(why))
+            }
+            Self::InitControlPlane { host, kubernetes_version, resume, restore } => {
+                let from = restore.as_ref().map_or_else(String::new, |what| format!(" from {what}"));
+                write!(
+                    f,
+                    "{host}: initialise control plane with Kubernetes {kubernetes_version}{from}{}",
+                    after(resume)
+                )
+            }
+            Self::AdoptHost { host } => write!(f, "{host}: adopt (write the marker)"),
+            Self::RewriteMarker { host, reason } => write!(f, "{host}: rewrite damaged marker ({reason})"),
+            Self::JoinControlPlane { host, resume } => write!(f, "{host}: join control plane{}", after(resume)),
+            Self::JoinWorker { host, resume } => write!(f, "{host}: join worker{}", after(resume)),
+            Self::ApplyAddon { addon, drift } => write!(f, "cluster: apply addon {addon}{}", because(drift)),
+            Self::RepairCluster { missing, .. } => write!(f, "cluster: make again {}", missing.join(", ")),
+            Self::AwaitNodes { hosts } => match hosts.as_slice() {
+                [host] => write!(f, "cluster: wait until {host} is ready"),
+                _ => write!(f, "cluster: wait until {} nodes are ready", hosts.len()),
+            },
+            Self::TakeSnapshot { host, cause } => write!(f, "{host}: take a snapshot of etcd ({cause})"),
+            Self::CopySnapshots { host, snapshots, to } => match snapshots.as_slice() {
+                [] => write!(f, "{host}: copy the snapshot to {to}"),
+                names => write!(f, "{host}: copy {} to {to} (an earlier run did not)", names.join(", ")),
+            },
+            Self::PrepareRestore { host, what, from: None } => write!(f, "{host}: check {}", key_of_id(what)),
+            Self::PrepareRestore { host, what, from: Some(path) } => {
+                write!(f, "{host}: bring {} from {path} and check it", key_of_id(what))
+            }
+            Self::StopControlPlane { host, .. } => write!(f, "{host}: stop control plane"),
+            Self::RestoreEtcd { host, what } => write!(f, "{host}: restore etcd from {}", key_of_id(what)),
+            Self::RepairNode { host, role, what } => {
+                let what: Vec<_> = what.iter().map(ToString::to_string).collect();
+                write!(f, "{host}: repair {role} ({})", what.join(", "))
+            }
+            Self::ConfigureNode { host, what, .. } => {
+                let what: Vec<_> = what.iter().map(ToString::to_string).collect();
+                write!(f, "{host}: {}", what.join("; "))
+            }
+            Self::AwaitApi => f.write_str("cluster: wait until the Kubernetes API answers"),
+            Self::RenewCertificates { host, reason } => write!(f, "{host}: renew certificates ({reason})"),
+            Self::RemoveNode { host, role, replaced } => {
+                let earlier = if *replaced { "the earlier " } else { "" };
+                let etcd = if *role == Role::ControlPlane { "leave etcd, " } else { "" };
+                write!(f, "{host}: remove {earlier}{role} (drain, {etcd}delete its Node, reset the host)")
+            }
+            Self::PreflightUpgrade { kubernetes_version } => {
+                write!(f, "cluster: check that all is well before the upgrade to Kubernetes {kubernetes_version}")
+            }
+            Self::FetchUpgrade { host, kubernetes_version, .. } => {
+                write!(f, "{host}: fetch packages and images of Kubernetes {kubernetes_version}")
+            }
+            Self::UpgradeControlPlane { host, kubernetes_version } => {
+                write!(f, "{host}: upgrade control plane to Kubernetes {kubernetes_version}")
+            }
+            Self::UpgradeWorker { host, kubernetes_version } => {
+                write!(f, "{host}: upgrade worker to Kubernetes {kubernetes_version}")
+            }
+            Self::UpgradeContainerd { host, from, to } => {
+                let verb = if to < from { "downgrade" } else { "upgrade" };
+                write!(f, "{host}: {verb} containerd {from} → {to}")
+            }
+            Self::UpgradeKubeadmAddons { host, kubernetes_version } => {
+                write!(f, "{host}: upgrade kube-proxy and CoreDNS to those of Kubernetes {kubernetes_version}")
+            }
+
+            Self::UncordonNode { host } => write!(f, "{host}: make schedulable again (an earlier run was interrupted)"),
+            Self::ResetHost { host, role, keeps_snapshots, ca } => {
+                let snapshots = match (role, keeps_snapshots) {
+                    (Role::Worker, _) => "",
+                    (Role::ControlPlane, true) => " (its snapshots of etcd stay)",
+                    (Role::ControlPlane, false) => " and remove its snapshots of etcd",
+                };
+                let known = ca.as_ref().map_or("", |_| " (its marker is damaged, and it has the CA of the cluster)");
+                write!(f, "{host}: reset {role}{snapshots}{known}")
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Whether a host has to be prepared, and of one that was prepared before: why again.
+
+use kubeone_desired::{catalog, host_files};
+use kubeone_facts::{HostFacts, Observed};
+use kubeone_spec::{ClusterSpec, KubernetesVersion, Role};
+
+use super::Action;
+use crate::repair::CONTAINERD;
+use crate::runtime;
+use crate::standing::{Standing, has_node, standing};
+use crate::versions::{Progress, progress};
+use crate::wanted::Wanted;
+
+/// `None` where nothing has to be done, or nothing may.
+pub(super) fn preparation(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Option<Action> {
+    let spec = &wanted.spec;
+    let why = match standing(wanted, observed, name) {
+        Standing::Foreign(_) | Standing::Damaged { .. } | Standing::Adoptable => return None,
+        Standing::Unreachable { .. } if has_node(observed, name) => return None,
+        // The upgrade brings what belongs to the new version.
+        Standing::Finished if progress(wanted, observed, name) != Progress::Done => return None,
+        Standing::Begun if shortcomings(spec, observed.facts(name)?).is_empty() => return None,
+        // What is not there yet says nothing.
+        Standing::Unseen | Standing::Bare | Standing::Unreachable { .. } | Standing::Begun => Vec::new(),
+        Standing::Finished => {
+            let mut why = shortcomings(spec, observed.facts(name)?);
+            if why.is_empty() {
+                why.push(newer_kubelet(spec, observed, name)?);
+            }
+            why
+        }
+    };
+    Some(Action::PrepareHost { host: name.to_owned(), role, kubernetes_version: spec.kubernetes_version, why })
+}
+
+/// Where packages, container runtime, kernel settings and our files are not as they should be. What an adopted host was
+/// set up with is not ours to judge.
+fn shortcomings(spec: &ClusterSpec, facts: &HostFacts) -> Vec<String> {
+    if host_files::is_adopted(facts) {
+        return Vec::new();
+    }
+    let mut why = packages(spec, facts);
+    why.extend(facts.damaged.iter().map(|what| format!("{what} is damaged")));
+    if !why.iter().any(|why| why.starts_with(CONTAINERD)) && !facts.containerd_active {
+        why.push(format!("{CONTAINERD} is stopped"));
+    }
+    if facts.disabled_services.iter().any(|service| service == CONTAINERD) {
+        why.push(format!("{CONTAINERD} is disabled"));
+    }
+    if facts.swap_active {
+        why.push("swap is on".to_owned());
+    }
+    for (path, hash) in host_files::expected_files(spec, facts) {
+        match facts.files.get(&path) {
+            Some(present) if *present == hash => {}
+            Some(_) => why.push(format!("{path} differs")),
+            None => why.push(format!("{path} is missing")),
+        }
+    }
+    why
+}
+
+/// Packages that are not there in the version that belongs to this one of Kubernetes.
+fn packages(spec: &ClusterSpec, facts: &HostFacts) -> Vec<String> {
+    let version = spec.kubernetes_version;
+    let wanted = version.to_string();
+    let packages = &facts.packages;
+    let containerd = catalog::release(version).map(|release| runtime::installed_with_packages(spec, release, facts));
+    let all = [
+        ("kubelet", &packages.kubelet, packages.kubelet == wanted),
+        ("kubeadm", &packages.kubeadm, packages.kubeadm == wanted),
+        ("kubectl", &packages.kubectl, packages.kubectl == wanted),
+        (
+            CONTAINERD,
+            &packages.containerd,
+            containerd.is_some_and(|begin| format!("{}-", packages.containerd).starts_with(&begin)),
+        ),
+    ];
+    all.into_iter()
+        .filter(|(.., right)| !right)
+        .map(|(name, version, _)| match version.as_str() {
+            "" => format!("{name} is missing"),
+            version => format!("{name} is {version}"),
+        })
+        .collect()
+}
+
+/// The package is the right one, and what runs is of a newer one that was there before.
+fn newer_kubelet(spec: &ClusterSpec, observed: &Observed, name: &str) -> Option<String> {
+    let running = &observed.api_facts()?.nodes.get(name)?.kubelet_version;
+    let version: KubernetesVersion = running.parse().ok()?;
+    (version > spec.kubernetes_version).then(|| format!("a kubelet {version} runs"))
+}

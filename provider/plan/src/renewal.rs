@@ -1,0 +1,188 @@
+//! Which certificates of a control plane are due, and who uses them. Plan, check and the step decide by this alone.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use jiff::{SignedDuration, Timestamp};
+use kubeone_facts::{HostFacts, Observed};
+use kubeone_spec::ClusterSpec;
+
+use crate::quorum;
+use crate::standing::{Standing, standing};
+use crate::wanted::Wanted;
+
+/// A certificate that kubeadm renews.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ComponentCertificate {
+    /// As `kubeadm certs renew` calls it.
+    pub name: &'static str,
+    pub path: &'static str,
+    /// The static pod that reads it once, when it starts. Credentials of people have none.
+    pub user: Option<&'static str>,
+}
+
+const fn certificate(name: &'static str, path: &'static str, user: Option<&'static str>) -> ComponentCertificate {
+    ComponentCertificate { name, path, user }
+}
+
+pub const COMPONENT_CERTIFICATES: [ComponentCertificate; 11] = [
+    certificate("admin.conf", "/etc/kubernetes/admin.conf", None),
+    certificate("super-admin.conf", "/etc/kubernetes/super-admin.conf", None),
+    certificate("apiserver", API_SERVER_CERTIFICATE, Some("kube-apiserver")),
+    certificate("apiserver-etcd-client", "/etc/kubernetes/pki/apiserver-etcd-client.crt", Some("kube-apiserver")),
+    certificate("apiserver-kubelet-client", "/etc/kubernetes/pki/apiserver-kubelet-client.crt", Some("kube-apiserver")),
+    certificate("front-proxy-client", "/etc/kubernetes/pki/front-proxy-client.crt", Some("kube-apiserver")),
+    certificate("controller-manager.conf", "/etc/kubernetes/controller-manager.conf", Some("kube-controller-manager")),
+    certificate("scheduler.conf", "/etc/kubernetes/scheduler.conf", Some("kube-scheduler")),
+    certificate("etcd-healthcheck-client", "/etc/kubernetes/pki/etcd/healthcheck-client.crt", Some("etcd")),
+    certificate("etcd-peer", "/etc/kubernetes/pki/etcd/peer.crt", Some("etcd")),
+    certificate("etcd-server", "/etc/kubernetes/pki/etcd/server.crt", Some("etcd")),
+];
+
+/// What API servers show to their clients.
+pub const API_SERVER_CERTIFICATE: &str = "/etc/kubernetes/pki/apiserver.crt";
+
+/// Certificates that sign others. kubeadm does not renew them.
+pub const AUTHORITIES: [&str; 3] =
+    ["/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/pki/front-proxy-ca.crt", "/etc/kubernetes/pki/etcd/ca.crt"];
+
+/// The certificate by which a kubelet is known. It renews it by itself, as long as it has not ended.
+pub const KUBELET_CERTIFICATE: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
+
+/// The certificate that a kubelet makes for itself when it starts for the first time. It signs it by itself, so nobody
+/// verifies it, and keeps it when it has ended.
+pub const KUBELET_SERVING_CERTIFICATE: &str = "/var/lib/kubelet/pki/kubelet.crt";
+
+/// What is to be renewed on one host, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Renewal {
+    pub certificates: Vec<&'static ComponentCertificate>,
+    pub reason: Reason,
+    /// Whether the API server's certificate is made anew, with all names that are wanted. Otherwise it keeps those it has.
+    pub new_names: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Reason {
+    Interrupted,
+    Trigger,
+    /// Names that the API server's certificate lacks.
+    Names(Vec<String>),
+    /// The file whose certificate ends first, and when.
+    Ends {
+        file: &'static str,
+        end: String,
+        over: bool,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interrupted => f.write_str("completes a renewal that was interrupted"),
+            Self::Trigger => f.write_str("`renew_trigger` has a new value"),
+            Self::Names(names) => write!(f, "its API server gets the names {}", names.join(", ")),
+            Self::Ends { file, end, over } => {
+                let day = end.split('T').next().unwrap_or(end);
+                write!(f, "{file} {} on {day}", if *over { "ended" } else { "ends" })
+            }
+        }
+    }
+}
+
+impl Renewal {
+    /// The static pods that must start anew, each once.
+    pub fn components(&self) -> Vec<&'static str> {
+        let mut users: Vec<_> = self.certificates.iter().filter_map(|certificate| certificate.user).collect();
+        users.sort_unstable();
+        users.dedup();
+        users
+    }
+}
+
+/// What is to be renewed on a finished control plane. `now` is when the host was looked at, for one that does not say what time
+/// it was there: whoever checks its certificates does so by that clock.
+pub fn renewal(spec: &ClusterSpec, facts: &HostFacts, now: &str) -> Option<Renewal> {
+    let now = facts.now(now)?;
+    let before = SignedDuration::try_from(spec.certificates.renew_before.0).unwrap_or(SignedDuration::MAX);
+    let limit = now.saturating_add(before).unwrap_or(Timestamp::MAX);
+    let present =
+        || COMPONENT_CERTIFICATES.iter().filter(|certificate| facts.certificates.contains_key(certificate.path));
+    let end = |certificate: &ComponentCertificate| facts.certificates.get(certificate.path)?.parse::<Timestamp>().ok();
+    let begun = |certificate: &&ComponentCertificate| facts.renewal_begun.iter().any(|name| name == certificate.name);
+    let names = missing_names(spec, facts);
+    let new_names = !names.is_empty();
+    let due = |certificate: &&ComponentCertificate| {
+        end(certificate).is_some_and(|end| end <= limit)
+            || begun(certificate)
+            || (new_names && certificate.path == API_SERVER_CERTIFICATE)
+    };
+
+    let wanted = spec.certificates.renew_trigger.as_ref();
+    // A host that is to be adopted gets a marker that says the present one.
+    let is_new = facts.marker.as_ref().is_some_and(|marker| marker.renew_trigger.as_ref() != wanted);
+    if wanted.is_some() && is_new {
+        return Some(Renewal { certificates: present().collect(), reason: Reason::Trigger, new_names });
+    }
+    let certificates: Vec<_> = present().filter(due).collect();
+    if !facts.renewal_begun.is_empty() && !certificates.is_empty() {
+        return Some(Renewal { certificates, reason: Reason::Interrupted, new_names });
+    }
+    if new_names {
+        return Some(Renewal { certificates, reason: Reason::Names(names), new_names });
+    }
+    let first = certificates.iter().min_by_key(|certificate| end(certificate))?;
+    let (file, end) = (first.path, end(first)?);
+    let file = file.rsplit('/').next().unwrap_or(file);
+    let reason = Reason::Ends { file, end: end.to_string(), over: end <= now };
+    Some(Renewal { certificates, reason, new_names })
+}
+
+/// Names that are wanted and that the API server's certificate does not have. Those that it has beyond leave with it, when
+/// it is made anew.
+fn missing_names(spec: &ClusterSpec, facts: &HostFacts) -> Vec<String> {
+    if !facts.certificates.contains_key(API_SERVER_CERTIFICATE) {
+        return Vec::new();
+    }
+    let is_there = |wanted: &&String| facts.api_server_names.iter().any(|name| is_same_name(name, wanted));
+    spec.api_endpoint.alternative_names.iter().filter(|name| !is_there(name)).cloned().collect()
+}
+
+/// An address can be written in many ways.
+fn is_same_name(one: &str, other: &str) -> bool {
+    let address = |name: &str| name.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+    match (address(one), address(other)) {
+        (None, None) => one.eq_ignore_ascii_case(other),
+        (one, other) => one == other,
+    }
+}
+
+/// What is to be renewed on a host of the cluster as it was seen.
+pub fn renewal_of(wanted: &Wanted, observed: &Observed, host: &str) -> Option<Renewal> {
+    let renewal = due(wanted, observed, host)?;
+    missing_members(wanted, observed, host, &renewal).is_none().then_some(renewal)
+}
+
+/// What would be renewed if it did not cost etcd its quorum, and the members that are missing. It waits for them and holds
+/// nothing else up.
+pub fn waiting_renewal(wanted: &Wanted, observed: &Observed, host: &str) -> Option<(Renewal, Vec<String>)> {
+    let renewal = due(wanted, observed, host)?;
+    let missing = missing_members(wanted, observed, host, &renewal)?;
+    Some((renewal, missing))
+}
+
+fn due(wanted: &Wanted, observed: &Observed, host: &str) -> Option<Renewal> {
+    if !matches!(standing(wanted, observed, host), Standing::Finished | Standing::Adoptable) {
+        return None;
+    }
+    let renewal = renewal(&wanted.spec, observed.facts(host)?, &observed.observed_at)?;
+    // The cluster remembers the names, too, for control planes to come; so they wait until it answers.
+    let waits = matches!(renewal.reason, Reason::Names(_)) && observed.api_facts().is_none();
+    (!waits).then_some(renewal)
+}
+
+/// What has ended is not worth waiting for.
+fn missing_members(wanted: &Wanted, observed: &Observed, host: &str, renewal: &Renewal) -> Option<Vec<String>> {
+    let waits = renewal.components().contains(&"etcd") && !matches!(renewal.reason, Reason::Ends { over: true, .. });
+    if waits { quorum::missing_for_a_restart(wanted, observed, host) } else { None }
+}

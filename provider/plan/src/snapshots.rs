@@ -1,0 +1,60 @@
+//! Which snapshots of etcd are known, and which one is taken next.
+
+use std::collections::BTreeMap;
+
+use kubeone_facts::{HeldSnapshot, Observed, Snapshot, SnapshotCause};
+use kubeone_spec::ClusterSpec;
+
+use crate::standing::{Standing, standing};
+use crate::wanted::Wanted;
+
+/// All snapshots of this cluster that any of its control planes knows of, oldest first.
+pub fn known<'a>(wanted: &Wanted, observed: &'a Observed) -> Vec<&'a Snapshot> {
+    let spec = &wanted.spec;
+    let hosts = spec.control_plane.keys().filter(|name| is_ours(wanted, observed, name));
+    let hosts = hosts.filter_map(|name| observed.facts(name));
+    let snapshots = hosts.flat_map(|facts| &facts.snapshots).map(|held| &held.snapshot);
+    let uid = observed.api_facts().map(|api| &api.cluster_uid);
+    let ours = snapshots.filter(|it| it.cluster == spec.name && uid.is_none_or(|uid| it.cluster_uid == *uid));
+    ours.map(|snapshot| (&snapshot.name, snapshot)).collect::<BTreeMap<_, _>>().into_values().collect()
+}
+
+pub fn is_ours(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
+    matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable)
+}
+
+/// The value of `backup.trigger`, if no control plane remembers a snapshot that was taken for it. Snapshots that an
+/// earlier cluster left on the hosts of a new one do not count.
+pub fn wanted_by_trigger(wanted: &Wanted, observed: &Observed, is_new: bool) -> Option<SnapshotCause> {
+    let cause = SnapshotCause::Trigger(wanted.spec.backup.trigger.clone()?);
+    let taken = known(wanted, observed).iter().any(|snapshot| snapshot.cause == cause);
+    (is_new || !taken).then_some(cause)
+}
+
+/// Whether there is something to copy. Snapshots that another cluster left on its hosts are not ours to copy.
+pub fn awaits_copy(spec: &ClusterSpec, held: &HeldSnapshot, uid: Option<&str>) -> bool {
+    let is_ours = held.snapshot.cluster == spec.name && uid.is_none_or(|uid| held.snapshot.cluster_uid == uid);
+    held.held && held.awaits_copy && is_ours
+}
+
+/// Which snapshots stay when one more was taken.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Retention {
+    pub keep: Vec<String>,
+    /// Only their descriptions stay: the trigger they were taken for would take another one.
+    pub remember: Vec<String>,
+}
+
+/// `earlier` are those that anybody knows of, oldest first. The new one stays, whatever the clock of its host says.
+pub fn retention(spec: &ClusterSpec, earlier: &[&Snapshot], new: &Snapshot) -> Retention {
+    let earlier: Vec<_> = earlier.iter().copied().filter(|snapshot| snapshot.name != new.name).collect();
+    let beside_it = usize::from(spec.backup.keep).saturating_sub(1);
+    let (old, kept) = earlier.split_at(earlier.len().saturating_sub(beside_it));
+    let names = |snapshots: &[&Snapshot]| snapshots.iter().map(|snapshot| snapshot.name.clone()).collect();
+    let triggered = |snapshot: &&Snapshot| match &snapshot.cause {
+        SnapshotCause::Trigger(value) => spec.backup.trigger.as_ref() == Some(value),
+        SnapshotCause::BeforeUpgrade(_) => false,
+    };
+    let remembered: Vec<&Snapshot> = old.iter().copied().filter(triggered).collect();
+    Retention { keep: names(&[kept, &[new]].concat()), remember: names(&remembered) }
+}

@@ -1,0 +1,150 @@
+//! Which versions of Kubernetes run, and whether there is a way from them to the wanted one.
+
+use kubeone_facts::{HostFacts, Observed};
+use kubeone_spec::KubernetesVersion;
+
+use crate::restore::is_abandoned;
+use crate::standing::{Standing, standing};
+use crate::wanted::Wanted;
+
+/// The components of a control plane that have the version of Kubernetes.
+pub const COMPONENTS: [&str; 3] = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+
+/// How the control planes stand to the wanted version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// They run it, or what they run is not known.
+    Arrived,
+    Upgrade,
+    /// They run a newer one. `begun`: some of them, as an upgrade began.
+    Back {
+        newest: KubernetesVersion,
+        begun: bool,
+    },
+    /// There is a minor release between.
+    Skips {
+        oldest: KubernetesVersion,
+    },
+}
+
+/// The oldest and the newest version among the API servers.
+pub fn api_servers(wanted: &Wanted, observed: &Observed) -> Option<(KubernetesVersion, KubernetesVersion)> {
+    let is_node = |name: &&String| matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable);
+    let finished = wanted.spec.control_plane.keys().filter(is_node);
+    let images = finished.filter_map(|name| component(observed.facts(name)?, "kube-apiserver"));
+    let answering = observed.api_facts().and_then(|api| api.version.parse().ok());
+    let versions: Vec<_> = images.chain(answering).collect();
+    Some((*versions.iter().min()?, *versions.iter().max()?))
+}
+
+pub fn way(wanted: &Wanted, observed: &Observed) -> Way {
+    let target = wanted.spec.kubernetes_version;
+    let Some((oldest, newest)) = api_servers(wanted, observed) else { return Way::Arrived };
+    if newest > target {
+        Way::Back { newest, begun: oldest <= target && oldest < newest }
+    } else if (oldest.major, oldest.minor + 1) < (target.major, target.minor) {
+        Way::Skips { oldest }
+    } else if oldest < target {
+        Way::Upgrade
+    } else {
+        Way::Arrived
+    }
+}
+
+/// Version of a static pod on this host, by its image.
+pub fn component(facts: &HostFacts, name: &str) -> Option<KubernetesVersion> {
+    tag(facts.kubernetes.images.get(name)?)?.parse().ok()
+}
+
+/// The tag of an image, without a digest behind it.
+fn tag(image: &str) -> Option<&str> {
+    let name = image.split_once('@').map_or(image, |(name, _)| name);
+    name.rsplit('/').next()?.split_once(':').map(|(_, tag)| tag)
+}
+
+/// How far a node is on the way to the wanted version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    NotBegun,
+    /// An upgrade of it was cut off.
+    HalfDone,
+    Done,
+}
+
+/// How far a node of the cluster is. What is not known counts as done; so does a host that is no finished node.
+pub fn progress(wanted: &Wanted, observed: &Observed, host: &str) -> Progress {
+    let Some(node) = observed.api_facts().and_then(|api| api.nodes.get(host)) else { return Progress::Done };
+    let target = wanted.spec.kubernetes_version;
+    let is_old = |version: Option<KubernetesVersion>| version.is_some_and(|version| version < target);
+    let is_new = |version: Option<KubernetesVersion>| version == Some(target);
+    let mut versions = vec![node.kubelet_version.parse().ok()];
+    let mut interrupted = node.cordoned_by_us;
+    let mut unfinished = false;
+    let standing = standing(wanted, observed, host);
+    match standing {
+        Standing::Finished | Standing::Adoptable => {
+            let Some(facts) = observed.facts(host) else { return Progress::Done };
+            // One that was stopped for a restore gets its etcd back first, or joins again like one that missed it.
+            if facts.restore.is_some() || is_abandoned(wanted, observed, host) {
+                return Progress::Done;
+            }
+            versions.push(facts.packages.kubelet.parse().ok());
+            // Without a record it has begun, though nothing may be new yet. The packages may be new, and even run after a
+            // reboot, before kubeadm has done its part.
+            unfinished = facts.unrecorded && standing == Standing::Finished;
+            interrupted |= unfinished;
+            if wanted.spec.control_plane.contains_key(host) {
+                unfinished |= kubeadm_configuration_is_old(wanted, observed);
+                let components = COMPONENTS.map(|name| component(facts, name));
+                // A manifest that is not there is held while components are exchanged.
+                let known = components.iter().any(Option::is_some);
+                interrupted |= known && components.contains(&None);
+                versions.extend(components);
+            }
+        }
+        // What it runs cannot be seen, but what its kubelet said is known.
+        Standing::Unreachable { .. } if wanted.spec.control_plane.contains_key(host) => {}
+        _ => return Progress::Done,
+    }
+    let (old, new) = (versions.iter().copied().any(is_old), versions.iter().copied().any(is_new));
+    match (old, new || interrupted) {
+        (true, false) => Progress::NotBegun,
+        (true, true) => Progress::HalfDone,
+        (false, _) if unfinished => Progress::HalfDone,
+        (false, _) => Progress::Done,
+    }
+}
+
+/// Whether kube-proxy is older than wanted.
+pub fn kubeadm_addons_are_old(wanted: &Wanted, observed: &Observed) -> bool {
+    observed.api_facts().is_some_and(|api| is_older(&api.kube_proxy_version, wanted))
+}
+
+/// Whether kubeadm's own configuration in the cluster is older than wanted. The first control plane that is upgraded brings
+/// it there, so where one is new and this is not, kubeadm's part is still to be done.
+fn kubeadm_configuration_is_old(wanted: &Wanted, observed: &Observed) -> bool {
+    observed.api_facts().is_some_and(|api| is_older(&api.kubeadm_version, wanted))
+}
+
+fn is_older(version: &str, wanted: &Wanted) -> bool {
+    version.parse().is_ok_and(|version: KubernetesVersion| version < wanted.spec.kubernetes_version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tag_of_an_image_is_its_version() {
+        let mut facts = HostFacts::default();
+        for (image, version) in [
+            ("registry.k8s.io/kube-apiserver:v1.36.3", Some(KubernetesVersion::new(1, 36, 3))),
+            ("localhost:5000/kube-apiserver:v1.35.4@sha256:ab", Some(KubernetesVersion::new(1, 35, 4))),
+            ("localhost:5000/kube-apiserver", None),
+            ("kube-apiserver:custom", None),
+        ] {
+            facts.kubernetes.images.insert("kube-apiserver".to_owned(), image.to_owned());
+            assert_eq!(component(&facts, "kube-apiserver"), version, "{image}");
+        }
+    }
+}
