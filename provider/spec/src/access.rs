@@ -71,6 +71,7 @@ impl ClusterReference {
             containerd: crate::Containerd::default(),
             packages: crate::Packages::default(),
             images: crate::Images::default(),
+            audit: None,
             backup: crate::Backup::default(),
             restore: None,
             kubeconfig: KubeconfigInState::default(),

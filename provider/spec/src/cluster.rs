@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    Backup, Certificates, ClusterNetwork, Containerd, Drain, HostSpec, Images, KubeconfigInState, KubernetesVersion,
-    Packages, Restore, Role, Upgrade,
+    Audit, Backup, Certificates, ClusterNetwork, Containerd, Drain, HostSpec, Images, KubeconfigInState,
+    KubernetesVersion, Packages, Restore, Role, Upgrade,
 };
 
 /// A Kubernetes cluster on hosts that exist already.
@@ -51,6 +51,9 @@ pub struct ClusterSpec {
     /// The images that nodes need before anything runs on them.
     #[serde(default)]
     pub images: Images,
+    /// The audit log of the API servers. When unset, there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
     /// Snapshots of etcd.
     #[serde(default)]
     pub backup: Backup,

@@ -6,6 +6,7 @@
 //! **Architecture invariant:** this crate does no I/O, knows no async and no Terraform.
 
 mod access;
+mod audit;
 mod backup;
 mod certificates;
 mod cluster;
@@ -29,6 +30,7 @@ mod validate;
 mod version;
 
 pub use access::{ClientConfiguration, ClusterReference, Kubeconfig, KubeconfigInState, KubeconfigSpec};
+pub use audit::{Audit, AuditLog, AuditLogFormat, AuditWebhook, AuditWebhookMode};
 pub use backup::Backup;
 pub use certificates::Certificates;
 pub use cluster::{ApiEndpoint, ClusterSpec, Deletion, Span, Timeouts, UnreachableHosts};

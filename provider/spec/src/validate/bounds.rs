@@ -1,6 +1,7 @@
 //! Both sides of each bound: the last that Kubernetes takes has no finding, and the first that it refuses has one, at its
 //! attribute.
 
+mod audit;
 mod nodes;
 
 use serde_json::{Value, json};
