@@ -72,6 +72,7 @@ impl ClusterReference {
             packages: crate::Packages::default(),
             images: crate::Images::default(),
             audit: None,
+            hardening: crate::Hardening::default(),
             backup: crate::Backup::default(),
             restore: None,
             kubeconfig: KubeconfigInState::default(),

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
-    Audit, Backup, Certificates, ClusterNetwork, Containerd, Drain, HostSpec, Images, KubeconfigInState,
+    Audit, Backup, Certificates, ClusterNetwork, Containerd, Drain, Hardening, HostSpec, Images, KubeconfigInState,
     KubernetesVersion, Packages, Restore, Role, Upgrade,
 };
 
@@ -54,6 +54,9 @@ pub struct ClusterSpec {
     /// The audit log of the API servers. When unset, there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<Audit>,
+    /// How far the cluster's components are hardened. By default as the CIS Kubernetes Benchmark asks for.
+    #[serde(default)]
+    pub hardening: Hardening,
     /// Snapshots of etcd.
     #[serde(default)]
     pub backup: Backup,

@@ -33,6 +33,12 @@ fn a_cluster_means_the_documented_defaults() {
         "containerd": {},
         "packages": {},
         "images": {},
+        "hardening": {
+            "profiling": false, "kubelet_serving_certificates": true, "anonymous_access": "health_checks",
+            "tls_min_version": "1.2", "terminated_pod_gc_threshold": 1000, "request_timeout": "1m",
+            "etcd_corruption_checks": true, "seccomp_default": true, "pod_pids_limit": 4096,
+            "protect_kernel_defaults": true,
+        },
         "backup": { "keep": 5, "before_upgrade": true },
         "kubeconfig": { "store_in_state": false, "ttl": "8760h" },
         "certificates": { "renew_before": "720h" },

@@ -15,6 +15,7 @@ mod containerd;
 mod defaults;
 mod drain;
 mod finding;
+mod hardening;
 mod health;
 mod host;
 mod images;
@@ -37,6 +38,7 @@ pub use cluster::{ApiEndpoint, ClusterSpec, Deletion, Span, Timeouts, Unreachabl
 pub use containerd::{Containerd, ContainerdVersion};
 pub use drain::{Drain, OnDrainTimeout};
 pub use finding::{FieldPath, Finding, Severity, Step};
+pub use hardening::{AnonymousAccess, Hardening, TlsMinVersion};
 pub use health::{ApiServerHealth, ClusterHealth, ClusterStatusSpec, EtcdMemberHealth, HealthConditions, NodeHealth};
 pub use host::{HostIdentity, HostSpec, Role, Taint, TaintEffect};
 pub use images::{Images, is_digest, is_image};

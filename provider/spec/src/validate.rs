@@ -41,6 +41,7 @@ pub fn validate_cluster(spec: &ClusterSpec) -> Vec<Finding> {
     findings.extend(crate::packages::findings(&spec.packages));
     findings.extend(crate::images::findings(&spec.images));
     findings.extend(spec.audit.iter().flat_map(crate::audit::findings));
+    findings.extend(crate::hardening::findings(&spec.hardening));
     findings.extend(crate::backup::findings(spec));
     findings.extend(crate::restore::findings(spec));
     findings.extend(certificates::findings(&spec.certificates));
