@@ -1,95 +1,110 @@
 //! The container runtime of the nodes.
 
-use std::fmt;
-use std::str::FromStr;
+mod registry;
+mod runtime;
+mod version;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
+use std::ops::Not;
 
-use crate::version::numbers;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-/// containerd, which runs the containers of every node that this provider prepared. Adopted hosts keep theirs.
+use crate::{FieldPath, Finding, is_digest, is_image};
+
+pub use registry::{Mirror, MirrorCapability, Registry, RegistryCredentials};
+pub use runtime::Runtime;
+pub use version::ContainerdVersion;
+
+/// containerd, which runs the containers of every node that this provider prepared. Adopted hosts keep theirs. A change of
+/// its configuration restarts containerd; containers run on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Containerd {
-    /// Version of containerd on all nodes, such as `2.2.5`. Without it new nodes get the newest version that the package
-    /// repository offers and this Kubernetes supports, and nodes that have it get newer patch releases of it as soon as the
-    /// host's own package lists name one: the plan shows each.
+    /// Version of containerd on all nodes, such as `2.2.5`. When unset, new nodes get the newest version that the package
+    /// repository offers and this Kubernetes version supports, and existing nodes get newer patch releases as soon as the
+    /// host's package lists name one: the plan shows each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<ContainerdVersion>,
+    /// How images are pulled from a registry, by its host as in image names: `docker.io`, `registry.k8s.io` or
+    /// `registry.example.com:5000`. `*` applies to all registries without an entry of their own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub registries: BTreeMap<String, Registry>,
+    /// Image of the pause container that holds the namespaces of each pod. When unset, the one that kubeadm uses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox_image: Option<String>,
+    /// Give a container's devices the user and group of its `securityContext`, so that containers that do not run as root
+    /// can use devices such as block volumes and GPUs. containerd's default is `false`.
+    #[serde(skip_serializing_if = "Not::not")]
+    pub device_ownership_from_security_context: bool,
+    /// Further runtimes, by the name that a RuntimeClass gives as its `handler`. Their programs must be on the hosts already;
+    /// RuntimeClasses are yours to create.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub runtimes: BTreeMap<String, Runtime>,
+    /// Runtime of pods without a RuntimeClass: `runc` or one of `runtimes`. When unset, `runc`. It also runs the pods of the
+    /// control plane and of the network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_runtime: Option<String>,
+    /// TOML that is merged into `/etc/containerd/config.toml` last, for settings without an attribute here. It is in the
+    /// format of configuration version 3, replaces values of this provider, and cannot set `version`. containerd must start
+    /// with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overlay: Option<String>,
 }
 
-/// `major.minor.patch`, as packages write it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ContainerdVersion {
-    pub major: u16,
-    pub minor: u16,
-    pub patch: u16,
+const LARGEST_OVERLAY: usize = 64 << 10;
+
+pub(crate) fn findings(containerd: &Containerd) -> Vec<Finding> {
+    let path = FieldPath::root("containerd");
+    let mut findings = registry::findings(&containerd.registries, &path.clone().field("registries"));
+    if let Some(image) = containerd.sandbox_image.as_ref().filter(|image| !is_sandbox_image(image)) {
+        findings.push(Finding::error(
+            path.clone().field("sandbox_image"),
+            format!("`{image}` is not the full name of an image"),
+            "Write registry, path and tag, such as `registry.k8s.io/pause:3.10.1`. A digest may follow.",
+        ));
+    }
+    let runtimes = path.clone().field("runtimes");
+    findings.extend(runtime::findings(&containerd.runtimes, &runtimes));
+    if let Some(name) = &containerd.default_runtime
+        && name != runtime::RUNC
+        && !containerd.runtimes.contains_key(name)
+    {
+        let finding = Finding::error(
+            path.clone().field("default_runtime"),
+            format!("`{name}` is not a runtime"),
+            "Write `runc` or a key of `containerd.runtimes`.",
+        );
+        findings.push(finding.derived_from(runtimes));
+    }
+    let overlay = containerd.overlay.as_deref().and_then(overlay_fault);
+    findings.extend(overlay.map(|(summary, detail)| Finding::error(path.field("overlay"), summary, detail)));
+    findings
 }
 
-impl ContainerdVersion {
-    /// Whether both belong to the same minor release, so that one is a patch release of the other.
-    pub fn is_same_minor(self, other: Self) -> bool {
-        (self.major, self.minor) == (other.major, other.minor)
+fn is_sandbox_image(text: &str) -> bool {
+    match text.split_once('@') {
+        Some((image, digest)) => is_image(image) && is_digest(digest),
+        None => is_image(text),
     }
 }
 
-impl FromStr for ContainerdVersion {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let error = || format!("`{text}` is not a version of containerd: write major.minor.patch, such as `2.2.5`");
-        let [major, minor, patch] = numbers(text).ok_or_else(error)?;
-        Ok(Self { major, minor, patch })
+/// What is wrong, and what would be right.
+fn overlay_fault(text: &str) -> Option<(String, String)> {
+    if text.len() > LARGEST_OVERLAY {
+        let right = format!("Write at most {LARGEST_OVERLAY} bytes.");
+        return Some((format!("the overlay has {} bytes", text.len()), right));
     }
-}
-
-impl fmt::Display for ContainerdVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
-    }
-}
-
-impl Serialize for ContainerdVersion {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for ContainerdVersion {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-impl JsonSchema for ContainerdVersion {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "ContainerdVersion".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "examples": ["2.2.5"] })
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_parse_print_and_compare() {
-        let version = |text: &str| text.parse::<ContainerdVersion>().unwrap();
-        assert_eq!(version("2.2.5").to_string(), "2.2.5");
-        assert!(version("2.2.10") > version("2.2.9") && version("2.10.0") > version("2.9.9"));
-        assert!(version("2.2.5").is_same_minor(version("2.2.9")) && !version("2.2.5").is_same_minor(version("2.3.5")));
-        for bad in
-            ["", "2", "2.2", "2.2.", "2.2.5.1", "v2.2.5", "2.2.5-1", "2.2.5~rc.1", "2.02.5", "2.2.+5", "2.2.99999"]
-        {
-            assert!(bad.parse::<ContainerdVersion>().is_err(), "{bad}");
+    match text.parse::<toml::Table>() {
+        Err(error) => Some(("the overlay is not TOML".to_owned(), format!("{}.", one_line(error.message())))),
+        Ok(overlay) if overlay.contains_key("version") => {
+            let right = "Remove it: the provider writes version 3.";
+            Some(("the overlay sets `version`".to_owned(), right.to_owned()))
         }
+        Ok(_) => None,
     }
+}
+
+fn one_line(text: &str) -> String {
+    text.lines().collect::<Vec<_>>().join(", ")
 }

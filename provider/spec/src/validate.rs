@@ -38,6 +38,7 @@ pub fn validate_cluster(spec: &ClusterSpec) -> Vec<Finding> {
     }
     hosts(spec, &mut findings);
     findings.extend(network::findings(spec));
+    findings.extend(crate::containerd::findings(&spec.containerd));
     findings.extend(crate::packages::findings(&spec.packages));
     findings.extend(crate::images::findings(&spec.images));
     findings.extend(spec.audit.iter().flat_map(crate::audit::findings));
@@ -217,7 +218,7 @@ fn host_fields(name: &str, host: &HostSpec, path: &FieldPath, findings: &mut Vec
     }
 }
 
-fn is_dns_label_or_number(text: &str) -> bool {
+pub(crate) fn is_dns_label_or_number(text: &str) -> bool {
     let ends = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let bytes = text.as_bytes();
     text.len() <= 63
@@ -231,7 +232,7 @@ fn is_dns_label(text: &str) -> bool {
 }
 
 /// An IP address or a DNS name. A name that ends in a number is a mistyped address to resolvers, and to us.
-fn is_host(text: &str) -> bool {
+pub(crate) fn is_host(text: &str) -> bool {
     text.parse::<IpAddr>().is_ok() || is_dns_name(&text.to_ascii_lowercase())
 }
 

@@ -2,6 +2,7 @@
 //! attribute.
 
 mod audit;
+mod containerd;
 mod hardening;
 mod nodes;
 
@@ -24,7 +25,7 @@ fn settings() -> Value {
         "control_plane": { "cp-1": { "address": "10.0.0.1" } },
         "static_workers": { "w-1": { "address": "10.0.0.9" } },
         "cluster_network": {}, "kubeconfig": { "store_in_state": true }, "certificates": {}, "backup": {},
-        "hardening": {},
+        "hardening": {}, "containerd": {},
     })
 }
 
