@@ -5,7 +5,6 @@ mod runtime;
 mod version;
 
 use std::collections::BTreeMap;
-use std::ops::Not;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,14 +15,14 @@ pub use registry::{Mirror, MirrorCapability, Registry, RegistryCredentials};
 pub use runtime::Runtime;
 pub use version::ContainerdVersion;
 
-/// containerd, which runs the containers of every node that this provider prepared. Adopted hosts keep theirs. A change of
-/// its configuration restarts containerd; containers run on.
+/// containerd, which runs the containers on every node that this provider set up. Adopted hosts keep the container
+/// runtime they have. A change of its configuration restarts containerd; containers keep running.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Containerd {
-    /// Version of containerd on all nodes, such as `2.2.5`. When unset, new nodes get the newest version that the package
-    /// repository offers and this Kubernetes version supports, and existing nodes get newer patch releases as soon as the
-    /// host's package lists name one: the plan shows each.
+    /// Version of containerd on all nodes, such as `2.2.5`. When unset, new nodes get the newest version that the
+    /// package repository offers and this Kubernetes version supports, and existing nodes get newer patch releases as
+    /// soon as the host's package lists name one: the plan shows each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<ContainerdVersion>,
     /// How images are pulled from a registry, by its host as in image names: `docker.io`, `registry.k8s.io` or
@@ -33,21 +32,20 @@ pub struct Containerd {
     /// Image of the pause container that holds the namespaces of each pod. When unset, the one that kubeadm uses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sandbox_image: Option<String>,
-    /// Give a container's devices the user and group of its `securityContext`, so that containers that do not run as root
-    /// can use devices such as block volumes and GPUs. containerd's default is `false`.
-    #[serde(skip_serializing_if = "Not::not")]
+    /// Give a container's devices the user and group of its `securityContext`, so that containers that do not run as
+    /// root can use devices such as block volumes and GPUs. containerd's default is `false`.
     pub device_ownership_from_security_context: bool,
-    /// Further runtimes, by the name that a RuntimeClass gives as its `handler`. Their programs must be on the hosts already;
-    /// RuntimeClasses are yours to create.
+    /// Further runtimes, by the name that a RuntimeClass gives as its `handler`. Their programs must be on the hosts
+    /// already; RuntimeClasses are yours to create.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub runtimes: BTreeMap<String, Runtime>,
-    /// Runtime of pods without a RuntimeClass: `runc` or one of `runtimes`. When unset, `runc`. It also runs the pods of the
-    /// control plane and of the network.
+    /// Runtime of pods without a RuntimeClass: `runc` or one of `runtimes`. When unset, `runc`. It also runs the pods
+    /// of the control plane and of the network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_runtime: Option<String>,
-    /// TOML that is merged into `/etc/containerd/config.toml` last, for settings without an attribute here. It is in the
-    /// format of configuration version 3, replaces values of this provider, and cannot set `version`. containerd must start
-    /// with it.
+    /// TOML that is merged into `/etc/containerd/config.toml` last, for settings without an attribute here. It is in
+    /// the format of configuration version 3, replaces values of this provider, and cannot set `version`. containerd
+    /// must start with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overlay: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What settings mean that are not set. A default that changes is a change for all who rely on it.
+//! What unset settings mean. Changing a default changes every cluster that relies on it.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::{
     UnpinnedControlPlane,
 };
 
-/// A cluster with nothing but what has to be set.
+/// A cluster with only the required settings.
 fn minimal() -> Value {
     json!({
         "name": "prod", "kubernetes_version": "1.35.4", "api_endpoint": { "host": "10.0.0.1" },
@@ -30,7 +30,7 @@ fn a_cluster_means_the_documented_defaults() {
         "roll_control_plane": false,
         "drain": { "timeout": "5m", "on_timeout": "fail" },
         "upgrade": { "max_unavailable": "1", "drain": "minor" },
-        "containerd": {},
+        "containerd": { "device_ownership_from_security_context": false },
         "packages": {},
         "images": {},
         "hardening": {
@@ -51,7 +51,7 @@ fn a_cluster_means_the_documented_defaults() {
 }
 
 #[test]
-fn a_look_at_a_cluster_means_the_documented_defaults() {
+fn a_cluster_status_means_the_documented_defaults() {
     let spec: ClusterStatusSpec = serde_json::from_value(json!({ "cluster": minimal() })).unwrap();
     assert_eq!((spec.timeout.to_string(), spec.certificates_valid_for.to_string()), ("1m".into(), "168h".into()));
 }
@@ -89,7 +89,7 @@ fn hosts_are_found_by_their_names_whatever_their_role() {
 }
 
 #[test]
-fn a_kubelet_of_which_something_is_set_is_not_empty() {
+fn a_kubelet_with_any_setting_is_not_empty() {
     let is_empty = |settings: Value| serde_json::from_value::<KubeletSpec>(settings).unwrap().is_empty();
     assert!(is_empty(json!({})));
     assert!(!is_empty(json!({ "max_pods": 200 })));

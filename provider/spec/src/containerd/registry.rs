@@ -3,7 +3,6 @@
 mod url;
 
 use std::collections::BTreeMap;
-use std::ops::Not;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,18 +16,17 @@ pub struct Registry {
     /// Mirrors of the registry, tried in this order before the registry itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mirrors: Vec<Mirror>,
-    /// URL at which the registry itself is reached, such as `https://registry.example.com`. When unset, `https://` and the
-    /// registry's host.
+    /// URL at which the registry itself is reached, such as `https://registry.example.com`. When unset, `https://` and
+    /// the registry's host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
     /// CA certificates of the registry itself in PEM format, beside those that the hosts trust.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca: Option<String>,
     /// Do not verify the certificate of the registry itself. Anyone on the network path can then replace images.
-    #[serde(skip_serializing_if = "Not::not")]
     pub insecure: bool,
-    /// Credentials for the registry itself. They are not sent to mirrors: a mirror that needs credentials has an entry of its
-    /// own in `registries`, under its host.
+    /// Credentials for the registry itself. They are not sent to mirrors: a mirror that needs credentials has an entry
+    /// of its own in `registries`, under its host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials: Option<RegistryCredentials>,
 }
@@ -39,18 +37,19 @@ pub struct Registry {
 pub struct Mirror {
     /// URL of the mirror, such as `https://mirror.example.com`. A path may follow.
     pub url: String,
-    /// The path of `url` is the whole path of the registry API, such as `/v2/proxy`. With `false`, `/v2` is added to it.
-    #[serde(default, skip_serializing_if = "Not::not")]
+    /// The path of `url` is the whole path of the registry API, such as `/v2/proxy`. With `false`, `/v2` is added to
+    /// it.
+    #[serde(default)]
     pub override_path: bool,
-    /// What the mirror is used for: `pull` images by digest, `resolve` tags to digests, `push` images. A mirror that may
-    /// `resolve` decides which content a tag has, so leave it out for mirrors that you do not trust.
-    #[serde(default = "pull_and_resolve", skip_serializing_if = "is_pull_and_resolve")]
+    /// What the mirror is used for: `pull` images by digest, `resolve` tags to digests, `push` images. A mirror that
+    /// may `resolve` decides which content a tag has, so leave it out for mirrors that you do not trust.
+    #[serde(default = "pull_and_resolve")]
     pub capabilities: Vec<MirrorCapability>,
     /// CA certificates of the mirror in PEM format, beside those that the hosts trust.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<String>,
     /// Do not verify the mirror's certificate. Anyone on the network path can then replace images.
-    #[serde(default, skip_serializing_if = "Not::not")]
+    #[serde(default)]
     pub insecure: bool,
 }
 
@@ -68,10 +67,6 @@ fn pull_and_resolve() -> Vec<MirrorCapability> {
     vec![MirrorCapability::Pull, MirrorCapability::Resolve]
 }
 
-fn is_pull_and_resolve(capabilities: &[MirrorCapability]) -> bool {
-    capabilities == pull_and_resolve()
-}
-
 /// Credentials for a registry: `username` and `password`, or an `identity_token`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -83,8 +78,8 @@ pub struct RegistryCredentials {
     #[serde(skip_serializing)]
     #[schemars(extend("x-sensitive" = true, "x-write-only" = true))]
     pub password: Option<Secret<String>>,
-    /// OAuth2 refresh token, as `docker login` stores for some registries. The state does not keep it, which needs Terraform
-    /// or OpenTofu 1.11.
+    /// OAuth2 refresh token, as `docker login` stores for some registries. The state does not keep it, which needs
+    /// Terraform or OpenTofu 1.11.
     #[serde(skip_serializing)]
     #[schemars(extend("x-sensitive" = true, "x-write-only" = true))]
     pub identity_token: Option<Secret<String>>,
@@ -113,7 +108,7 @@ fn of_one(host: &str, registry: &Registry, path: &FieldPath) -> Vec<Finding> {
             findings.push(Finding::error(
                 path.clone().field("url"),
                 format!("the mirror `{}` is listed twice", mirror.url),
-                "containerd takes one entry for each URL. Remove one.",
+                "Remove one of them.",
             ));
         }
         findings.extend(capabilities(&mirror.capabilities, &path.clone().field("capabilities")));
@@ -151,7 +146,7 @@ fn is_registry(host: &str) -> bool {
 fn capabilities(capabilities: &[MirrorCapability], path: &FieldPath) -> Option<Finding> {
     if capabilities.is_empty() {
         let right = "Name at least one of `pull`, `resolve` and `push`, or remove the mirror.";
-        return Some(Finding::error(path.clone(), "the mirror would be of no use", right));
+        return Some(Finding::error(path.clone(), "the mirror has no capabilities", right));
     }
     let repeated = (1..capabilities.len()).find(|number| capabilities[..*number].contains(&capabilities[*number]))?;
     let finding =
@@ -206,7 +201,7 @@ fn credential_findings(host: &str, credentials: &RegistryCredentials, path: &Fie
     if let Some(username) = username.as_ref().filter(is_bad) {
         findings.push(Finding::error(
             path.clone().field("username"),
-            format!("`{username}` is not the name of a user"),
+            format!("`{username}` is not a user name"),
             "Write a name without `:` and line breaks.",
         ));
     }

@@ -1,7 +1,6 @@
 //! Runtimes beside runc.
 
 use std::collections::BTreeMap;
-use std::ops::Not;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::validate::is_dns_label_or_number;
 use crate::{FieldPath, Finding};
 
-/// The runtime that is always there.
+/// The built-in runtime.
 pub(super) const RUNC: &str = "runc";
 
 /// A runtime that containerd can run containers with.
@@ -20,16 +19,16 @@ pub struct Runtime {
     /// Containers) or `io.containerd.runc.v2` (with `BinaryName` among the `options`, such as crun).
     #[serde(rename = "type")]
     pub runtime_type: String,
-    /// Absolute path of the runtime's shim on the hosts. When unset, containerd looks for `containerd-shim-NAME-VERSION` in
-    /// its `PATH`.
+    /// Absolute path of the runtime's shim on the hosts. When unset, containerd looks for
+    /// `containerd-shim-NAME-VERSION` in its `PATH`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binary_path: Option<String>,
-    /// Options of the runtime, such as `{ ConfigPath = "/etc/kata/config.toml" }`. `true`, `false` and whole numbers are
-    /// written to containerd's configuration as such, everything else as text.
+    /// Options of the runtime, such as `{ ConfigPath = "/etc/kata/config.toml" }`. `true`, `false` and whole numbers
+    /// are written to containerd's configuration as such, everything else as text.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
     /// Do not pass all devices of the host to privileged containers. Runtimes that use virtual machines need `true`.
-    #[serde(default, skip_serializing_if = "Not::not")]
+    #[serde(default)]
     pub privileged_without_host_devices: bool,
 }
 
@@ -42,14 +41,14 @@ fn of_one(name: &str, runtime: &Runtime, path: &FieldPath) -> Vec<Finding> {
     if name == RUNC {
         let finding = Finding::error(
             path.clone(),
-            "the runtime `runc` is always there",
+            "the runtime `runc` is built in",
             "Choose another name. `containerd.overlay` can change the settings of runc.",
         );
         findings.push(finding.of_keys());
     } else if !is_dns_label_or_number(name) {
         let finding = Finding::error(
             path.clone(),
-            format!("`{name}` is not the name of a runtime"),
+            format!("`{name}` is not a runtime name"),
             "Use at most 63 lower-case letters, digits and `-`, beginning and ending with a letter or digit: a RuntimeClass \
              takes no other `handler`.",
         );
@@ -58,7 +57,7 @@ fn of_one(name: &str, runtime: &Runtime, path: &FieldPath) -> Vec<Finding> {
     if !is_runtime_type(&runtime.runtime_type) {
         findings.push(Finding::error(
             path.clone().field("type"),
-            format!("`{}` is not the type of a runtime", runtime.runtime_type),
+            format!("`{}` is not a runtime type", runtime.runtime_type),
             "Write containerd's name, such as `io.containerd.runsc.v1`.",
         ));
     }

@@ -27,7 +27,7 @@ impl FromStr for ContainerdVersion {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let error = || format!("`{text}` is not a version of containerd: write major.minor.patch, such as `2.2.5`");
+        let error = || format!("`{text}` is not a containerd version: write major.minor.patch, such as `2.2.5`");
         let [major, minor, patch] = numbers(text).ok_or_else(error)?;
         Ok(Self { major, minor, patch })
     }

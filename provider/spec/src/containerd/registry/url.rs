@@ -46,7 +46,7 @@ mod tests {
     use crate::Severity;
 
     #[test]
-    fn urls_of_registries_are_told_from_others() {
+    fn only_urls_of_registries_are_accepted() {
         let of = |url: &str| findings(url, &FieldPath::root("url")).map(|finding| finding.severity);
         for good in [
             "https://mirror.example.com",
