@@ -1,4 +1,4 @@
-//! A way into a cluster: which one, for whom, for how long, and what comes of it.
+//! Access to a cluster: to which one, for whom, for how long, and the resulting kubeconfig.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,28 +9,29 @@ use serde::{Deserialize, Serialize};
 use crate::secret::expose;
 use crate::{ApiEndpoint, ClusterSpec, HostSpec, KubernetesVersion, Role, Secret, Span};
 
-/// A cluster that exists already, in the words of `kubeone_cluster`. Write `kubeone_cluster.this`; by hand, or from the
-/// outputs of another configuration, these of its attributes are enough.
+/// An existing cluster, with attributes of `kubeone_cluster`. Write `kubeone_cluster.this`. Written by hand, or from
+/// the outputs of another configuration, these attributes are enough.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterReference {
-    /// Unique identity of the cluster. Control planes that carry another one are not used. As long as it is not known,
-    /// because the cluster is still to be created, Terraform waits.
+    /// Unique ID of the cluster. Control planes with another ID are not used. While the ID is unknown because the
+    /// cluster is yet to be created, Terraform waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Name of the cluster.
     pub name: String,
-    /// Version of Kubernetes, such as `1.35.4`.
+    /// Kubernetes version, such as `1.35.4`.
     pub kubernetes_version: KubernetesVersion,
-    /// Where clients reach the Kubernetes API.
+    /// Address at which clients reach the Kubernetes API.
     pub api_endpoint: ApiEndpoint,
-    /// Hosts of the control plane.
+    /// Control plane hosts, keyed by node name.
     pub control_plane: BTreeMap<String, HostSpec>,
-    /// Hosts of the workers.
+    /// Worker hosts, keyed by node name.
     #[serde(default)]
     pub static_workers: BTreeMap<String, HostSpec>,
-    /// Public SSH host keys that the machines must show, by the names of the hosts, as `kubeone_cluster` keeps them. An
-    /// `ssh_host_key` of a host comes first; a host with neither is checked as the provider's `host_key_policy` says.
+    /// Public SSH host keys that the machines must present, by host name, as `kubeone_cluster` stores them. The
+    /// `ssh_host_key` of a host takes precedence. A host with neither is checked according to the provider's
+    /// `host_key_policy`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ssh_host_keys: BTreeMap<String, String>,
 }
@@ -43,7 +44,7 @@ impl ClusterReference {
         control_plane.chain(workers)
     }
 
-    /// A cluster as its own settings describe it.
+    /// A reference to the cluster with these settings.
     pub fn of(spec: &ClusterSpec, id: Option<String>) -> Self {
         Self {
             id,
@@ -56,7 +57,7 @@ impl ClusterReference {
         }
     }
 
-    /// Settings of the cluster, as far as they matter for looking at it.
+    /// The settings that matter for reading the cluster; all others have their defaults.
     pub fn to_spec(&self) -> ClusterSpec {
         ClusterSpec {
             name: self.name.clone(),
@@ -83,34 +84,35 @@ impl ClusterReference {
     }
 }
 
-/// A kubeconfig with a client certificate that lives for a short time. It is made on a control plane over SSH each time
-/// Terraform needs it, so it works no matter what became of earlier credentials, and it is never stored: neither in the
-/// state nor on the disk of a host.
+/// A kubeconfig with a short-lived client certificate. It is issued on a control plane over SSH each time Terraform
+/// needs it, so it does not depend on earlier credentials, and it is never stored: neither in the state nor on the disk
+/// of a host.
 ///
-/// A client certificate cannot be revoked, so there is nothing to do when Terraform is done with it. Keep `ttl` short.
+/// A client certificate cannot be revoked, so closing the ephemeral resource does nothing. Keep `ttl` short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KubeconfigSpec {
-    /// The cluster, such as `kubeone_cluster.this`. When the cluster is still to be created, Terraform opens the
-    /// kubeconfig after that.
+    /// The cluster, such as `kubeone_cluster.this`. If the cluster is yet to be created, Terraform opens the kubeconfig
+    /// after that.
     pub cluster: ClusterReference,
-    /// Name of the user, as Kubernetes' audit log shows it.
+    /// Name of the user, as it appears in the Kubernetes audit log.
     #[serde(default = "default_user")]
     pub user: String,
-    /// Groups of the user. The default is kubeadm's group of administrators, whose rights are a ClusterRoleBinding.
+    /// Groups of the user. The default is kubeadm's group of administrators, whose permissions come from a
+    /// ClusterRoleBinding.
     #[serde(default = "default_groups")]
     pub groups: Vec<String>,
-    /// How long the certificate is valid, such as `1h`: longer than one run of Terraform takes, and not much longer.
+    /// How long the certificate is valid, such as `1h`. It should outlast one Terraform run, but not by much.
     #[serde(default = "default_ttl")]
     pub ttl: Span,
-    /// URL of the Kubernetes API for this client, such as `https://10.0.0.1:6443`. When absent, the `api_endpoint` of the
-    /// cluster.
+    /// URL of the Kubernetes API for this client, such as `https://10.0.0.1:6443`. When unset, the `api_endpoint` of
+    /// the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
 }
 
 impl KubeconfigSpec {
-    /// For an administrator, with a certificate that is valid for so long.
+    /// For an administrator, with a certificate that is valid for this long.
     pub fn for_administrator(cluster: ClusterReference, ttl: Span) -> Self {
         Self { cluster, user: default_user(), groups: default_groups(), ttl, server: None }
     }
@@ -133,16 +135,16 @@ fn default_ttl() -> Span {
     Span(Duration::from_hours(1))
 }
 
-/// Whether the state keeps a kubeconfig, for tools that read it there.
+/// Whether the state stores a kubeconfig, for tools that read it from there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KubeconfigInState {
-    /// Keep an administrator's kubeconfig in the state, as `kubeconfig_raw` and `kubernetes_client_configuration`. Whoever
-    /// can read the state is an administrator of the cluster until `kubeconfig_expires_at`, because a client certificate
-    /// cannot be revoked. Where you can, use `ephemeral "kubeone_kubeconfig"` instead, which leaves nothing behind. Setting
-    /// it to `false` again takes the kubeconfig out of the state, but not out of the state's backups.
+    /// Store an administrator's kubeconfig in the state, as `kubeconfig_raw` and `kubernetes_client_configuration`.
+    /// Anyone who can read the state is then an administrator of the cluster until `kubeconfig_expires_at`, because a
+    /// client certificate cannot be revoked. Prefer `ephemeral "kubeone_kubeconfig"`, which stores nothing. Setting
+    /// this back to `false` removes the kubeconfig from the state, but not from backups of the state.
     pub store_in_state: bool,
-    /// How long the client certificate is valid. When less than a third of it is left, the plan shows a new one.
+    /// How long the client certificate is valid. When less than a third of this time is left, the plan shows a new one.
     pub ttl: Span,
 }
 
@@ -152,12 +154,12 @@ impl Default for KubeconfigInState {
     }
 }
 
-/// The parts of a kubeconfig that the providers `hashicorp/kubernetes` and `hashicorp/helm` take.
+/// The parts of a kubeconfig that the `hashicorp/kubernetes` and `hashicorp/helm` providers accept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientConfiguration {
     /// URL of the Kubernetes API.
     pub host: String,
-    /// Certificate of the cluster's CA in PEM format.
+    /// CA certificate of the cluster in PEM format.
     pub ca_certificate: String,
     /// Client certificate in PEM format.
     #[schemars(extend("x-sensitive" = true))]
@@ -175,7 +177,7 @@ impl From<Kubeconfig> for ClientConfiguration {
     }
 }
 
-/// A kubeconfig, whole and in the parts that the providers `hashicorp/kubernetes` and `hashicorp/helm` take.
+/// A kubeconfig, as a whole and as the parts that the `hashicorp/kubernetes` and `hashicorp/helm` providers accept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Kubeconfig {
     /// The kubeconfig as YAML, for clients that read a file.
@@ -184,7 +186,7 @@ pub struct Kubeconfig {
     pub kubeconfig: Secret<String>,
     /// URL of the Kubernetes API.
     pub host: String,
-    /// Certificate of the cluster's CA in PEM format.
+    /// CA certificate of the cluster in PEM format.
     pub ca_certificate: String,
     /// Client certificate in PEM format.
     #[schemars(extend("x-sensitive" = true))]
@@ -193,6 +195,6 @@ pub struct Kubeconfig {
     #[serde(serialize_with = "expose")]
     #[schemars(extend("x-sensitive" = true))]
     pub client_key: Secret<String>,
-    /// When the client certificate ends, in UTC, such as `2030-01-31T12:00:00Z`.
+    /// When the client certificate expires, in UTC, such as `2030-01-31T12:00:00Z`.
     pub expires_at: String,
 }

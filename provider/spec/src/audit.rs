@@ -17,8 +17,8 @@ pub use webhook::{AuditWebhook, AuditWebhookMode};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Audit {
-    /// What is recorded: a `Policy` of `audit.k8s.io/v1` as YAML or JSON, up to 256 KiB. When unset, the provider's default
-    /// policy applies, which never records the content of Secrets, ConfigMaps and tokens.
+    /// What is recorded: a `Policy` of `audit.k8s.io/v1` as YAML or JSON, up to 256 KiB. When unset, the provider's
+    /// default policy applies, which never records the content of Secrets, ConfigMaps and tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
     /// The log file on each control plane.
@@ -29,8 +29,8 @@ pub struct Audit {
     pub webhook: Option<AuditWebhook>,
 }
 
-/// The audit log on each control plane: `/var/log/kubernetes/audit/audit.log`. Each API server records the requests that it
-/// served itself, so the whole record is spread over all control planes.
+/// The audit log on each control plane: `/var/log/kubernetes/audit/audit.log`. Each API server records the requests
+/// that it served itself, so the whole record is spread over all control planes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuditLog {
@@ -46,8 +46,8 @@ pub struct AuditLog {
     /// Size in MiB at which the file is rotated.
     #[schemars(range(min = 1))]
     pub max_size_mib: u32,
-    /// Format of the file: `json` writes each event as one JSON object per line; `legacy` writes one line of text per event,
-    /// without the bodies of requests and responses.
+    /// Format of the file: `json` writes each event as one JSON object per line; `legacy` writes one line of text per
+    /// event, without the bodies of requests and responses.
     pub format: AuditLogFormat,
 }
 

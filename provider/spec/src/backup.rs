@@ -1,4 +1,4 @@
-//! Snapshots of etcd: when they are taken, and what becomes of them.
+//! etcd snapshots: when they are taken, and where they are kept.
 
 use bech32::{FromBase32 as _, Variant};
 use schemars::JsonSchema;
@@ -6,28 +6,28 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BackupSettings, ClusterSpec, FieldPath, Finding};
 
-/// Snapshots of etcd, which hold everything the Kubernetes API knows. They are kept on the control plane that took
-/// them, in `/var/backups/kubeone`, for root only.
+/// etcd snapshots, which contain everything that the Kubernetes API stores. They are kept on the control plane that
+/// took them, in `/var/backups/kubeone`, readable only by root.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Backup {
     /// Any new value takes a snapshot at the next apply, such as the `id` of a `time_rotating`. The control planes
-    /// remember the value, so a snapshot that was lost is not taken again by itself.
+    /// remember the value, so a lost snapshot is not taken again on its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<String>,
     /// How many snapshots are kept. Older ones are removed once a new one is verified.
     #[schemars(range(min = 1))]
     pub keep: u16,
-    /// Take a snapshot before Kubernetes is upgraded.
+    /// Take a snapshot before a Kubernetes upgrade.
     pub before_upgrade: bool,
-    /// Folder on the machine that runs Terraform to which each new snapshot is copied. It is made if it does not
-    /// exist, and nothing is ever removed from it. A leading `~` is the home folder of the user who runs Terraform.
+    /// Folder on the machine that runs Terraform to which each new snapshot is copied. It is created if it does not
+    /// exist, and nothing is ever removed from it. A leading `~` is the home directory of the user who runs Terraform.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copy_to: Option<String>,
-    /// Public keys of [age](https://age-encryption.org) (`age1…`). With them the copy is one file `NAME.age`, encrypted for
-    /// their owners, that holds the keys of the cluster, too: all that a restore onto fresh hosts needs. Without them the
-    /// copy is the plain snapshot `NAME.db`, which holds every Secret of the cluster, with its description `NAME.json`, and
-    /// such a restore is not possible.
+    /// Public keys of [age](https://age-encryption.org) (`age1…`). With them, the copy is one file `NAME.age`,
+    /// encrypted for the owners of the keys, which also contains the keys of the cluster: all that a restore to fresh
+    /// hosts needs. Without them, the copy is the plain snapshot `NAME.db`, which contains every Secret of the cluster,
+    /// and its description `NAME.json`, and a restore to fresh hosts is not possible.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<String>,
 }
@@ -38,7 +38,7 @@ impl Default for Backup {
     }
 }
 
-/// What is wrong with the settings for backups.
+/// Errors in the settings of backups.
 pub(crate) fn findings(spec: &ClusterSpec) -> Vec<Finding> {
     let backup = &spec.backup;
     let path = |field| FieldPath::root("backup").field(field);
@@ -47,36 +47,32 @@ pub(crate) fn findings(spec: &ClusterSpec) -> Vec<Finding> {
         findings.push(Finding::error(
             path("trigger"),
             "the trigger is empty",
-            "Any text but this one takes a snapshot when it is new; leave the attribute away to take none.",
+            "Any other new value takes a snapshot. Remove the attribute to take none.",
         ));
     }
     if backup.keep == 0 {
-        findings.push(Finding::error(
-            path("keep"),
-            "no snapshot would be kept",
-            "Keep at least 1: a snapshot that is removed at once is of no use.",
-        ));
+        findings.push(Finding::error(path("keep"), "no snapshot would be kept", "Keep at least 1."));
     }
     if backup.copy_to.as_deref() == Some("") {
         findings.push(Finding::error(
             path("copy_to"),
-            "the folder has no name",
+            "`copy_to` is empty",
             "Write the path of a folder on the machine that runs Terraform.",
         ));
     }
     if backup.copy_to.is_none() && !backup.recipients.is_empty() {
         findings.push(Finding::error(
             path("recipients"),
-            "there are recipients and no copy that could be encrypted for them",
-            "Set `backup.copy_to`. Snapshots on the hosts are not encrypted: the data of etcd lie beside them.",
+            "`recipients` is set, but no copies are made that could be encrypted",
+            "Set `backup.copy_to`. Snapshots on the hosts are not encrypted, because the data of etcd is on the same disk.",
         ));
     }
     for (number, recipient) in backup.recipients.iter().enumerate() {
         if !is_age_key(recipient, RECIPIENT_PREFIX) {
             findings.push(Finding::error(
                 path("recipients").index(number),
-                format!("`{recipient}` is not a public key of age"),
-                "`age-keygen` prints it behind `Public key:`, such as \
+                format!("`{recipient}` is not an age public key"),
+                "`age-keygen` prints it after `Public key:`, such as \
                  `age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p`.",
             ));
         }
@@ -84,7 +80,7 @@ pub(crate) fn findings(spec: &ClusterSpec) -> Vec<Finding> {
     findings
 }
 
-/// All that is wrong with what opens copies.
+/// Errors in the settings of keys that decrypt copies.
 pub(crate) fn settings_findings(settings: &BackupSettings) -> Vec<Finding> {
     let path = |field| FieldPath::root("backup").field(field);
     let mut findings = Vec::new();
@@ -92,7 +88,7 @@ pub(crate) fn settings_findings(settings: &BackupSettings) -> Vec<Finding> {
         findings.push(Finding::error(
             path("identity_file"),
             "both `identity` and `identity_file` are set",
-            "Keep one: `identity` holds the key itself, `identity_file` names a file that holds it.",
+            "Keep one: `identity` is the key itself, `identity_file` is the path of a file that contains it.",
         ));
     }
     if let Some(identity) = &settings.identity
@@ -100,15 +96,15 @@ pub(crate) fn settings_findings(settings: &BackupSettings) -> Vec<Finding> {
     {
         findings.push(Finding::error(
             path("identity"),
-            "this is not a private key of age",
-            "Write the line that begins with `AGE-SECRET-KEY-1` of what `age-keygen` printed, or name its file with \
-             `identity_file`.",
+            "this is not an age private key",
+            "Write the line of `age-keygen`'s output that begins with `AGE-SECRET-KEY-1`, or set `identity_file` to the path \
+             of its file.",
         ));
     }
     if settings.identity_file.as_deref() == Some("") {
         findings.push(Finding::error(
             path("identity_file"),
-            "the file has no name",
+            "`identity_file` is empty",
             "Write the path of a file on the machine that runs Terraform.",
         ));
     }
@@ -119,7 +115,7 @@ const RECIPIENT_PREFIX: &str = "age";
 const IDENTITY_PREFIX: &str = "age-secret-key-";
 const KEY_BYTES: usize = 32;
 
-/// Whether its checksum is right, too: a mistyped key is told before anything is encrypted for nobody.
+/// Also verifies the checksum, so that a mistyped key is reported before a copy is encrypted for it.
 fn is_age_key(text: &str, prefix: &str) -> bool {
     let Ok((found, data, Variant::Bech32)) = bech32::decode(text) else { return false };
     found == prefix && Vec::<u8>::from_base32(&data).is_ok_and(|key| key.len() == KEY_BYTES)
@@ -144,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn private_keys_are_judged_and_not_repeated() {
+    fn private_keys_are_checked_and_not_repeated() {
         let good = key(IDENTITY_PREFIX, &[7; 32]).to_uppercase();
-        let refused = ["backup.identity: this is not a private key of age"];
+        let refused = ["backup.identity: this is not an age private key"];
         check(json!({}), &[]);
         check(json!({ "identity": good }), &[]);
         check(json!({ "identity": format!("{good}\n") }), &[]);
         check(json!({ "identity_file": "~/key" }), &[]);
-        check(json!({ "identity_file": "" }), &["backup.identity_file: the file has no name"]);
+        check(json!({ "identity_file": "" }), &["backup.identity_file: `identity_file` is empty"]);
         check(json!({ "identity": good.replace('7', "8").replacen('Q', "P", 1) }), &refused);
         check(json!({ "identity": key(RECIPIENT_PREFIX, &[7; 32]) }), &refused);
         check(json!({ "identity": key(IDENTITY_PREFIX, &[7; 31]) }), &refused);

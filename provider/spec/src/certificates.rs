@@ -1,4 +1,4 @@
-//! When the certificates of the control plane are renewed.
+//! When control plane certificates are renewed.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{FieldPath, Finding, Span};
 
-/// When the certificates of the control plane are renewed. kubeadm makes them for a year.
+/// When control plane certificates are renewed. kubeadm issues them for one year.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Certificates {
-    /// Renew the certificates of a control plane that end within this time. The plan shows it when that time has come;
-    /// applied, one control plane after the other restarts only what uses them.
+    /// Renew the certificates of a control plane that expire within this time. The plan shows the renewal once it is
+    /// due. Apply renews one control plane at a time and restarts only what uses the certificates.
     pub renew_before: Span,
-    /// Any new value renews the certificates of all control planes once, whenever they end.
+    /// Any new value renews the certificates of all control planes once, whenever they expire.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub renew_trigger: Option<String>,
 }
@@ -25,7 +25,7 @@ impl Default for Certificates {
     }
 }
 
-/// Certificates live for a year. Renewed when half of it is over, they are never due again right afterwards.
+/// Certificates are valid for one year. Renewed at half of it, they are never due again right after a renewal.
 const LONGEST: Duration = Duration::from_hours(4380);
 
 pub(crate) fn findings(certificates: &Certificates) -> Option<Finding> {
@@ -33,8 +33,8 @@ pub(crate) fn findings(certificates: &Certificates) -> Option<Finding> {
         Finding::error(
             FieldPath::root("certificates").field("renew_before"),
             format!("{} is more than half a year", certificates.renew_before),
-            "Certificates end a year after they were made, so they would be renewed again and again. Write at most \
-             `4380h`; `renew_trigger` renews them at once.",
+            "Certificates expire one year after they are issued, so they would be due again too soon after a renewal. Write \
+             at most `4380h`. To renew them now, change `renew_trigger`.",
         )
     })
 }

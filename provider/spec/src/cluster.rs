@@ -1,4 +1,4 @@
-//! The cluster as its user describes it.
+//! The settings of a cluster.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,64 +11,64 @@ use crate::{
     KubernetesVersion, Packages, Restore, Role, Upgrade,
 };
 
-/// A Kubernetes cluster on hosts that exist already.
+/// A Kubernetes cluster on existing hosts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterSpec {
-    /// Name of the cluster: a DNS label. It cannot change.
+    /// Name of the cluster: a DNS label. It cannot be changed.
     #[schemars(extend("x-immutable" = true))]
     pub name: String,
-    /// Version of Kubernetes to run, such as `1.35.4`.
+    /// Kubernetes version to run, such as `1.35.4`.
     pub kubernetes_version: KubernetesVersion,
-    /// Where clients and nodes reach the Kubernetes API: a load balancer in front of the control planes, or the only
-    /// control plane.
+    /// Address at which clients and nodes reach the Kubernetes API: a load balancer in front of the control planes, or
+    /// the only control plane.
     pub api_endpoint: ApiEndpoint,
-    /// Hosts of the control plane. The keys are the names of the nodes.
+    /// Control plane hosts, keyed by node name.
     pub control_plane: BTreeMap<String, HostSpec>,
-    /// Hosts of the workers. The keys are the names of the nodes.
+    /// Worker hosts, keyed by node name.
     #[serde(default)]
     pub static_workers: BTreeMap<String, HostSpec>,
-    /// Network inside the cluster.
+    /// Pod and service network of the cluster.
     #[serde(default)]
     pub cluster_network: ClusterNetwork,
-    /// Let one apply replace or remove more control planes than etcd could lose at once: one after the other, each only
-    /// while etcd is healthy without it. It needs the machines to run until they have left, so give them
-    /// `create_before_destroy`.
+    /// Allow one apply to replace or remove more control planes than etcd could lose at once. They are handled one at a
+    /// time, each only while etcd stays healthy without it. The old machines must run until they have left the cluster,
+    /// so give them `create_before_destroy`.
     #[serde(default)]
     pub roll_control_plane: bool,
-    /// How pods leave a node that is removed or worked on.
+    /// How nodes are drained before they are removed or changed.
     #[serde(default)]
     pub drain: Drain,
-    /// How nodes are brought to another version of Kubernetes.
+    /// How nodes are upgraded to another Kubernetes version.
     #[serde(default)]
     pub upgrade: Upgrade,
     /// The container runtime of the nodes.
     #[serde(default)]
     pub containerd: Containerd,
-    /// Where packages come from, and who may sign them.
+    /// Where packages come from and which keys may sign them.
     #[serde(default)]
     pub packages: Packages,
-    /// The images that nodes need before anything runs on them.
+    /// Images that nodes pull before anything runs on them.
     #[serde(default)]
     pub images: Images,
     /// The audit log of the API servers. When unset, there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<Audit>,
-    /// How far the cluster's components are hardened. By default as the CIS Kubernetes Benchmark asks for.
+    /// Hardening of the cluster's components. The defaults follow the CIS Kubernetes Benchmark.
     #[serde(default)]
     pub hardening: Hardening,
-    /// Snapshots of etcd.
+    /// etcd snapshots.
     #[serde(default)]
     pub backup: Backup,
-    /// Puts etcd back: to a snapshot, or to what one surviving control plane holds. It is done once, and the control planes
-    /// remember it, so it may stay here. What was written since is lost, so `deletion.protection` must be `false` wherever
-    /// a cluster is there.
+    /// Restores etcd from a snapshot, or from the data of one surviving control plane. A restore runs once: the control
+    /// planes remember it, so this may stay in the configuration. Data written since then is lost, so
+    /// `deletion.protection` must be `false` if the cluster exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<Restore>,
-    /// Whether the state keeps a kubeconfig. By default it does not.
+    /// Whether the state stores a kubeconfig. By default it does not.
     #[serde(default)]
     pub kubeconfig: KubeconfigInState,
-    /// When the certificates of the control plane are renewed.
+    /// When control plane certificates are renewed.
     #[serde(default)]
     pub certificates: Certificates,
     /// What happens when the resource is destroyed.
@@ -87,7 +87,7 @@ impl ClusterSpec {
         control_plane.chain(workers)
     }
 
-    /// The host of this name, whatever its role.
+    /// The host with this name, whatever its role.
     pub fn host(&self, name: &str) -> Option<&HostSpec> {
         self.control_plane.get(name).or_else(|| self.static_workers.get(name))
     }
@@ -97,14 +97,15 @@ impl ClusterSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApiEndpoint {
-    /// IP address or DNS name. It cannot change.
+    /// IP address or DNS name. It cannot be changed.
     #[schemars(extend("x-immutable" = true))]
     pub host: String,
     /// TCP port.
     #[serde(default = "default_api_port")]
     #[schemars(extend("x-immutable" = true))]
     pub port: u16,
-    /// Further names and addresses in the API server's certificate. A new one renews that certificate, one control plane after the other; one that is taken away goes the next time.
+    /// Additional names and addresses in the API server's certificate. Adding one renews that certificate, one control
+    /// plane at a time. A removed one disappears when the certificate is renewed next.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alternative_names: Vec<String>,
 }
@@ -114,7 +115,7 @@ fn default_api_port() -> u16 {
 }
 
 impl ApiEndpoint {
-    /// Whether it is the address of this host itself.
+    /// Whether it is the address of this host.
     pub fn is_on(&self, host: &HostSpec) -> bool {
         self.host == host.address || self.host == host.node_address()
     }
@@ -134,15 +135,15 @@ impl std::fmt::Display for ApiEndpoint {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Deletion {
-    /// Refuse to plan the destruction of the cluster. Set it to `false` and apply before you destroy.
+    /// Refuse to plan the destruction of the cluster. To destroy it, set this to `false` and apply first.
     pub protection: bool,
     /// What to do with hosts that cannot be reached while the cluster is destroyed: `skip` them with a warning, or
-    /// `fail`. Nothing is destroyed while a host answers and refuses the login, or while none of them can be reached.
+    /// `fail`. Nothing is destroyed if a host answers but refuses the login, or if no host can be reached.
     pub unreachable_hosts: UnreachableHosts,
-    /// Remove the packages that were installed for the cluster. Packages that were there before are kept.
+    /// Remove the packages that were installed for the cluster. Packages that were on the host before are kept.
     pub remove_packages: bool,
-    /// Keep the snapshots of etcd in `/var/backups/kubeone` on control planes that are destroyed or leave the cluster. They hold
-    /// every Secret of the cluster, so by default nothing of them stays.
+    /// Keep the etcd snapshots in `/var/backups/kubeone` on control planes that are destroyed or leave the cluster.
+    /// Snapshots contain every Secret of the cluster, so by default they are removed.
     pub keep_snapshots: bool,
 }
 
@@ -177,9 +178,9 @@ pub struct Timeouts {
     pub update: Span,
     /// Time to remove the cluster from its hosts.
     pub delete: Span,
-    /// Time to look at the cluster before a plan.
+    /// Time to read the cluster before a plan.
     pub read: Span,
-    /// Time to wait for another apply that works on the same cluster, before this one fails and says who that is.
+    /// Time to wait for another apply on the same cluster before this one fails and reports who is running it.
     pub lock: Span,
 }
 
@@ -190,10 +191,10 @@ impl Default for Timeouts {
     }
 }
 
-/// In seconds. A clock cannot count to the end of what 64 bits hold, and whoever writes more has mistaken the unit.
+/// In seconds. A clock overflows long before 64 bits of seconds, and a longer span is a mistake in the unit.
 const LONGEST_SPAN: u64 = 10 * 365 * 24 * 3600;
 
-/// A length of time in Go's notation, as Terraform users write it: `90s`, `30m`, `1h30m`.
+/// A duration in Go's notation, as Terraform users write it: `90s`, `30m`, `1h30m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
@@ -201,7 +202,7 @@ impl std::str::FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let error = || format!("`{text}` is not a length of time: write hours, minutes and seconds, such as `1h30m`");
+        let error = || format!("`{text}` is not a duration: write hours, minutes and seconds, such as `1h30m`");
         let mut rest = text;
         let mut seconds: u64 = 0;
         while !rest.is_empty() {

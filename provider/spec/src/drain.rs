@@ -1,4 +1,4 @@
-//! How pods leave a node that is removed or worked on.
+//! How nodes are drained before they are removed or changed.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::Span;
 
-/// How a node is emptied before it is removed or worked on. Pods are evicted, so that PodDisruptionBudgets are respected;
-/// pods of DaemonSets and static pods stay, and what pods keep in `emptyDir` volumes is lost.
+/// How a node is drained before it is removed or changed. Pods are evicted, so PodDisruptionBudgets are respected. Pods
+/// of DaemonSets and static pods stay. Data in `emptyDir` volumes is lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Drain {
-    /// How long the pods of one node may take to leave it.
+    /// How long draining one node may take.
     pub timeout: Span,
-    /// What happens when pods have not left in that time: `fail` makes the node schedulable again and says which pods
-    /// stayed and why, `force` deletes them, whatever their PodDisruptionBudgets say.
+    /// What to do with pods that have not left the node in that time: `fail` uncordons the node and reports which pods
+    /// remain and why; `force` deletes them, whatever their PodDisruptionBudgets say.
     pub on_timeout: OnDrainTimeout,
 }
 
@@ -25,7 +25,7 @@ impl Default for Drain {
     }
 }
 
-/// What happens to pods that do not leave a node in time.
+/// What to do with pods that do not leave a node in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]

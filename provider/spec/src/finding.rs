@@ -1,4 +1,4 @@
-//! What validation has to say about a field: which one, what is wrong, what would be right.
+//! A finding of validation: which field, what is wrong, and what would be right.
 
 use std::fmt;
 
@@ -44,7 +44,7 @@ impl FieldPath {
         self
     }
 
-    /// Whether one path lies on the way to the other: a finding about a map concerns each of its elements.
+    /// Whether one path is a prefix of the other: a finding about a map concerns each of its elements.
     pub fn touches(&self, other: &Self) -> bool {
         self.0.iter().zip(&other.0).all(|(a, b)| a == b)
     }
@@ -64,7 +64,7 @@ impl fmt::Display for FieldPath {
     }
 }
 
-/// Something to tell the user about their settings.
+/// A problem with the user's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     pub severity: Severity,
@@ -72,9 +72,9 @@ pub struct Finding {
     pub summary: String,
     /// What would be right.
     pub detail: String,
-    /// Other fields the finding was derived from; when one of them is not known yet, the finding says nothing.
+    /// Other fields that the finding depends on. If one of them is unknown, the finding is dropped.
     pub also: Vec<FieldPath>,
-    /// It is about the keys of a map alone: what stands under them need not be known.
+    /// It concerns only the keys of a map: the values under them may be unknown.
     pub of_keys: bool,
 }
 
@@ -100,7 +100,7 @@ impl Finding {
         self
     }
 
-    /// Whether it may depend on what stands at this path.
+    /// Whether it may depend on the value at this path.
     pub fn touches(&self, path: &FieldPath) -> bool {
         let is_deeper = path.0.len() > self.path.0.len();
         (self.path.touches(path) && !(self.of_keys && is_deeper)) || self.also.iter().any(|other| other.touches(path))

@@ -7,53 +7,53 @@ use serde::{Deserialize, Serialize};
 
 use crate::{FieldPath, Finding, Span};
 
-/// Hardening of the cluster's components. The defaults meet the CIS Kubernetes Benchmark; each setting says what a cluster
-/// may lose by it. A change restarts the components that it concerns, one host at a time.
+/// Hardening of the cluster's components. The defaults follow the CIS Kubernetes Benchmark; each setting says what a
+/// cluster may lose by it. A change restarts the components that it concerns, one host at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hardening {
-    /// Serve profiling data (`/debug/pprof`) from the API server, the controller manager and the scheduler. It reveals how
-    /// they work inside and costs them CPU time while it is read.
+    /// Serve profiling data (`/debug/pprof`) from the API server, the controller manager and the scheduler. It reveals
+    /// how they work inside and costs them CPU time while it is read.
     pub profiling: bool,
     /// Kubelets serve HTTPS with certificates that the cluster's CA signed, and API servers verify them
-    /// (`serverTLSBootstrap`, `--kubelet-certificate-authority`). With `false`, kubelets sign their own certificates, and API
-    /// servers do not verify whom they send `kubectl logs`, `exec` and `port-forward` to. With `true`, clients that trust
-    /// the kubelets' own certificates fail until they trust the cluster's CA.
+    /// (`serverTLSBootstrap`, `--kubelet-certificate-authority`). With `false`, kubelets sign their own certificates,
+    /// and API servers do not verify whom they send `kubectl logs`, `exec` and `port-forward` to. With `true`, clients
+    /// that trust the kubelets' own certificates fail until they trust the cluster's CA.
     pub kubelet_serving_certificates: bool,
-    /// What the API servers answer without credentials: `health_checks` (only `/livez`, `/readyz` and `/healthz`), `all`
-    /// (whatever RBAC grants to `system:anonymous`, as Kubernetes does by default) or `none`. `health_checks` breaks clients
-    /// that read the cluster's CA, version or OpenID configuration without credentials. `none` also breaks load balancers
-    /// that check the API servers' health over HTTPS: let them check the TCP port.
+    /// What the API servers answer without credentials: `health_checks` (only `/livez`, `/readyz` and `/healthz`),
+    /// `all` (whatever RBAC grants to `system:anonymous`, as Kubernetes does by default) or `none`. `health_checks`
+    /// breaks clients that read the cluster's CA, version or OpenID configuration without credentials. `none` also
+    /// breaks load balancers that check the API servers' health over HTTPS: let them check the TCP port.
     pub anonymous_access: AnonymousAccess,
-    /// Lowest TLS version that the API server, the controller manager, the scheduler, the kubelets and etcd accept: `1.2` or
-    /// `1.3`. Clients without TLS 1.3 cannot connect with `1.3`.
+    /// Lowest TLS version that the API server, the controller manager, the scheduler, the kubelets and etcd accept:
+    /// `1.2` or `1.3`. Clients without TLS 1.3 cannot connect with `1.3`.
     pub tls_min_version: TlsMinVersion,
-    /// TLS 1.2 cipher suites that the same components accept, by their names in Go's `crypto/tls`. When unset, the ECDHE
-    /// suites with AES-GCM or ChaCha20-Poly1305. HTTP/2 needs `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256` or
-    /// `TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256`, and kubeadm's certificates are RSA unless you made them otherwise. TLS 1.3
-    /// has suites of its own that cannot be chosen.
+    /// TLS 1.2 cipher suites that the same components accept, by their names in Go's `crypto/tls`. When unset, the
+    /// ECDHE suites with AES-GCM or ChaCha20-Poly1305. HTTP/2 needs `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256` or
+    /// `TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256`, and kubeadm's certificates are RSA unless you made them otherwise.
+    /// TLS 1.3 has suites of its own that cannot be chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_cipher_suites: Option<Vec<String>>,
-    /// How many terminated pods may exist before the controller manager deletes the oldest. Kubernetes' default of 12500
-    /// lets finished pods fill etcd. With less, the logs of finished pods are gone sooner. `0` turns it off.
+    /// How many terminated pods may exist before the controller manager deletes the oldest. Kubernetes' default of
+    /// 12500 lets finished pods fill etcd. With less, the logs of finished pods are gone sooner. `0` turns it off.
     pub terminated_pod_gc_threshold: u32,
-    /// How long the API server works on a request before it gives up; watches and other long-running requests are exempt.
-    /// Raise it if large lists fail over slow connections.
+    /// How long the API server works on a request before it gives up; watches and other long-running requests are
+    /// exempt. Raise it if large lists fail over slow connections.
     pub request_timeout: Span,
-    /// etcd members compare their data when they start, and every few hours while they run. A member whose data differs does
-    /// not start, or raises an alarm that stops writes, instead of serving wrong data.
+    /// etcd members compare their data when they start, and every few hours while they run. A member whose data differs
+    /// does not start, or raises an alarm that stops writes, instead of serving wrong data.
     pub etcd_corruption_checks: bool,
-    /// Containers that do not state a seccomp profile run with the container runtime's (`RuntimeDefault`). Programs that
-    /// need system calls that it forbids fail, unless their pods state another profile.
+    /// Containers that do not state a seccomp profile run with the container runtime's (`RuntimeDefault`). Programs
+    /// that need system calls that it forbids fail, unless their pods state another profile.
     pub seccomp_default: bool,
-    /// How many processes and threads a pod may have, up to 4194304. A pod that reaches it cannot start more. `kubelet` of a
-    /// host can state another number.
+    /// How many processes and threads a pod may have, up to 4194304. A pod that reaches it cannot start more. `kubelet`
+    /// of a host can state another number.
     #[schemars(range(min = 1, max = 4_194_304))]
     pub pod_pids_limit: u32,
     /// The kubelet refuses to start where kernel settings differ from what it expects, instead of changing them. This
     /// provider sets them on each host: `vm.overcommit_memory` 1, `vm.panic_on_oom` 0, `kernel.panic` 10,
-    /// `kernel.panic_on_oops` 1, `kernel.keys.root_maxkeys` 1000000 and `kernel.keys.root_maxbytes` 25000000. Use `false`
-    /// when other software on the hosts changes them.
+    /// `kernel.panic_on_oops` 1, `kernel.keys.root_maxkeys` 1000000 and `kernel.keys.root_maxbytes` 25000000. Use
+    /// `false` when other software on the hosts changes them.
     pub protect_kernel_defaults: bool,
 }
 

@@ -1,4 +1,4 @@
-//! How a cluster is right now: what to look at, and what was seen.
+//! The current health of a cluster: what to check, and what was observed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ClusterReference, Span};
 
-/// How a cluster is right now, for `check` blocks and for people. Reading it never fails because of the cluster: when
-/// hosts cannot be reached, the API is silent or etcd is about to lose its quorum, `healthy` is `false` and `reasons` says
-/// why. Only settings that cannot be used are errors. Where the plan has steps for the cluster, Terraform reads this when they
-/// are done; `terraform plan -refresh-only` reads it at once.
+/// The current health of a cluster, for `check` blocks and for people. Reading it never fails because of the cluster:
+/// if hosts are unreachable, the API does not answer or etcd is about to lose its quorum, `healthy` is `false` and
+/// `reasons` says why. Only invalid settings are errors. If the plan changes the cluster, Terraform reads this after
+/// those changes; `terraform plan -refresh-only` reads it immediately.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterStatusSpec {
     /// The cluster, such as `kubeone_cluster.this`.
     pub cluster: ClusterReference,
-    /// How long the look at the cluster may take.
+    /// How long reading the cluster may take.
     #[serde(default = "default_timeout")]
     pub timeout: Span,
-    /// A cluster with a certificate that ends sooner than this is not healthy.
+    /// The cluster is unhealthy if a certificate expires sooner than this.
     #[serde(default = "default_certificates_valid_for")]
     pub certificates_valid_for: Span,
 }
@@ -33,34 +33,35 @@ fn default_certificates_valid_for() -> Span {
     Span(Duration::from_hours(7 * 24))
 }
 
-/// What was seen.
+/// What was observed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ClusterHealth {
-    /// Whether all is as it should be.
+    /// Whether all conditions are met.
     pub healthy: bool,
-    /// Why it is not, one sentence for each reason.
+    /// Why the cluster is unhealthy, one sentence per reason.
     pub reasons: Vec<String>,
-    /// The same, by what is looked at.
+    /// The conditions of health.
     pub conditions: HealthConditions,
-    /// Unique identity of the cluster; null when the API did not answer.
+    /// Unique ID of the cluster; null if the API did not answer.
     pub id: Option<String>,
-    /// Version of the API server that answered; null when none did.
+    /// Version of the API server that answered; null if none did.
     pub api_version: Option<String>,
-    /// API servers by the names of their hosts.
+    /// API servers, by host name.
     pub api_servers: BTreeMap<String, ApiServerHealth>,
-    /// Nodes by their names, as the API knows them.
+    /// Nodes that the API lists, by name.
     pub nodes: BTreeMap<String, NodeHealth>,
-    /// Members of etcd by the names of their hosts.
+    /// etcd members, by host name.
     pub etcd_members: BTreeMap<String, EtcdMemberHealth>,
-    /// When certificates end, in UTC: by host, and there by file.
+    /// When certificates expire, in UTC: by host, then by file.
     pub certificates: BTreeMap<String, BTreeMap<String, String>>,
-    /// When the first of them ends; null when none was seen. A kubelet's `kubelet.crt`, which it signed by itself and nobody verifies, does not count, here and for `conditions.certificates_valid`.
+    /// When the first certificate expires; null if none was seen. A kubelet's `kubelet.crt` that it signed itself does
+    /// not count, here and for `conditions.certificates_valid`, because no client verifies it.
     pub certificates_expire_at: Option<String>,
-    /// Addons by their names: whether they run everywhere they should.
+    /// Whether each addon runs everywhere it should, by addon name.
     pub addons: BTreeMap<String, bool>,
 }
 
-/// Each is `false` also when it could not be looked at.
+/// A condition is also `false` if it could not be checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub struct HealthConditions {
@@ -68,13 +69,13 @@ pub struct HealthConditions {
     pub hosts_reachable: bool,
     /// Every control plane has an API server that is ready.
     pub api_ready: bool,
-    /// More than half of etcd's voting members are healthy.
+    /// More than half of the voting etcd members are healthy.
     pub etcd_quorum: bool,
-    /// All members of etcd are healthy, and each belongs to a control plane.
+    /// All etcd members are healthy, and each belongs to a control plane.
     pub etcd_healthy: bool,
-    /// Every host is a node that is ready and runs the wanted version.
+    /// Every host is a node that is ready and runs the wanted Kubernetes version.
     pub nodes_ready: bool,
-    /// No certificate ends within `certificates_valid_for`.
+    /// No certificate expires within `certificates_valid_for`.
     pub certificates_valid: bool,
     /// All addons run everywhere they should.
     pub addons_ready: bool,
@@ -83,9 +84,9 @@ pub struct HealthConditions {
 /// One API server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ApiServerHealth {
-    /// Whether it says itself that it is ready.
+    /// Whether it reports that it is ready.
     pub ready: bool,
-    /// Its version, such as `v1.35.4`; null when it did not say.
+    /// Its version, such as `v1.35.4`; null if unknown.
     pub version: Option<String>,
 }
 
@@ -94,25 +95,25 @@ pub struct ApiServerHealth {
 pub struct NodeHealth {
     /// `control_plane` or `worker`.
     pub role: String,
-    /// Whether its kubelet says that it is ready.
+    /// Whether its kubelet reports that it is ready.
     pub ready: bool,
-    /// Whether new pods may come to it: `false` for a node that is cordoned.
+    /// Whether new pods can be scheduled on it: `false` for a cordoned node.
     pub schedulable: bool,
     /// Version of the kubelet.
     pub kubelet_version: String,
 }
 
-/// One member of etcd.
+/// One etcd member.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct EtcdMemberHealth {
-    /// Its id, hexadecimal as `etcdctl` prints it.
+    /// Member ID, in hexadecimal as `etcdctl` prints it.
     pub id: String,
-    /// Whether it has a vote. A learner has none yet.
+    /// Whether it has a vote. A learner has none.
     pub voter: bool,
-    /// Whether it answers, and a leader with it.
+    /// Whether it answers and knows a leader.
     pub healthy: bool,
-    /// Whether it leads.
+    /// Whether it is the leader.
     pub leader: bool,
-    /// Its version; null when it did not say.
+    /// Its version; null if unknown.
     pub version: Option<String>,
 }

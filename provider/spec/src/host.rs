@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::KubeletSpec;
 
-/// What a host does in the cluster.
+/// The role of a host in the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -16,7 +16,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// The map of the settings that names the hosts of this role.
+    /// The map of hosts with this role in the settings.
     pub fn map(self) -> &'static str {
         match self {
             Self::ControlPlane => "control_plane",
@@ -34,70 +34,70 @@ impl std::fmt::Display for Role {
     }
 }
 
-/// How it is known that the machine that answers at the address of a host is the right one.
+/// How the machine that answers at the address of a host was verified to be the right one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HostIdentity {
-    /// By nothing: its host key was taken as it came.
+    /// Not at all: its host key was accepted on first contact.
     FirstContact,
-    /// By known hosts, or by a certificate of an authority that stands there.
+    /// By the known hosts, or by a certificate of an authority that they list.
     Known,
-    /// By the key that the settings state, or that the state keeps since an earlier run.
+    /// By the key that the settings set, or that the state stores since an earlier run.
     #[default]
     Pinned,
 }
 
-/// A machine that exists already. Its key in the map is the name of its node.
+/// An existing machine. Its key in the map is the name of its node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HostSpec {
     /// IP address or DNS name at which SSH reaches the host.
     pub address: String,
-    /// IP address the node uses inside the cluster. When absent, `address` is used.
+    /// IP address of the node inside the cluster. When unset, `address`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private_address: Option<String>,
-    /// Identity of the machine behind the address, such as the `id` of the virtual machine. A changed value under the
-    /// same key means a new machine, even at the same address.
+    /// ID of the machine behind the address, such as the `id` of the virtual machine. A changed value under the same
+    /// key means a new machine, even at the same address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_id: Option<String>,
-    /// Public SSH host key in the form of a `known_hosts` line without the host name (`ssh-ed25519 AAAA…`). It comes before
-    /// the one that the state keeps in `ssh_host_keys`. Required for new machines when the provider's `host_key_policy` is
-    /// `pinned`.
+    /// Public SSH host key, in the form of a `known_hosts` line without the host name (`ssh-ed25519 AAAA…`). It takes
+    /// precedence over the key that the state stores in `ssh_host_keys`. Required for new machines when the provider's
+    /// `host_key_policy` is `pinned`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh_host_key: Option<String>,
-    /// SSH user for this host. When absent, the provider's `ssh.user`.
+    /// SSH user on this host. When unset, the provider's `ssh.user`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh_user: Option<String>,
-    /// SSH port for this host. When absent, the provider's `ssh.port`.
+    /// SSH port of this host. When unset, the provider's `ssh.port`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh_port: Option<u16>,
-    /// Labels of the node. They are kept as they stand here; labels that somebody else set stay.
+    /// Labels of the node. An apply sets them back if they were changed elsewhere; other labels of the node are left
+    /// alone.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// Annotations of the node, kept in the same way.
+    /// Annotations of the node, maintained in the same way.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// Taints of the node. When absent, control planes carry `node-role.kubernetes.io/control-plane:NoSchedule` and
-    /// workers none. They are kept in the same way, so a taint that something else takes away again, as network plugins
-    /// do when they are ready, does not belong here.
+    /// Taints of the node. When unset, control planes have `node-role.kubernetes.io/control-plane:NoSchedule` and
+    /// workers have none. They are maintained in the same way, so do not list a taint that something else removes, as
+    /// network plugins do when they are ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taints: Option<Vec<Taint>>,
-    /// Settings of the kubelet on this host, under the names of `KubeletConfiguration`. What is left away is as kubeadm's
-    /// configuration of the cluster has it, which is the kubelet's own default unless somebody changed that. A change
-    /// restarts the kubelet, and is taken back if it does not run well with it; pods run on, unless the node has no room
-    /// for them any more.
+    /// Settings of the kubelet on this host, named as in `KubeletConfiguration`. Settings that are not set come from
+    /// the cluster's kubelet configuration in kubeadm's ConfigMap, which has the kubelet's defaults unless it was
+    /// changed. A change restarts the kubelet. If the kubelet fails its health check, the previous settings are
+    /// restored. Pods keep running unless the node no longer has room for them.
     #[serde(default, skip_serializing_if = "KubeletSpec::is_empty")]
     pub kubelet: KubeletSpec,
 }
 
 impl HostSpec {
-    /// The address other nodes use.
+    /// The address that other nodes use.
     pub fn node_address(&self) -> &str {
         self.private_address.as_deref().unwrap_or(&self.address)
     }
 
-    /// Whether another machine stands behind the name of this host than earlier settings said. Without `instance_id` its
-    /// address tells.
+    /// Whether the host is another machine than in earlier settings. Without `instance_id`, the address decides.
     pub fn is_new_machine(&self, prior: &Self) -> bool {
         match (&prior.instance_id, &self.instance_id) {
             (Some(prior), Some(wanted)) => prior != wanted,
@@ -105,7 +105,7 @@ impl HostSpec {
         }
     }
 
-    /// The taints of the node, those that are meant when none are written included.
+    /// The taints of the node, or the defaults when none are set.
     pub fn taints_as(&self, role: Role) -> Vec<Taint> {
         self.taints.clone().unwrap_or_else(|| Taint::of_kubeadm(role))
     }
@@ -125,7 +125,7 @@ pub struct Taint {
 }
 
 impl Taint {
-    /// The taints that kubeadm gives a node when it is told of none.
+    /// The taints that kubeadm sets when none are configured.
     pub fn of_kubeadm(role: Role) -> Vec<Self> {
         let key = "node-role.kubernetes.io/control-plane".to_owned();
         match role {
@@ -134,7 +134,7 @@ impl Taint {
         }
     }
 
-    /// Whether both can only stand in each other's place: a node has one taint of each key and effect.
+    /// Whether one replaces the other: a node has at most one taint per key and effect.
     pub fn takes_the_place_of(&self, other: &Self) -> bool {
         self.key == other.key && self.effect == other.effect
     }
@@ -155,7 +155,7 @@ impl std::str::FromStr for Taint {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let error = || format!("`{text}` is no taint: write `key=value:effect`");
+        let error = || format!("`{text}` is not a taint: write `key=value:effect`");
         let (rest, effect) = text.rsplit_once(':').ok_or_else(error)?;
         let effect = match effect {
             "NoSchedule" => TaintEffect::NoSchedule,
@@ -168,7 +168,7 @@ impl std::str::FromStr for Taint {
     }
 }
 
-/// The effect of a taint, in Kubernetes' own words.
+/// The effect of a taint, as Kubernetes names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TaintEffect {
     NoSchedule,

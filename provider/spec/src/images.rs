@@ -1,4 +1,4 @@
-//! Container images, and which content they must have.
+//! Container images and their digests.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{FieldPath, Finding};
 
-/// The images that nodes need before anything runs on them.
+/// Images that nodes pull before anything runs on them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Images {
-    /// Digests of images, by their full names: `{ "registry.k8s.io/pause:3.10.1" = "sha256:…" }`. An image that is named
-    /// here is pulled by its digest, and a node whose registry has other content under that name is not made. The keys are
-    /// names as `kubeadm config images list` prints them.
+    /// Digests of images, by full image name: `{ "registry.k8s.io/pause:3.10.1" = "sha256:…" }`. An image that is
+    /// listed here is pulled by its digest, and setting up a node fails if its registry has different content under
+    /// that name. The keys are names as `kubeadm config images list` prints them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub digests: BTreeMap<String, String>,
 }
@@ -31,13 +31,13 @@ pub(crate) fn findings(images: &Images) -> Vec<Finding> {
         Finding::error(
             path(image),
             format!("`{digest}` is not a digest"),
-            "Write `sha256:` and 64 hexadecimal digits in lower case, as registries do.",
+            "Write `sha256:` and 64 lower-case hexadecimal digits, as registries do.",
         )
     });
     names.chain(digests).collect()
 }
 
-/// Whether it names a registry, a path and a tag. Nothing else can come from it, wherever it is written.
+/// Whether it is a registry, a path and a tag, and nothing else, so that it is safe wherever it is written.
 pub fn is_image(text: &str) -> bool {
     let Some((registry, rest)) = text.split_once('/') else { return false };
     let Some((path, tag)) = rest.rsplit_once(':') else { return false };

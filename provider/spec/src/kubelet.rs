@@ -11,53 +11,54 @@ use crate::{FieldPath, Finding, Span};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KubeletSpec {
-    /// How many pods may run on the node. The kubelet's default is 110.
+    /// Maximum number of pods on the node. The kubelet's default is 110.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub max_pods: Option<u32>,
-    /// How many processes a pod may have. The kubelet's default is the limit of the host.
+    /// Maximum number of processes in a pod. When unset, `hardening.pod_pids_limit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub pod_pids_limit: Option<u32>,
-    /// What pods cannot have, because the system needs it: quantities of `cpu`, `memory`, `ephemeral-storage` and `pid`,
-    /// such as `{ cpu = "200m", memory = "500Mi" }`.
+    /// Resources that are reserved for the system and that pods cannot use: quantities of `cpu`, `memory`,
+    /// `ephemeral-storage` and `pid`, such as `{ cpu = "200m", memory = "500Mi" }`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub system_reserved: BTreeMap<String, String>,
-    /// The same for the kubelet and the container runtime.
+    /// Resources that are reserved for the kubelet and the container runtime, in the same form.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub kube_reserved: BTreeMap<String, String>,
-    /// How little may be left before pods are evicted: a quantity, or a share such as `10%`, of `memory.available`,
-    /// `nodefs.available`, `nodefs.inodesFree`, `imagefs.available`, `imagefs.inodesFree` and `pid.available`. Those that are
-    /// not named keep the kubelet's default.
+    /// Thresholds below which pods are evicted: a quantity, or a percentage such as `10%`, of `memory.available`,
+    /// `nodefs.available`, `nodefs.inodesFree`, `imagefs.available`, `imagefs.inodesFree` and `pid.available`.
+    /// Thresholds that are not set keep the kubelet's default.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub eviction_hard: BTreeMap<String, String>,
-    /// Share of the disk, in percent, from which on images that nobody uses are removed. The kubelet's default is 85.
+    /// Disk usage, in percent, above which unused images are removed. The kubelet's default is 85.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 100))]
     pub image_gc_high_threshold_percent: Option<u8>,
-    /// Share of the disk, in percent, down to which images are removed then. The kubelet's default is 80.
+    /// Disk usage, in percent, down to which unused images are removed. The kubelet's default is 80.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 100))]
     pub image_gc_low_threshold_percent: Option<u8>,
-    /// How many images are pulled at the same time. The kubelet's default is one after the other.
+    /// How many images are pulled at the same time. By default, the kubelet pulls one at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub max_parallel_image_pulls: Option<u32>,
     /// Size at which the log of a container is rotated. The kubelet's default is `10Mi`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_log_max_size: Option<String>,
-    /// How many log files of a container are kept. The kubelet's default is 5.
+    /// How many log files are kept per container. The kubelet's default is 5.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 2))]
     pub container_log_max_files: Option<u32>,
-    /// For how long the host's shutdown is held up so that pods can end in good order, such as `1m`. By default it is not.
+    /// How long a shutdown of the host is delayed so that pods can terminate gracefully, such as `1m`. By default it is
+    /// not delayed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shutdown_grace_period: Option<Span>,
-    /// The part of `shutdown_grace_period` that is kept for critical pods.
+    /// The part of `shutdown_grace_period` that is reserved for critical pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shutdown_grace_period_critical_pods: Option<Span>,
-    /// Kernel settings that pods may change although Kubernetes does not count them as safe, such as
-    /// `net.core.somaxconn` or `kernel.msg*`.
+    /// Kernel settings that pods may change although Kubernetes considers them unsafe, such as `net.core.somaxconn` or
+    /// `kernel.msg*`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allowed_unsafe_sysctls: Vec<String>,
 }
@@ -78,36 +79,36 @@ const SIGNALS: [&str; 6] = [
     "imagefs.inodesFree",
     "pid.available",
 ];
-/// Kernel settings that each pod has for itself. The kubelet refuses to start with any other.
+/// Prefixes of kernel settings that are namespaced per pod. The kubelet refuses to start with any other.
 const NAMESPACED: [&str; 4] = ["kernel.shm", "kernel.msg", "fs.mqueue.", "net."];
-/// Of these there is but one.
+/// Whole names of such settings.
 const NAMESPACED_ALONE: [&str; 1] = ["kernel.sem"];
-/// The kubelet reads its numbers as 32 bits with a sign.
+/// The kubelet reads its numbers as signed 32-bit integers.
 const MOST: u32 = i32::MAX.unsigned_abs();
-/// What the kubelet collects images by when nothing is said.
+/// The kubelet's default thresholds for image garbage collection.
 const IMAGE_GC_THRESHOLDS: (u8, u8) = (80, 85);
 
-/// What is wrong with the settings at this path. The kubelet would not start with any of it.
+/// Errors in the settings at this path. The kubelet would not start with any of them.
 pub(crate) fn findings(kubelet: &KubeletSpec, path: &FieldPath) -> Vec<Finding> {
     let mut findings = numbers(kubelet, path);
     for (field, reserved) in [("system_reserved", &kubelet.system_reserved), ("kube_reserved", &kubelet.kube_reserved)]
     {
         let path = path.clone().field(field);
-        findings.extend(quantities(reserved, &path, &RESERVABLE, "can be reserved", is_quantity));
+        findings.extend(quantities(reserved, &path, &RESERVABLE, "a resource that can be reserved", is_quantity));
     }
     let limit = |text: &str| is_quantity(text) || is_share(text);
     let signals = path.clone().field("eviction_hard");
-    findings.extend(quantities(&kubelet.eviction_hard, &signals, &SIGNALS, "is watched", limit));
+    findings.extend(quantities(&kubelet.eviction_hard, &signals, &SIGNALS, "an eviction signal", limit));
     findings.extend(image_gc(kubelet, path));
     if let Some(size) = kubelet.container_log_max_size.as_ref().filter(|size| !is_quantity(size)) {
-        findings.push(no_quantity(path.clone().field("container_log_max_size"), size, "`10Mi`"));
+        findings.push(not_a_quantity(path.clone().field("container_log_max_size"), size, "`10Mi`"));
     }
     findings.extend(shutdown(kubelet, path));
     for (number, sysctl) in kubelet.allowed_unsafe_sysctls.iter().enumerate() {
         if !is_namespaced(sysctl) {
             findings.push(Finding::error(
                 path.clone().field("allowed_unsafe_sysctls").index(number),
-                format!("`{sysctl}` is no kernel setting that pods have for themselves"),
+                format!("`{sysctl}` is not a kernel setting that is namespaced per pod"),
                 "Pods can change `kernel.shm*`, `kernel.msg*`, `kernel.sem`, `fs.mqueue.*` and `net.*`.",
             ));
         }
@@ -136,7 +137,7 @@ fn quantities(
     values: &BTreeMap<String, String>,
     path: &FieldPath,
     names: &[&str],
-    verb: &str,
+    kind: &str,
     is_right: impl Fn(&str) -> bool,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -144,20 +145,20 @@ fn quantities(
         let path = path.clone().key(name);
         if !names.contains(&name.as_str()) {
             let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-            let summary = format!("`{name}` is nothing that {verb}");
+            let summary = format!("`{name}` is not {kind}");
             findings.push(Finding::error(path, summary, format!("Use {}.", names.join(", "))));
         } else if !is_right(value) {
-            findings.push(no_quantity(path, value, "`500Mi`, `200m` or `1.5`"));
+            findings.push(not_a_quantity(path, value, "`500Mi`, `200m` or `1.5`"));
         }
     }
     findings
 }
 
-fn no_quantity(path: FieldPath, value: &str, example: &str) -> Finding {
+fn not_a_quantity(path: FieldPath, value: &str, example: &str) -> Finding {
     Finding::error(
         path,
         format!("`{value}` is not a quantity"),
-        format!("Write a number with one of Kubernetes' units, such as {example}."),
+        format!("Write a quantity in Kubernetes' notation, such as {example}."),
     )
 }
 
@@ -171,8 +172,8 @@ fn image_gc(kubelet: &KubeletSpec, path: &FieldPath) -> Option<Finding> {
     let other = path.clone().field("image_gc_low_threshold_percent");
     let finding = Finding::error(
         path.clone().field(field),
-        format!("images cannot be removed from {high} % of the disk down to {low} %"),
-        "Choose a higher share up to 100 to begin at and a lower one to end at; the kubelet's defaults are 85 and 80.",
+        format!("image garbage collection cannot start at {high} % and stop at {low} %"),
+        "The high threshold must be above the low one and at most 100. The kubelet's defaults are 85 and 80.",
     );
     Some(finding.derived_from(other))
 }
@@ -185,13 +186,13 @@ fn shutdown(kubelet: &KubeletSpec, path: &FieldPath) -> Option<Finding> {
     let all = path.clone().field("shutdown_grace_period");
     let finding = Finding::error(
         path.clone().field("shutdown_grace_period_critical_pods"),
-        format!("critical pods cannot have {critical} of a shutdown"),
-        "It is a part of `shutdown_grace_period`, and cannot be longer.",
+        format!("critical pods cannot have {critical} of the shutdown grace period"),
+        "It is part of `shutdown_grace_period`, so set that to the same or a longer time.",
     );
     Some(finding.derived_from(all))
 }
 
-/// A name of kernel settings, or the beginning of such names before a `*`, all of which each pod has for itself.
+/// Whether it is a name, or a prefix of names before a `*`, of kernel settings that are namespaced per pod.
 fn is_namespaced(sysctl: &str) -> bool {
     let (name, is_pattern) = sysctl.strip_suffix('*').map_or((sysctl, false), |begin| (begin, true));
     let is_begun =
@@ -205,7 +206,7 @@ fn is_namespaced(sysctl: &str) -> bool {
     is_name && is_known && sysctl.len() <= 253
 }
 
-/// A quantity in Kubernetes' notation, without signs and exponents.
+/// A quantity in Kubernetes' notation, without sign and exponent.
 fn is_quantity(text: &str) -> bool {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = &text[number.len()..];
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kubelet_takes_has_no_findings() {
+    fn what_the_kubelet_accepts_has_no_findings() {
         let all = json!({
             "max_pods": 200, "pod_pids_limit": 4096,
             "system_reserved": { "cpu": "200m", "memory": "0.5Gi", "ephemeral-storage": "1Gi", "pid": "1000" },
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_does_not_take_is_named_with_its_path() {
+    fn what_it_refuses_is_named_with_its_path() {
         let cases = [
             (json!({ "max_pods": 0 }), "kubelet.max_pods: `max_pods` cannot be 0"),
             (
@@ -263,7 +264,7 @@ mod tests {
             ),
             (
                 json!({ "system_reserved": { "disk": "1Gi" } }),
-                r#"kubelet.system_reserved["disk"]: `disk` is nothing that can be reserved"#,
+                r#"kubelet.system_reserved["disk"]: `disk` is not a resource that can be reserved"#,
             ),
             (
                 json!({ "kube_reserved": { "memory": "500 MB" } }),
@@ -271,7 +272,7 @@ mod tests {
             ),
             (
                 json!({ "eviction_hard": { "memory.free": "5%" } }),
-                r#"kubelet.eviction_hard["memory.free"]: `memory.free` is nothing that is watched"#,
+                r#"kubelet.eviction_hard["memory.free"]: `memory.free` is not an eviction signal"#,
             ),
             (
                 json!({ "eviction_hard": { "memory.available": "101%" } }),
@@ -279,20 +280,20 @@ mod tests {
             ),
             (
                 json!({ "image_gc_high_threshold_percent": 80 }),
-                "kubelet.image_gc_high_threshold_percent: images cannot be removed from 80 % of the disk down to 80 %",
+                "kubelet.image_gc_high_threshold_percent: image garbage collection cannot start at 80 % and stop at 80 %",
             ),
             (
                 json!({ "image_gc_low_threshold_percent": 90 }),
-                "kubelet.image_gc_low_threshold_percent: images cannot be removed from 85 % of the disk down to 90 %",
+                "kubelet.image_gc_low_threshold_percent: image garbage collection cannot start at 85 % and stop at 90 %",
             ),
             (json!({ "container_log_max_size": "ten" }), "kubelet.container_log_max_size: `ten` is not a quantity"),
             (
                 json!({ "shutdown_grace_period_critical_pods": "10s" }),
-                "kubelet.shutdown_grace_period_critical_pods: critical pods cannot have 10s of a shutdown",
+                "kubelet.shutdown_grace_period_critical_pods: critical pods cannot have 10s of the shutdown grace period",
             ),
             (
                 json!({ "allowed_unsafe_sysctls": ["vm.swappiness"] }),
-                "kubelet.allowed_unsafe_sysctls[0]: `vm.swappiness` is no kernel setting that pods have for themselves",
+                "kubelet.allowed_unsafe_sysctls[0]: `vm.swappiness` is not a kernel setting that is namespaced per pod",
             ),
         ];
         for (kubelet, expected) in cases {

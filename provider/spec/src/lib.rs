@@ -1,9 +1,9 @@
-//! What the user wants: the settings of a cluster, its hosts and the provider, as plain types.
+//! The user's settings: of a cluster, its hosts and the provider, as plain types.
 //!
-//! Every setting has its one home here. The Terraform schema, the decoder and the registry docs are derived from
-//! these types, so a doc comment on a field is what users read, and `#[serde(default)]` is what "null" means.
+//! Each setting is defined here and nowhere else. The Terraform schema, the decoder and the registry docs are derived
+//! from these types: users read the doc comment of a field, and `#[serde(default)]` is what null means.
 //!
-//! **Architecture invariant:** this crate does no I/O, knows no async and no Terraform.
+//! **Architecture invariant:** this crate does no I/O, and knows neither async code nor Terraform.
 
 mod access;
 mod audit;

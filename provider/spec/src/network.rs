@@ -1,4 +1,4 @@
-//! The network inside the cluster.
+//! The pod and service network of the cluster.
 
 use std::fmt;
 
@@ -6,20 +6,20 @@ use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Subnets, domain and CNI of the cluster. None of it can change after the cluster exists.
+/// Subnets, DNS domain and network plugin of the cluster. None of them can be changed once the cluster exists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClusterNetwork {
-    /// Addresses of pods, in CIDR notation.
+    /// Subnet of pod addresses, in CIDR notation.
     #[schemars(extend("x-immutable" = true))]
     pub pod_subnet: Subnet,
-    /// Addresses of services, in CIDR notation.
+    /// Subnet of service addresses, in CIDR notation.
     #[schemars(extend("x-immutable" = true))]
     pub service_subnet: Subnet,
     /// DNS domain of services.
     #[schemars(extend("x-immutable" = true))]
     pub cluster_domain: String,
-    /// Network plugin: `canal` (Calico's policy over flannel's VXLAN), or `none` to bring your own.
+    /// Network plugin: `canal` (Calico network policies over flannel's VXLAN), or `none` to install one yourself.
     #[schemars(extend("x-immutable" = true))]
     pub cni: Cni,
 }

@@ -1,20 +1,20 @@
-//! Where packages come from, and whose signature they must carry.
+//! Where packages come from and which signatures they need.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{FieldPath, Finding};
 
-/// Digits of the fingerprint of an OpenPGP key, version 4.
+/// Number of digits of an OpenPGP key's fingerprint, version 4.
 const FINGERPRINT_DIGITS: usize = 40;
 
 /// How hosts get their packages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Packages {
-    /// Fingerprints of further keys that may sign the package repositories, for mirrors that sign with a key of their own:
-    /// 40 hexadecimal digits each, spaces allowed. The keys of pkgs.k8s.io and of Docker are known to the provider. A
-    /// repository that offers any other key is refused before the key is installed.
+    /// Fingerprints of additional keys that may sign package repositories, for mirrors that sign with their own key: 40
+    /// hexadecimal digits each, spaces allowed. The provider knows the keys of pkgs.k8s.io and Docker. A repository
+    /// that offers any other key is refused before the key is installed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub signing_key_fingerprints: Vec<String>,
 }
@@ -42,7 +42,7 @@ pub(crate) fn findings(packages: &Packages) -> Vec<Finding> {
                 format!("`{text}` is not the fingerprint of a key"),
                 format!(
                     "Write all {FINGERPRINT_DIGITS} hexadecimal digits, as `gpg --show-keys` prints them. A short key ID \
-                     is not enough: anyone can make a key with the same one."
+                     is not enough: anyone can create a key with the same one."
                 ),
             )
         })
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_whole_fingerprint_is_refused() {
+    fn partial_fingerprints_are_refused() {
         let long = format!("{DIGITS}0");
         let bad = [
             "",

@@ -1,44 +1,44 @@
-//! The settings of the provider block: how hosts are reached, and who watches.
+//! The settings of the provider block: how to reach hosts, and how to follow an apply.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::Secret;
 
-/// Settings that hold for all clusters of this provider. Nothing of it is kept in the state.
+/// Settings for all clusters of this provider. None of them is stored in the state.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProviderSpec {
     /// How hosts are reached over SSH.
     pub ssh: SshSettings,
-    /// How an apply can be watched, and what it leaves to look at afterwards.
+    /// How to follow an apply while it runs, and which report it leaves.
     pub progress: ProgressSettings,
-    /// What opens encrypted copies of snapshots.
+    /// Keys that decrypt copies of snapshots.
     pub backup: BackupSettings,
 }
 
-/// What opens encrypted copies of snapshots, for a restore from one of them.
+/// Keys that decrypt copies of snapshots, for a restore from one of them.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BackupSettings {
-    /// Private key of one of the `backup.recipients` for which a copy was encrypted (`AGE-SECRET-KEY-1…`).
+    /// Private age key (`AGE-SECRET-KEY-1…`) of one of the `backup.recipients` that the copy was encrypted for.
     #[schemars(extend("x-sensitive" = true))]
     pub identity: Option<Secret<String>>,
-    /// File that holds such keys, as `age-keygen` writes it. A leading `~` is the home folder of the user who runs
+    /// File with such keys, as `age-keygen` writes it. A leading `~` is the home directory of the user who runs
     /// Terraform.
     pub identity_file: Option<String>,
 }
 
-/// How an apply can be watched, and what it leaves to look at afterwards. The environment can ask for the same without a
+/// How to follow an apply while it runs, and which report it leaves. The environment can ask for the same without a
 /// change of the configuration: `KUBEONE_PROGRESS=tty`, `KUBEONE_PROGRESS=<folder>`, or both as `tty,<folder>`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProgressSettings {
-    /// Folder for two files about each create, update and destroy: an HTML page with what was done on which host and
-    /// when, and a log in JSON lines with the same. It is made if it does not exist. A leading `~` is the home folder of
-    /// the user who runs Terraform.
+    /// Folder for two files about each create, update and destroy: an HTML page that shows what was done on which host
+    /// and when, and the same as a log in JSON lines. The folder is created if it does not exist. A leading `~` is the
+    /// home directory of the user who runs Terraform.
     pub folder: Option<String>,
-    /// Say on the terminal what is done on each host while it is done.
+    /// Print on the terminal what is being done on each host.
     pub terminal: bool,
 }
 
@@ -46,40 +46,40 @@ pub struct ProgressSettings {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SshSettings {
-    /// Name of the user. It must be `root` or may use `sudo` without a password.
+    /// Name of the user. It must be `root` or be able to use `sudo` without a password.
     pub user: String,
     /// TCP port.
     pub port: u16,
     /// Private key in OpenSSH or PEM format.
     #[schemars(extend("x-sensitive" = true))]
     pub private_key: Option<Secret<String>>,
-    /// File that holds the private key. A leading `~` is the home folder of the user who runs Terraform.
+    /// File that contains the private key. A leading `~` is the home directory of the user who runs Terraform.
     pub private_key_file: Option<String>,
     /// Passphrase of the private key.
     #[schemars(extend("x-sensitive" = true))]
     pub private_key_passphrase: Option<Secret<String>>,
     /// OpenSSH user certificate that belongs to the private key.
     pub certificate: Option<String>,
-    /// File that holds the OpenSSH user certificate.
+    /// File that contains the OpenSSH user certificate.
     pub certificate_file: Option<String>,
     /// Use the SSH agent at `SSH_AUTH_SOCK`.
     pub agent: bool,
-    /// How the key of a host is checked that neither states its `ssh_host_key` nor was met before: `pinned` (it must
-    /// state one), `known_hosts` (the key, or the authority that issued its certificate, must be in `known_hosts_file`) or
-    /// `accept_new` (an unknown host's key is taken at first contact and written to `known_hosts_file`). The state of a
-    /// cluster keeps the keys of its hosts as `ssh_host_keys`, and from then on a machine must show that key. A stated
-    /// `ssh_host_key` comes first under every policy.
+    /// How to check the key of a host that has no `ssh_host_key` and was not connected to before: `pinned` (it must
+    /// have an `ssh_host_key`), `known_hosts` (the key, or the authority that issued its certificate, must be in
+    /// `known_hosts_file`) or `accept_new` (the key of an unknown host is accepted on first contact and written to
+    /// `known_hosts_file`). The state of a cluster stores the keys of its hosts as `ssh_host_keys`, and from then on a
+    /// machine must present that key. An `ssh_host_key` takes precedence under every policy.
     pub host_key_policy: HostKeyPolicy,
-    /// File of known hosts, read as OpenSSH reads it. Beside it OpenSSH's files for all users are read, and with the default
-    /// `~/.ssh/known_hosts2`.
+    /// Known hosts file, read as OpenSSH reads it. OpenSSH's files for all users are read as well, and with the default
+    /// also `~/.ssh/known_hosts2`.
     pub known_hosts_file: String,
-    /// What a plan says of a machine that is to join the control plane of a cluster that exists, and whose host key would be
-    /// taken at first contact: the keys of the cluster would be sent to whoever answers. `warn`, or `refuse`: then state its
-    /// `ssh_host_key`, or add it to the known hosts.
+    /// What a plan does when a machine is to join the control plane of an existing cluster and its host key would be
+    /// accepted on first contact, so that the keys of the cluster would be sent to whichever machine answers: `warn` or
+    /// `refuse`. Setting the `ssh_host_key` of the host, or adding it to the known hosts, avoids both.
     pub unpinned_control_plane: UnpinnedControlPlane,
-    /// Host through which all others are reached.
+    /// Jump host through which all other hosts are reached.
     pub bastion: Option<Bastion>,
-    /// Seconds until an attempt to connect is given up.
+    /// Seconds after which an attempt to connect fails.
     pub connect_timeout_seconds: u16,
 }
 
@@ -114,7 +114,7 @@ pub enum HostKeyPolicy {
     AcceptNew,
 }
 
-/// What a first contact with a machine means that is to receive the keys of a cluster.
+/// What a plan does about a machine that would receive the keys of a cluster on first contact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
@@ -124,27 +124,27 @@ pub enum UnpinnedControlPlane {
     Refuse,
 }
 
-/// The host through which all others are reached.
+/// The jump host through which all other hosts are reached.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bastion {
     /// IP address or DNS name.
     pub host: String,
-    /// TCP port. When absent, 22.
+    /// TCP port. When unset, 22.
     #[serde(default)]
     pub port: Option<u16>,
-    /// Name of the user. When absent, `ssh.user`.
+    /// Name of the user. When unset, `ssh.user`.
     #[serde(default)]
     pub user: Option<String>,
-    /// Private key. When neither this nor `private_key_file` is set, the hosts' key is used.
+    /// Private key. When neither this nor `private_key_file` is set, the key of the hosts is used.
     #[serde(default)]
     #[schemars(extend("x-sensitive" = true))]
     pub private_key: Option<Secret<String>>,
-    /// File that holds the private key.
+    /// File that contains the private key.
     #[serde(default)]
     pub private_key_file: Option<String>,
-    /// Public SSH host key of the bastion (`ssh-ed25519 AAAA…`). No state keeps it, so without it the known hosts of the
-    /// machine that runs Terraform decide.
+    /// Public SSH host key of the bastion (`ssh-ed25519 AAAA…`). The state does not store it, so without it the known
+    /// hosts of the machine that runs Terraform decide.
     #[serde(default)]
     pub ssh_host_key: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! A restore of etcd: from which data, and how often.
+//! A restore of etcd: from which data, and whether it was done already.
 
 use std::fmt;
 use std::path::Path;
@@ -8,29 +8,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ClusterSpec, FieldPath, Finding, KubernetesVersion};
 
-/// From which data etcd begins anew.
+/// Which data etcd is restored from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Restore {
-    /// Name of a snapshot that a control plane holds in `/var/backups/kubeone`; or the path of one on the machine that
-    /// runs Terraform, which contains a `/` and ends in `.db` or, when it is encrypted, in `.age`.
+    /// Name of a snapshot in `/var/backups/kubeone` on a control plane, or path of a snapshot on the machine that runs
+    /// Terraform. A path contains a `/` and ends in `.db`, or in `.age` if the snapshot is encrypted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<String>,
-    /// Name of the control plane whose own data the cluster goes on with, after most members of etcd were lost for good.
+    /// Name of the control plane whose data the cluster continues with after most etcd members were lost for good.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub survivor: Option<String>,
-    /// Any new value does the same restore once more.
+    /// Any new value runs the same restore again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<String>,
 }
 
-/// What stands in a key between what is restored and the trigger.
+/// Separates the source from the trigger in a key.
 const TRIGGER: &str = " (trigger `";
 
-/// From which data.
+/// The source of a restore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestoreSource<'a> {
-    /// A snapshot that some control plane holds, by its name.
+    /// A snapshot on a control plane, by name.
     OnHost(&'a str),
     /// A file on the machine that runs Terraform.
     Local(&'a Path),
@@ -39,7 +39,7 @@ pub enum RestoreSource<'a> {
 }
 
 impl Restore {
-    /// `None` when the settings do not say one thing, which validation refuses.
+    /// `None` unless exactly one source is set, which validation requires.
     pub fn source(&self) -> Option<RestoreSource<'_>> {
         match (&self.snapshot, &self.survivor) {
             (Some(path), None) if path.contains('/') => Some(RestoreSource::Local(Path::new(path))),
@@ -49,7 +49,7 @@ impl Restore {
         }
     }
 
-    /// What tells this restore from others. The same snapshot is the same wherever it lies.
+    /// Identifies this restore. The same snapshot has the same key wherever it is stored.
     pub fn key(&self) -> Option<String> {
         let what = self.source()?.to_string();
         Some(match &self.trigger {
@@ -58,7 +58,8 @@ impl Restore {
         })
     }
 
-    /// Whether one with this key is all that is asked for. Whoever takes the trigger away asks for nothing more.
+    /// Whether a restore with this key already did what these settings ask for. Removing the trigger asks for nothing
+    /// new.
     pub fn is_done_by(&self, key: &str) -> bool {
         let Some(wanted) = self.key() else { return false };
         let without_trigger = || key.split_once(TRIGGER).map_or(key, |(what, _)| what);
@@ -67,7 +68,7 @@ impl Restore {
 }
 
 impl<'a> RestoreSource<'a> {
-    /// The name of the snapshot, as `backup` gives it; `None` where there is none.
+    /// The name that `backup` gave the snapshot; `None` if the source is not a snapshot.
     pub fn snapshot(&self) -> Option<&'a str> {
         match self {
             Self::OnHost(name) => Some(name),
@@ -76,12 +77,12 @@ impl<'a> RestoreSource<'a> {
         }
     }
 
-    /// The version of Kubernetes that the name of the snapshot says.
+    /// The Kubernetes version in the name of the snapshot.
     pub fn kubernetes_version(&self) -> Option<KubernetesVersion> {
         self.snapshot()?.rsplit_once("-v")?.1.parse().ok()
     }
 
-    /// Whether it is an encrypted file, which holds the keys of the cluster too.
+    /// Whether it is an encrypted file, which also contains the keys of the cluster.
     pub fn is_bundle(&self) -> bool {
         matches!(self, Self::Local(path) if path.extension().is_some_and(|kind| kind == "age"))
     }
@@ -97,7 +98,7 @@ impl fmt::Display for RestoreSource<'_> {
     }
 }
 
-/// What is wrong with the settings of a restore.
+/// Errors in the settings of a restore.
 pub(crate) fn findings(spec: &ClusterSpec) -> Vec<Finding> {
     let Some(restore) = &spec.restore else { return Vec::new() };
     let path = FieldPath::root("restore");
@@ -105,9 +106,9 @@ pub(crate) fn findings(spec: &ClusterSpec) -> Vec<Finding> {
         return vec![
             Finding::error(
                 path.clone(),
-                "a restore needs one of `snapshot` and `survivor`",
-                "`snapshot` names what etcd goes back to. `survivor` names the control plane whose data are left, after the \
-                 others were lost.",
+                "a restore needs either `snapshot` or `survivor`",
+                "`snapshot` is the snapshot to restore from. `survivor` is the control plane whose data is left after the others \
+                 were lost.",
             )
             .derived_from(path.clone().field("snapshot"))
             .derived_from(path.field("survivor")),
@@ -118,24 +119,24 @@ pub(crate) fn findings(spec: &ClusterSpec) -> Vec<Finding> {
         RestoreSource::Survivor(host) if !spec.control_plane.contains_key(host) => findings.push(
             Finding::error(
                 path.clone().field("survivor"),
-                format!("`{host}` is no control plane"),
-                "Write the key of one in `control_plane`.",
+                format!("`{host}` is not a control plane"),
+                "Write a key of `control_plane`.",
             )
             .derived_from(FieldPath::root("control_plane")),
         ),
         RestoreSource::Local(file) if !file.extension().is_some_and(|kind| kind == "db" || kind == "age") => {
             findings.push(Finding::error(
                 path.clone().field("snapshot"),
-                format!("`{}` is no file of a snapshot", file.display()),
-                "It ends in `.db`, or in `.age` when it is encrypted.",
+                format!("`{}` is not a snapshot file", file.display()),
+                "The name of a snapshot file ends in `.db`, or in `.age` if it is encrypted.",
             ));
         }
         RestoreSource::Local(_) | RestoreSource::OnHost(_) if source.kubernetes_version().is_none() => {
             findings.push(Finding::error(
                 path.clone().field("snapshot"),
                 format!("`{}` is not the name of a snapshot", source.snapshot().unwrap_or_default()),
-                "It ends in the version of Kubernetes that ran, such as `prod-20260102T030405Z-r7-v1.36.3`. Give a file that \
-                 was renamed its name back.",
+                "It ends in the Kubernetes version of the cluster, such as `prod-20260102T030405Z-r7-v1.36.3`. If the file was \
+                 renamed, give it its original name.",
             ));
         }
         _ => {}
@@ -144,7 +145,7 @@ pub(crate) fn findings(spec: &ClusterSpec) -> Vec<Finding> {
         findings.push(Finding::error(
             path.field("trigger"),
             "the trigger is empty",
-            "Any text but this one restores once more when it is new; leave the attribute away to restore once.",
+            "Any other new value restores again. Remove the attribute to restore only once.",
         ));
     }
     findings
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_is_the_same_wherever_it_lies() {
+    fn a_snapshot_is_the_same_wherever_it_is_stored() {
         let file = format!("/backups/{NAME}.age");
         assert_eq!(restore(NAME).key(), restore(&file).key());
         assert_eq!(restore(&file).source().unwrap().kubernetes_version(), Some(KubernetesVersion::new(1, 36, 3)));
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_new_trigger_asks_for_the_same_restore_once_more() {
+    fn only_a_new_trigger_repeats_a_restore() {
         let with = |trigger: &str| Restore { trigger: Some(trigger.to_owned()), ..restore(NAME) };
         let other = Restore { survivor: Some("cp-1".to_owned()), ..Restore::default() };
         for (wanted, done, expected) in [
@@ -203,11 +204,11 @@ mod tests {
             (json!({ "snapshot": NAME, "trigger": "x" }), ""),
             (json!({ "snapshot": format!("./{NAME}.db") }), ""),
             (json!({ "survivor": "cp-1" }), ""),
-            (json!({}), "restore: a restore needs one of `snapshot` and `survivor`"),
-            (both, "restore: a restore needs one of `snapshot` and `survivor`"),
-            (json!({ "survivor": "w-1" }), "restore.survivor: `w-1` is no control plane"),
+            (json!({}), "restore: a restore needs either `snapshot` or `survivor`"),
+            (both, "restore: a restore needs either `snapshot` or `survivor`"),
+            (json!({ "survivor": "w-1" }), "restore.survivor: `w-1` is not a control plane"),
             (json!({ "snapshot": "x" }), "restore.snapshot: `x` is not the name of a snapshot"),
-            (json!({ "snapshot": "./x.zip" }), "restore.snapshot: `./x.zip` is no file of a snapshot"),
+            (json!({ "snapshot": "./x.zip" }), "restore.snapshot: `./x.zip` is not a snapshot file"),
             (json!({ "survivor": "cp-1", "trigger": "" }), "restore.trigger: the trigger is empty"),
         ] {
             assert_eq!(found(restore), expected);

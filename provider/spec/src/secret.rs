@@ -1,4 +1,4 @@
-//! A value that must not be seen: it prints as `***`, is not serialized by itself, and leaves no trace in memory.
+//! A secret value: it prints as `***`, is not serialized unless a field asks for it, and is erased from memory.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::{Zeroize, Zeroizing};
 
-/// Wraps a value so that `Debug` and `Display` cannot leak it; reading it takes the word `expose`. When it is dropped, its
-/// memory is overwritten.
+/// Wraps a value so that `Debug` and `Display` cannot leak it; reading it takes an explicit `expose`. Its memory is
+/// overwritten when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret<T: Zeroize>(Zeroizing<T>);
 
@@ -20,7 +20,7 @@ impl<T: Zeroize> Secret<T> {
         &self.0
     }
 
-    /// The value itself, from now on in the care of the caller.
+    /// The value itself. From now on the caller must protect it.
     pub fn into_inner(mut self) -> T
     where
         T: Default,
@@ -53,8 +53,8 @@ impl<'de, T: Zeroize + Deserialize<'de>> Deserialize<'de> for Secret<T> {
     }
 }
 
-/// Writes a secret as it is: for values that Terraform marks as sensitive, field by field, so that nothing gets out by
-/// being part of something that is written.
+/// Serializes a secret in the clear, for fields that Terraform marks as sensitive. Each field has to ask for it, so a
+/// secret does not leak as part of a larger value.
 pub(crate) fn expose<T: Zeroize + Serialize, S: Serializer>(
     secret: &Secret<T>,
     serializer: S,
@@ -62,7 +62,7 @@ pub(crate) fn expose<T: Zeroize + Serialize, S: Serializer>(
     secret.expose().serialize(serializer)
 }
 
-/// The same for a secret that may be absent.
+/// The same for an optional secret.
 #[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
 pub(crate) fn expose_option<T: Zeroize + Serialize, S: Serializer>(
     secret: &Option<Secret<T>>,
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(key.into_inner(), "hunter2");
     }
 
-    /// Remembers that it was overwritten.
+    /// Counts how often it was overwritten.
     #[derive(Default)]
     struct Watched(std::rc::Rc<std::cell::Cell<u32>>);
 
@@ -113,6 +113,6 @@ mod tests {
         drop(Secret::new(Watched(std::rc::Rc::clone(&overwritten))));
         assert_eq!(overwritten.get(), 1);
         let taken = Secret::new(Watched(std::rc::Rc::clone(&overwritten))).into_inner();
-        assert_eq!(taken.0.get(), 1, "who takes it has it whole");
+        assert_eq!(taken.0.get(), 1, "the caller gets the value, not an erased one");
     }
 }

@@ -1,18 +1,18 @@
-//! How nodes are brought to another version of Kubernetes.
+//! How nodes are upgraded to another Kubernetes version.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// How an upgrade goes about it, when `kubernetes_version` changes. Control planes are always upgraded one after the other,
-/// and before the workers.
+/// How nodes are upgraded when `kubernetes_version` changes. Control planes are always upgraded one at a time, before
+/// the workers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Upgrade {
-    /// How many workers may be upgraded at the same time: a number, or a share of all workers such as `25%`, rounded down
-    /// and at least one. Without it one after the other.
+    /// How many workers may be upgraded at the same time: a number, or a percentage of all workers such as `25%`,
+    /// rounded down but at least one.
     pub max_unavailable: MaxUnavailable,
-    /// When nodes are drained before their kubelet is upgraded: `minor` for another minor release, as Kubernetes demands,
-    /// `always` for patch releases too, `never` to leave pods where they are.
+    /// When nodes are drained before their kubelet is upgraded: `minor` for another minor release, as Kubernetes
+    /// requires; `always` for patch releases too; `never` to leave pods where they are.
     pub drain: UpgradeDrain,
 }
 
@@ -27,7 +27,7 @@ pub enum UpgradeDrain {
     Never,
 }
 
-/// A number of nodes, or a share of them.
+/// A number of nodes, or a percentage of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaxUnavailable {
     Nodes(usize),
@@ -41,7 +41,7 @@ impl Default for MaxUnavailable {
 }
 
 impl MaxUnavailable {
-    /// How many of `nodes` nodes may be away at the same time.
+    /// How many of `nodes` nodes may be unavailable at the same time.
     pub fn of(self, nodes: usize) -> usize {
         match self {
             Self::Nodes(count) => count,
@@ -56,7 +56,7 @@ impl std::str::FromStr for MaxUnavailable {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let error =
-            || format!("`{text}` is not a number of nodes: write a number such as `2`, or a share such as `25%`");
+            || format!("`{text}` is not a number of nodes: write a number such as `2`, or a percentage such as `25%`");
         let number = |text: &str| {
             let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
             if plain { text.parse::<usize>().ok() } else { None }.filter(|number| *number > 0).ok_or_else(error)

@@ -1,4 +1,4 @@
-//! What can be wrong with settings before any host is asked.
+//! Validation of settings before any host is contacted.
 
 mod access;
 #[cfg(test)]
@@ -14,14 +14,14 @@ pub use access::{validate_cluster_status, validate_kubeconfig};
 
 use crate::{ClusterSpec, FieldPath, Finding, HostKeyPolicy, HostSpec, KubernetesVersion, ProviderSpec, certificates};
 
-/// The oldest and the newest minor release that can be run.
+/// The oldest and the newest supported minor release.
 pub const OLDEST_MINOR: (u16, u16) = (1, 34);
 pub const NEWEST_MINOR: (u16, u16) = (1, 37);
 
-/// The kubelet writes the name into a label as well, and values of labels end there.
+/// The kubelet also sets the name as a label, and label values have at most 63 characters.
 const LONGEST_NODE_NAME: usize = 63;
 
-/// All that is wrong with a cluster's settings.
+/// Errors and warnings about a cluster's settings.
 pub fn validate_cluster(spec: &ClusterSpec) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !is_dns_label(&spec.name) {
@@ -49,7 +49,7 @@ pub fn validate_cluster(spec: &ClusterSpec) -> Vec<Finding> {
     findings
 }
 
-/// All that is wrong with the provider's settings.
+/// Errors and warnings about the provider's settings.
 pub fn validate_provider(spec: &ProviderSpec) -> Vec<Finding> {
     let ssh = FieldPath::root("ssh");
     let mut findings = Vec::new();
@@ -62,7 +62,7 @@ pub fn validate_provider(spec: &ProviderSpec) -> Vec<Finding> {
             findings.push(Finding::error(
                 ssh.clone().field(file),
                 format!("both `{inline}` and `{file}` are set"),
-                format!("Keep one: `{inline}` holds the text itself, `{file}` names a file that holds it."),
+                format!("Keep one: `{inline}` is the text itself, `{file}` is the path of a file that contains it."),
             ));
         }
     }
@@ -73,8 +73,8 @@ pub fn validate_provider(spec: &ProviderSpec) -> Vec<Finding> {
     if spec.ssh.connect_timeout_seconds == 0 {
         findings.push(Finding::error(
             ssh.clone().field("connect_timeout_seconds"),
-            "no host could be connected to within 0 s",
-            "Write the seconds that a host has to answer, such as `20`.",
+            "connections to hosts would time out after 0 seconds",
+            "Write how many seconds a host has to answer, such as `20`.",
         ));
     }
     if let Some(bastion) = &spec.ssh.bastion {
@@ -83,7 +83,7 @@ pub fn validate_provider(spec: &ProviderSpec) -> Vec<Finding> {
             findings.push(Finding::error(
                 path.clone().field("host"),
                 format!("`{}` is neither an IP address nor a DNS name", bastion.host),
-                "Write the address without scheme and port; the port has an attribute of its own.",
+                "Write the address without scheme and port; the port has its own attribute.",
             ));
         }
         if bastion.port == Some(0) {
@@ -93,7 +93,7 @@ pub fn validate_provider(spec: &ProviderSpec) -> Vec<Finding> {
             findings.push(Finding::error(
                 path.field("ssh_host_key"),
                 "the bastion has no pinned host key",
-                "With `host_key_policy = \"pinned\"` the bastion must state its `ssh_host_key` too.",
+                "With `host_key_policy = \"pinned\"`, the bastion needs an `ssh_host_key` too.",
             ));
         }
     }
@@ -106,7 +106,10 @@ fn version(version: KubernetesVersion, findings: &mut Vec<Finding>) {
         findings.push(Finding::error(
             FieldPath::root("kubernetes_version"),
             format!("Kubernetes {version} is not supported"),
-            format!("Supported are {}.{} to {}.{}.", OLDEST_MINOR.0, OLDEST_MINOR.1, NEWEST_MINOR.0, NEWEST_MINOR.1),
+            format!(
+                "The supported releases are {}.{} to {}.{}.",
+                OLDEST_MINOR.0, OLDEST_MINOR.1, NEWEST_MINOR.0, NEWEST_MINOR.1
+            ),
         ));
     }
 }
@@ -117,14 +120,14 @@ fn hosts(spec: &ClusterSpec, findings: &mut Vec<Finding>) {
         findings.push(Finding::error(
             FieldPath::root("control_plane"),
             "a cluster needs a control plane",
-            "Name 1, 3 or 5 hosts.",
+            "List 1, 3 or 5 hosts.",
         ));
     } else if control_planes.is_multiple_of(2) {
         let finding = Finding::warning(
             FieldPath::root("control_plane"),
-            format!("{control_planes} control planes are an even number"),
+            format!("{control_planes} is an even number of control planes"),
             format!(
-                "etcd survives the loss of {} of {control_planes} members, no more than of {}. Use 1, 3 or 5.",
+                "etcd survives the loss of {} of {control_planes} members, the same as with {}. Use 1, 3 or 5.",
                 (control_planes - 1) / 2,
                 control_planes - 1
             ),
@@ -137,9 +140,10 @@ fn hosts(spec: &ClusterSpec, findings: &mut Vec<Finding>) {
     {
         findings.push(Finding::warning(
             FieldPath::root("api_endpoint").field("host"),
-            format!("`{endpoint}` is the address of the control plane {name}"),
-            "All nodes ask for the API there: without this one host the other control planes are of no use, and it can never \
-             leave. Use a load balancer, a floating address, or a DNS name; the endpoint of a cluster cannot be changed later.",
+            format!("`{endpoint}` is the address of control plane `{name}`"),
+            "All nodes reach the API there: if this host fails, the other control planes cannot be reached, and it can never be \
+             removed. Use a load balancer, a floating IP address or a DNS name. The endpoint of a cluster cannot be changed \
+             later.",
         ));
     }
     let mut by_address: BTreeMap<&str, FieldPath> = BTreeMap::new();
@@ -152,7 +156,7 @@ fn hosts(spec: &ClusterSpec, findings: &mut Vec<Finding>) {
                 findings.push(Finding::error(
                     path.clone(),
                     format!("`{name}` is also a control plane"),
-                    "A key is the name of a node and must be used once.",
+                    "A key is the name of a node, so it must be unique.",
                 ));
             }
             let mut addresses = vec![("address", host.address.as_str())];
@@ -165,7 +169,7 @@ fn hosts(spec: &ClusterSpec, findings: &mut Vec<Finding>) {
                         Finding::error(
                             here,
                             format!("the address `{address}` is used twice"),
-                            format!("`{there}` has it too. Each host needs an address of its own."),
+                            format!("`{there}` has the same value. Each host needs its own address."),
                         )
                         .derived_from(there),
                     );
@@ -231,7 +235,7 @@ fn is_dns_label(text: &str) -> bool {
     is_dns_label_or_number(text) && text.starts_with(|c: char| c.is_ascii_lowercase())
 }
 
-/// An IP address or a DNS name. A name that ends in a number is a mistyped address to resolvers, and to us.
+/// An IP address or a DNS name. A name that ends in a number is a mistyped address, which resolvers refuse too.
 pub(crate) fn is_host(text: &str) -> bool {
     text.parse::<IpAddr>().is_ok() || is_dns_name(&text.to_ascii_lowercase())
 }
@@ -286,7 +290,7 @@ mod tests {
             (
                 "/static_workers/w-1/address",
                 json!("10.244.3.4"),
-                "Error static_workers[\"w-1\"].address: the host's address 10.244.3.4 lies in the pod subnet 10.244.0.0/16",
+                "Error static_workers[\"w-1\"].address: the host's address 10.244.3.4 is in the pod subnet 10.244.0.0/16",
             ),
             (
                 "/static_workers",
@@ -306,7 +310,7 @@ mod tests {
             settings["control_plane"]["cp-2"] = json!({"address": "10.0.0.2"});
             settings["api_endpoint"]["host"] = json!("10.0.0.100");
         });
-        assert_eq!(found, ["Warning control_plane: 2 control planes are an even number"]);
+        assert_eq!(found, ["Warning control_plane: 2 is an even number of control planes"]);
     }
 
     #[test]
@@ -315,7 +319,7 @@ mod tests {
             settings["control_plane"]["cp-2"] = json!({"address": "10.0.0.2"});
             settings["control_plane"]["cp-3"] = json!({"address": "10.0.0.3"});
         });
-        assert_eq!(found, ["Warning api_endpoint.host: `10.0.0.1` is the address of the control plane cp-1"]);
+        assert_eq!(found, ["Warning api_endpoint.host: `10.0.0.1` is the address of control plane `cp-1`"]);
     }
 
     #[test]
@@ -335,7 +339,9 @@ mod tests {
         let found = findings(|settings| settings["cluster_network"] = json!({"service_subnet": "10.244.128.0/20"}));
         assert_eq!(
             found,
-            ["Error cluster_network.service_subnet: services (10.244.128.0/20) and pods (10.244.0.0/16) overlap"]
+            [
+                "Error cluster_network.service_subnet: the service subnet 10.244.128.0/20 overlaps the pod subnet 10.244.0.0/16"
+            ]
         );
     }
 

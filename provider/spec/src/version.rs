@@ -48,14 +48,14 @@ impl FromStr for KubernetesVersion {
     }
 }
 
-/// The numbers of `major.minor.patch`, as long as nothing else stands there.
+/// The numbers of `major.minor.patch`, if the text is exactly that.
 pub(crate) fn numbers(text: &str) -> Option<[u16; 3]> {
     let mut parts = text.split('.').map(number);
     let numbers = [parts.next()??, parts.next()??, parts.next()??];
     parts.next().is_none().then_some(numbers)
 }
 
-/// A number in digits alone, without leading zeros.
+/// A number of digits only, without leading zeros.
 fn number(text: &str) -> Option<u16> {
     let is_plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
     is_plain.then(|| text.parse().ok()).flatten()

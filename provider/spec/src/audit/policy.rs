@@ -35,7 +35,8 @@ pub(super) fn finding(text: &str) -> Option<Finding> {
     ))
 }
 
-/// Unknown fields are refused: the API server ignores them, and a rule with a mistyped condition applies to all requests.
+/// Unknown fields are refused: the API server ignores them, and a rule with a mistyped condition applies to all
+/// requests.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[expect(dead_code, reason = "most fields only need the right shape")]

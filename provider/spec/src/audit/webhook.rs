@@ -13,15 +13,16 @@ use crate::{FieldPath, Finding, Secret, Span};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuditWebhook {
-    /// Kubeconfig as YAML or JSON that says how the API servers reach the service and log in to it. Required. Certificates
-    /// and keys must be in it (`certificate-authority-data`, `client-key-data`): files and programs that it names would
-    /// not exist inside the API server's container. The state does not keep it, which needs Terraform or OpenTofu 1.11.
+    /// Kubeconfig as YAML or JSON that says how the API servers reach the service and log in to it. Required.
+    /// Certificates and keys must be in it (`certificate-authority-data`, `client-key-data`): files and programs that
+    /// it names would not exist inside the API server's container. The state does not keep it, which needs Terraform or
+    /// OpenTofu 1.11.
     #[serde(skip_serializing)]
     #[schemars(extend("x-sensitive" = true, "x-write-only" = true))]
     pub kubeconfig: Option<Secret<String>>,
     /// `batch` sends events in the background, many at a time; when the service cannot keep up, events are dropped.
-    /// `blocking` sends each event before the API server answers the request, so every request waits for the service; when
-    /// the service fails, the request succeeds nevertheless.
+    /// `blocking` sends each event before the API server answers the request, so every request waits for the service;
+    /// when the service fails, the request succeeds nevertheless.
     pub mode: AuditWebhookMode,
     /// How long to wait before a failed call is tried again. The time grows with each further attempt.
     pub initial_backoff: Span,
@@ -33,8 +34,8 @@ pub struct AuditWebhook {
     /// `mode = "batch"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_max_wait: Option<Span>,
-    /// Cut events down to 100 KiB and split batches at 10 MiB, for services that refuse larger ones. Without it, large events
-    /// are sent whole.
+    /// Cut events down to 100 KiB and split batches at 10 MiB, for services that refuse larger ones. Without it, large
+    /// events are sent whole.
     pub truncate: bool,
 }
 
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn kubeconfigs_are_judged_and_not_repeated() {
+    fn kubeconfigs_are_checked_and_not_repeated() {
         check(GOOD, "");
         for text in ["", "hunter2: [", "hunter2"] {
             let expected = if text == "hunter2: [" {

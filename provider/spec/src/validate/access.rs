@@ -1,22 +1,22 @@
-//! What can be wrong with the settings of a way into a cluster, or of a look at one.
+//! Validation of the settings of kubeconfigs and of the cluster status.
 
 use std::time::Duration;
 
 use crate::{ClusterReference, ClusterStatusSpec, FieldPath, Finding, KubeconfigSpec, Span};
 
-/// The clocks of hosts and clients differ by some seconds.
+/// The clocks of hosts and clients differ by some seconds, so a shorter lifetime may be over at once.
 const SHORTEST: Duration = Duration::from_mins(1);
-/// As long as kubeadm's own client certificates; of longer ones it warns.
+/// As long as kubeadm's own client certificates are valid; it warns about longer ones.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
 
-/// All that is wrong with the settings of a kubeconfig.
+/// Errors in the settings of a kubeconfig.
 pub fn validate_kubeconfig(spec: &KubeconfigSpec) -> Vec<Finding> {
     let mut findings: Vec<_> = cluster(&spec.cluster).into_iter().collect();
     findings.extend(lifetime(FieldPath::root("ttl"), spec.ttl));
     if spec.user.is_empty() || spec.user.contains(char::is_control) {
         findings.push(Finding::error(
             FieldPath::root("user"),
-            "this is not the name of a user",
+            "this is not a user name",
             "Write a name without line breaks, such as `terraform`.",
         ));
     }
@@ -24,8 +24,8 @@ pub fn validate_kubeconfig(spec: &KubeconfigSpec) -> Vec<Finding> {
         if group.is_empty() || group.contains(|c: char| c.is_control() || c == ',' || c == '"') {
             findings.push(Finding::error(
                 FieldPath::root("groups").index(position),
-                format!("`{group}` is not the name of a group"),
-                "Write one group for each element, without commas and quotes, such as `kubeadm:cluster-admins`.",
+                format!("`{group}` is not a group name"),
+                "Write one group per element, without commas and quotes, such as `kubeadm:cluster-admins`.",
             ));
         }
     }
@@ -35,24 +35,24 @@ pub fn validate_kubeconfig(spec: &KubeconfigSpec) -> Vec<Finding> {
         findings.push(Finding::error(
             FieldPath::root("server"),
             format!("`{server}` is not the URL of a Kubernetes API"),
-            "Write the whole URL, such as `https://10.0.0.1:6443`.",
+            "Write the full URL, such as `https://10.0.0.1:6443`.",
         ));
     }
     findings
 }
 
-/// All that is wrong with the settings of a look at a cluster.
+/// Errors in the settings of a cluster status.
 pub fn validate_cluster_status(spec: &ClusterStatusSpec) -> Vec<Finding> {
     cluster(&spec.cluster).into_iter().collect()
 }
 
-/// What is wrong with how long a client certificate shall be valid.
+/// The error in the lifetime of a client certificate.
 pub(super) fn lifetime(path: FieldPath, ttl: Span) -> Option<Finding> {
     (ttl.0 < SHORTEST || ttl.0 > LONGEST).then(|| {
         Finding::error(
             path,
             format!("a client certificate cannot be valid for {ttl}"),
-            "Choose between one minute (`1m`) and one year (`8760h`). It cannot be revoked, so shorter is safer.",
+            "Write a time from one minute (`1m`) to one year (`8760h`). The certificate cannot be revoked, so shorter is safer.",
         )
     })
 }
@@ -62,7 +62,7 @@ fn cluster(cluster: &ClusterReference) -> Option<Finding> {
         Finding::error(
             FieldPath::root("cluster").field("control_plane"),
             "the cluster has no control plane",
-            "Name its hosts as in `kubeone_cluster`, or write `cluster = kubeone_cluster.this`.",
+            "List its hosts as in `kubeone_cluster`, or write `cluster = kubeone_cluster.this`.",
         )
     })
 }
@@ -80,8 +80,8 @@ mod tests {
             ("server", json!("https://bastion:16443"), &[]),
             ("ttl", json!("30s"), &["ttl: a client certificate cannot be valid for 30s"]),
             ("ttl", json!("8761h"), &["ttl: a client certificate cannot be valid for 8761h"]),
-            ("user", json!(""), &["user: this is not the name of a user"]),
-            ("groups", json!(["a", "b,c"]), &["groups[1]: `b,c` is not the name of a group"]),
+            ("user", json!(""), &["user: this is not a user name"]),
+            ("groups", json!(["a", "b,c"]), &["groups[1]: `b,c` is not a group name"]),
             ("server", json!("10.0.0.1"), &["server: `10.0.0.1` is not the URL of a Kubernetes API"]),
             ("server", json!("https://"), &["server: `https://` is not the URL of a Kubernetes API"]),
         ];

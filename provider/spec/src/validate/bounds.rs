@@ -1,5 +1,5 @@
-//! Both sides of each bound: the last that Kubernetes takes has no finding, and the first that it refuses has one, at its
-//! attribute.
+//! Both sides of each bound: the last value that Kubernetes accepts has no finding, and the first one that it refuses
+//! has one, at its attribute.
 
 mod audit;
 mod containerd;
@@ -29,7 +29,7 @@ fn settings() -> Value {
     })
 }
 
-/// What is found when the value stands there; a value that cannot even be read is an error, too.
+/// The findings when the value is set; a value that cannot be decoded is an error, too.
 fn found(pointer: &str, value: Value) -> Vec<String> {
     let mut settings = settings();
     let (parent, field) = pointer.rsplit_once('/').unwrap();
@@ -40,7 +40,7 @@ fn found(pointer: &str, value: Value) -> Vec<String> {
     }
 }
 
-/// All of `good` is taken, and each of `bad` is one error at `path`.
+/// All of `good` is accepted, and each of `bad` is one error at `path`.
 #[track_caller]
 fn bound(pointer: &str, path: &str, good: &[Value], bad: &[Value]) {
     for value in good {
@@ -63,7 +63,7 @@ fn texts(texts: &[&str]) -> Vec<Value> {
     texts.iter().map(|text| json!(text)).collect()
 }
 
-/// Labels of 63 letters, so many letters in all.
+/// A domain of this length, of labels of 63 letters.
 fn domain(length: usize) -> String {
     let mut text: String = (1..=length).map(|n| if n % 64 == 0 { '.' } else { 'a' }).collect();
     if text.ends_with('.') {
@@ -91,7 +91,7 @@ fn subnets_that_share_an_address() {
     for subnet in ["10.244.0.0/16", "10.244.255.240/28", "10.240.0.0/12"] {
         assert_eq!(services(subnet), ["cluster_network.service_subnet"], "{subnet}");
     }
-    // A larger one reaches further than what stands before its slash.
+    // It also contains addresses before the one that is written.
     assert_eq!(found("/cluster_network/pod_subnet", json!("10.0.0.0/8")).len(), 4, "services, hosts and the API");
 }
 
@@ -106,7 +106,7 @@ fn ports() {
 }
 
 #[test]
-fn ports_and_patience_of_the_provider() {
+fn ports_and_timeouts_of_the_provider() {
     let found = |ssh: Value| {
         let spec = serde_json::from_value(json!({ "ssh": ssh })).unwrap();
         paths(validate_provider(&spec))
@@ -158,10 +158,10 @@ fn how_many_control_planes() {
 }
 
 #[test]
-fn the_loss_that_etcd_bears_is_told_right() {
+fn the_reported_fault_tolerance_of_etcd_is_right() {
     let host = |n| (format!("cp-{n}"), json!({ "address": format!("10.0.0.{n}") }));
     for (count, expected) in
-        [(2, "loss of 0 of 2 members, no more than of 1."), (4, "loss of 1 of 4 members, no more than of 3.")]
+        [(2, "loss of 0 of 2 members, the same as with 1."), (4, "loss of 1 of 4 members, the same as with 3.")]
     {
         let mut settings = settings();
         settings["control_plane"] = (1..=count).map(host).collect();
@@ -185,7 +185,7 @@ fn lengths_of_time() {
     let renewal = "certificates.renew_before";
     bound("/certificates/renew_before", renewal, &texts(&["1s", "4380h"]), &texts(&["4380h1s", "87600h"]));
     unreadable("/kubeconfig/ttl", &texts(&["0s", "87600h1s", "5000000000000000h", "", "1d", "-1h"]));
-    // Such a kubeconfig is not kept, so its lifetime does not matter.
+    // Such a kubeconfig is not stored, so its lifetime does not matter.
     let mut settings = settings();
     settings["kubeconfig"] = json!({ "store_in_state": false, "ttl": "1s" });
     assert_eq!(paths(validate_cluster(&serde_json::from_value(settings).unwrap())), [""; 0]);

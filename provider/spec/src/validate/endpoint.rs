@@ -1,4 +1,4 @@
-//! What can be wrong with the address of the API and its other names.
+//! Validation of the API's address and its alternative names.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ pub(super) fn findings(endpoint: &ApiEndpoint) -> Vec<Finding> {
         findings.push(Finding::error(
             path.clone().field("host"),
             format!("`{}` is neither an IP address nor a DNS name", endpoint.host),
-            "Write the address of the load balancer without scheme and port; the port has an attribute of its own.",
+            "Write the address of the load balancer without scheme and port; the port has its own attribute.",
         ));
     }
     if endpoint.port == 0 {
@@ -22,15 +22,15 @@ pub(super) fn findings(endpoint: &ApiEndpoint) -> Vec<Finding> {
     findings.extend(names.map(|(number, name)| {
         Finding::error(
             path.clone().field("alternative_names").index(number),
-            format!("`{name}` cannot stand in a certificate"),
-            "Write an IP address, a DNS name in lower case, or such a name after `*.`; without scheme and port.",
+            format!("`{name}` is not valid in a certificate"),
+            "Write an IP address, a lower-case DNS name, or `*.` and such a name, without scheme and port.",
         )
     }));
     findings
 }
 
-/// As kubeadm sees it, which keeps a wrong one in the cluster and fails. Numbers with dots that are no IP address are refused,
-/// too: kubeadm may read another address in them.
+/// Whether kubeadm accepts it. kubeadm stores an invalid name in the cluster and fails afterwards. Numbers with dots
+/// that are not an IP address are refused too, because kubeadm may read another address in them.
 fn is_certificate_name(name: &str) -> bool {
     name.parse::<IpAddr>().is_ok() || is_dns_name(name.strip_prefix("*.").unwrap_or(name))
 }
@@ -60,7 +60,7 @@ mod tests {
         let found: Vec<_> = findings(&endpoint).into_iter().map(|it| (it.path.to_string(), it.summary)).collect();
         let expected = bad.iter().enumerate().map(|(n, name)| {
             let path = format!("api_endpoint.alternative_names[{}]", good.len() + n);
-            (path, format!("`{name}` cannot stand in a certificate"))
+            (path, format!("`{name}` is not valid in a certificate"))
         });
         assert_eq!(found, expected.collect::<Vec<_>>());
     }

@@ -1,18 +1,18 @@
-//! What can be wrong with the network inside the cluster, and with addresses that lie in it. kubeadm, the API server, the
-//! controller manager and the kubelet refuse the same, late and one after the other.
+//! Validation of the cluster network and of addresses inside it. kubeadm, the API server, the controller manager and
+//! the kubelet refuse the same settings, but later and one at a time.
 
 use std::net::IpAddr;
 
 use super::is_dns_label_or_number;
 use crate::{ClusterSpec, Cni, FieldPath, Finding, HostSpec, Severity};
 
-/// The range of pod addresses that each node takes: `--node-cidr-mask-size`.
+/// The range of pod addresses that each node gets: `--node-cidr-mask-size`.
 const NODE_RANGE: u8 = 24;
-/// The controller manager refuses to cut a subnet into more than 2^16 ranges.
+/// The controller manager refuses to divide a subnet into more than 2^16 ranges.
 const WIDEST_POD_SUBNET: u8 = NODE_RANGE - 16;
-/// The API server keeps a bit for each address of services, and takes at most 20 bits of them.
+/// The API server keeps a bit for each service address, and accepts at most 20 bits of addresses.
 const WIDEST_SERVICE_SUBNET: u8 = 12;
-/// kubeadm gives DNS the tenth address.
+/// kubeadm assigns the tenth address to DNS.
 const NARROWEST_SERVICE_SUBNET: u8 = 28;
 
 pub(super) fn findings(spec: &ClusterSpec) -> Vec<Finding> {
@@ -31,7 +31,7 @@ pub(super) fn findings(spec: &ClusterSpec) -> Vec<Finding> {
     }
     if let Ok(address) = spec.api_endpoint.host.parse() {
         let path = FieldPath::root("api_endpoint").field("host");
-        findings.extend(inside(spec, address, &path, "the address of the API"));
+        findings.extend(inside(spec, address, &path, "the API's address"));
     }
     findings
 }
@@ -48,8 +48,8 @@ fn subnets(spec: &ClusterSpec) -> Vec<Finding> {
         findings.push(
             Finding::error(
                 services.clone(),
-                format!("services ({}) and pods ({}) overlap", network.service_subnet, network.pod_subnet),
-                "Choose two subnets that share no address.",
+                format!("the service subnet {} overlaps the pod subnet {}", network.service_subnet, network.pod_subnet),
+                "Choose two subnets that do not overlap.",
             )
             .derived_from(pods.clone()),
         );
@@ -61,7 +61,7 @@ fn subnets(spec: &ClusterSpec) -> Vec<Finding> {
             pods,
             WIDEST_POD_SUBNET,
             NODE_RANGE,
-            "Each node takes a /24 of it. Use a /16 for up to 256 nodes.",
+            "Each node uses a /24 of it. A /16 is enough for 256 nodes.",
         ),
         (
             "service",
@@ -69,7 +69,7 @@ fn subnets(spec: &ClusterSpec) -> Vec<Finding> {
             services,
             WIDEST_SERVICE_SUBNET,
             NARROWEST_SERVICE_SUBNET,
-            "Each service takes an address of it, and DNS the tenth. Use a /16 for up to 65000 services.",
+            "Each service uses one address of it, and DNS uses the tenth. A /16 is enough for 65000 services.",
         ),
     ];
     for (what, subnet, path, widest, narrowest, advice) in bounds {
@@ -78,7 +78,7 @@ fn subnets(spec: &ClusterSpec) -> Vec<Finding> {
             findings.push(Finding::error(
                 path,
                 format!("{subnet} is an IPv6 subnet"),
-                "Clusters are IPv4 only so far. Write an IPv4 subnet, such as `10.244.0.0/16`.",
+                "Only IPv4 is supported. Write an IPv4 subnet, such as `10.244.0.0/16`.",
             ));
         } else if prefix > narrowest {
             findings.push(Finding::error(path, format!("the {what} subnet {subnet} is too small"), advice));
@@ -86,14 +86,14 @@ fn subnets(spec: &ClusterSpec) -> Vec<Finding> {
             findings.push(Finding::error(
                 path,
                 format!("the {what} subnet {subnet} is too large"),
-                format!("Kubernetes takes no more than a /{widest}."),
+                format!("Kubernetes accepts at most a /{widest}."),
             ));
         }
     }
     findings
 }
 
-/// A node without a range gets no pods to run. Where the user brings the network, its plugin may give out ranges of its own.
+/// A node without a range cannot run pods. With `cni = "none"`, the user's network plugin may assign ranges of its own.
 fn node_ranges(spec: &ClusterSpec) -> Option<Finding> {
     let subnet = spec.cluster_network.pod_subnet;
     let prefix = subnet.0.prefix_len();
@@ -103,9 +103,9 @@ fn node_ranges(spec: &ClusterSpec) -> Option<Finding> {
     let (ranges, hosts) = (1_usize << (NODE_RANGE - prefix), spec.hosts().count());
     let mut finding = Finding::error(
         field("pod_subnet"),
-        format!("the pod subnet {subnet} has room for {ranges} nodes, and there are {hosts}"),
-        "Each node takes a /24 of it. The subnet of a cluster cannot change: choose a larger one for a new cluster, or name \
-         fewer hosts.",
+        format!("the pod subnet {subnet} has room for {ranges} nodes, but there are {hosts}"),
+        "Each node uses a /24 of it. The subnet of an existing cluster cannot be changed: create a new cluster with a larger \
+         one, or list fewer hosts.",
     );
     if spec.cluster_network.cni == Cni::None {
         finding.severity = Severity::Warning;
@@ -119,28 +119,28 @@ fn node_address(spec: &ClusterSpec, host: &HostSpec, path: &FieldPath) -> Vec<Fi
     if address.is_ipv6() {
         return vec![Finding::error(
             path,
-            format!("nodes cannot have the IPv6 address {address}"),
-            "Clusters are IPv4 only so far. Write the IPv4 address by which nodes reach each other as `private_address`.",
+            format!("a node cannot have the IPv6 address {address}"),
+            "Only IPv4 is supported. Set `private_address` to the IPv4 address at which other nodes reach this one.",
         )];
     }
     if !is_of_a_machine(address) {
         return vec![Finding::error(
             path,
             format!("other nodes cannot reach {address}"),
-            "The kubelet and the API server refuse loopback, link-local, multicast and unspecified addresses. Write the \
-             address by which nodes reach each other as `private_address`.",
+            "The kubelet and the API server refuse loopback, link-local, multicast and unspecified addresses. Set \
+             `private_address` to the address at which other nodes reach this one.",
         )];
     }
     inside(spec, address, &path, "the host's address")
 }
 
-/// What the kubelet takes as the address of a node.
+/// Whether the kubelet accepts it as the address of a node.
 fn is_of_a_machine(address: IpAddr) -> bool {
     let is_link_local = matches!(address, IpAddr::V4(v4) if v4.is_link_local() || v4.is_broadcast());
     !(address.is_loopback() || address.is_unspecified() || address.is_multicast() || is_link_local)
 }
 
-/// Packets to it would never leave the cluster.
+/// Packets to such an address would never leave the cluster.
 fn inside(spec: &ClusterSpec, address: IpAddr, path: &FieldPath, whose: &str) -> Vec<Finding> {
     let network = &spec.cluster_network;
     let subnets = [
@@ -152,8 +152,8 @@ fn inside(spec: &ClusterSpec, address: IpAddr, path: &FieldPath, whose: &str) ->
         .map(|(what, subnet, of_subnet)| {
             Finding::error(
                 path.clone(),
-                format!("{whose} {address} lies in the {what} subnet {subnet}"),
-                format!("Choose a {what} subnet that contains no address outside of the cluster."),
+                format!("{whose} {address} is in the {what} subnet {subnet}"),
+                format!("Choose a {what} subnet that contains no addresses of machines."),
             )
             .derived_from(of_subnet)
         })

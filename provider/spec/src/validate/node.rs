@@ -1,16 +1,16 @@
-//! What can be wrong with the labels, annotations and taints of a node.
+//! Validation of the labels, annotations and taints of a node.
 
 use crate::{FieldPath, Finding, HostSpec};
 
-/// Set by the kubelet from what it finds, again and again.
+/// Labels that the kubelet sets, and resets when they are changed.
 const OF_THE_KUBELET: [&str; 3] = ["kubernetes.io/hostname", "kubernetes.io/os", "kubernetes.io/arch"];
-/// By this everybody knows a control plane; it goes with the map that the host stands in.
+/// The label that marks control planes; the map that lists the host decides about it.
 const OF_KUBEADM: &str = "node-role.kubernetes.io/control-plane";
-/// Taints that Kubernetes' own controllers set and take away.
+/// Taints that Kubernetes' own controllers add and remove.
 const OF_CONTROLLERS: [&str; 2] = ["node.kubernetes.io/", "node.cloudprovider.kubernetes.io/"];
-/// The API server takes no more annotations than these bytes of keys and values.
+/// The API server accepts annotations up to this many bytes of keys and values.
 const ANNOTATIONS: usize = 256 << 10;
-/// Annotations of ours.
+/// Prefix of this provider's own annotations.
 const OURS: &str = "kubeone/";
 
 pub(super) fn findings(host: &HostSpec, path: &FieldPath) -> Vec<Finding> {
@@ -18,8 +18,8 @@ pub(super) fn findings(host: &HostSpec, path: &FieldPath) -> Vec<Finding> {
     for (label, value) in &host.labels {
         let path = path.clone().field("labels").key(label);
         if OF_THE_KUBELET.contains(&label.as_str()) || label == OF_KUBEADM {
-            let summary = format!("the label `{label}` is not for you to set");
-            findings.push(Finding::error(path, summary, "The kubelet or kubeadm sets it. Leave it away."));
+            let summary = format!("the label `{label}` cannot be set");
+            findings.push(Finding::error(path, summary, "The kubelet or kubeadm sets it. Remove it."));
         } else {
             findings.extend(key(label, &path));
             findings.extend(label_value(value, &path));
@@ -28,8 +28,12 @@ pub(super) fn findings(host: &HostSpec, path: &FieldPath) -> Vec<Finding> {
     for annotation in host.annotations.keys() {
         let path = path.clone().field("annotations").key(annotation);
         if annotation.starts_with(OURS) {
-            let summary = format!("the annotation `{annotation}` is not for you to set");
-            findings.push(Finding::error(path, summary, "This provider keeps notes of its own under that prefix."));
+            let summary = format!("the annotation `{annotation}` cannot be set");
+            findings.push(Finding::error(
+                path,
+                summary,
+                "Annotations with this prefix belong to the provider. Remove it.",
+            ));
         } else {
             findings.extend(key(annotation, &path));
         }
@@ -38,8 +42,8 @@ pub(super) fn findings(host: &HostSpec, path: &FieldPath) -> Vec<Finding> {
     if size > ANNOTATIONS {
         findings.push(Finding::error(
             path.clone().field("annotations"),
-            format!("the annotations have {size} bytes"),
-            format!("Kubernetes takes at most {ANNOTATIONS} bytes of keys and values."),
+            format!("the annotations are {size} bytes long"),
+            format!("Kubernetes accepts at most {ANNOTATIONS} bytes of keys and values."),
         ));
     }
     findings.extend(taints(host, path));
@@ -54,8 +58,8 @@ fn taints(host: &HostSpec, path: &FieldPath) -> Vec<Finding> {
         if OF_CONTROLLERS.iter().any(|prefix| taint.key.starts_with(prefix)) {
             findings.push(Finding::error(
                 path.clone().field("key"),
-                format!("the taint `{}` is not for you to set", taint.key),
-                "Kubernetes' own controllers set it and take it away.",
+                format!("the taint `{}` cannot be set", taint.key),
+                "Kubernetes' own controllers add and remove it. Remove it here.",
             ));
         }
         findings.extend(key(&taint.key, &path.clone().field("key")));
@@ -63,15 +67,15 @@ fn taints(host: &HostSpec, path: &FieldPath) -> Vec<Finding> {
         if taints[..number].iter().any(|earlier| earlier.takes_the_place_of(taint)) {
             findings.push(Finding::error(
                 path,
-                format!("the taint `{}` with this effect stands there twice", taint.key),
-                "A node can have one taint of each key and effect.",
+                format!("the taint `{}` is listed twice with this effect", taint.key),
+                "A node can have one taint per key and effect.",
             ));
         }
     }
     findings
 }
 
-/// The key of a label, an annotation or a taint: a name, before it perhaps a domain.
+/// The key of a label, an annotation or a taint: a name, with an optional domain before it.
 fn key(key: &str, path: &FieldPath) -> Option<Finding> {
     let (domain, name) = key.split_once('/').map_or((None, key), |(domain, name)| (Some(domain), name));
     let is_domain = |domain: &str| domain.len() <= 253 && domain.split('.').all(super::is_dns_label_or_number);
@@ -80,9 +84,9 @@ fn key(key: &str, path: &FieldPath) -> Option<Finding> {
     }
     Some(Finding::error(
         path.clone(),
-        format!("`{key}` is not a key"),
-        "Use at most 63 letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit; a domain and `/` may \
-         stand before them, such as `example.com/pool`.",
+        format!("`{key}` is not a valid key"),
+        "Use at most 63 letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit. A domain and `/` may \
+         precede them, such as `example.com/pool`.",
     ))
 }
 
@@ -92,8 +96,8 @@ fn label_value(value: &str, path: &FieldPath) -> Option<Finding> {
     }
     Some(Finding::error(
         path.clone(),
-        format!("`{value}` is not a value"),
-        "Use at most 63 letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit, or nothing at all.",
+        format!("`{value}` is not a valid value"),
+        "Use at most 63 letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit, or leave it empty.",
     ))
 }
 
@@ -121,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_kubernetes_takes_has_no_findings() {
+    fn what_kubernetes_accepts_has_no_findings() {
         let settings = json!({
             "labels": { "pool": "general", "topology.kubernetes.io/zone": "a", "node-role.kubernetes.io/worker": "" },
             "annotations": { "example.com/note": "anything at all: {}" },
@@ -134,30 +138,30 @@ mod tests {
     }
 
     #[test]
-    fn what_it_does_not_take_is_named_with_its_path() {
+    fn what_it_refuses_is_named_with_its_path() {
         let cases = [
-            (json!({ "labels": { "-pool": "a" } }), r#"labels["-pool"]: `-pool` is not a key"#),
+            (json!({ "labels": { "-pool": "a" } }), r#"labels["-pool"]: `-pool` is not a valid key"#),
             (
                 json!({ "labels": { "UPPER.com/pool": "a" } }),
-                r#"labels["UPPER.com/pool"]: `UPPER.com/pool` is not a key"#,
+                r#"labels["UPPER.com/pool"]: `UPPER.com/pool` is not a valid key"#,
             ),
-            (json!({ "labels": { "pool": "two words" } }), r#"labels["pool"]: `two words` is not a value"#),
+            (json!({ "labels": { "pool": "two words" } }), r#"labels["pool"]: `two words` is not a valid value"#),
             (
                 json!({ "labels": { "kubernetes.io/hostname": "x" } }),
-                r#"labels["kubernetes.io/hostname"]: the label `kubernetes.io/hostname` is not for you to set"#,
+                r#"labels["kubernetes.io/hostname"]: the label `kubernetes.io/hostname` cannot be set"#,
             ),
             (
                 json!({ "annotations": { "kubeone/cordoned": "" } }),
-                r#"annotations["kubeone/cordoned"]: the annotation `kubeone/cordoned` is not for you to set"#,
+                r#"annotations["kubeone/cordoned"]: the annotation `kubeone/cordoned` cannot be set"#,
             ),
-            (json!({ "annotations": { "a/b/c": "" } }), r#"annotations["a/b/c"]: `a/b/c` is not a key"#),
+            (json!({ "annotations": { "a/b/c": "" } }), r#"annotations["a/b/c"]: `a/b/c` is not a valid key"#),
             (
                 json!({ "taints": [{ "key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule" }] }),
-                "taints[0].key: the taint `node.kubernetes.io/unschedulable` is not for you to set",
+                "taints[0].key: the taint `node.kubernetes.io/unschedulable` cannot be set",
             ),
             (
                 json!({ "taints": [{ "key": "a", "effect": "NoSchedule" }, { "key": "a", "value": "b", "effect": "NoSchedule" }] }),
-                "taints[1]: the taint `a` with this effect stands there twice",
+                "taints[1]: the taint `a` is listed twice with this effect",
             ),
         ];
         for (settings, expected) in cases {

@@ -1,4 +1,4 @@
-//! Bounds of what is said of single nodes: names, addresses, kubelets, labels, taints.
+//! Bounds of the settings of single nodes: names, addresses, kubelets, labels, taints.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ fn room_for_nodes() {
         assert_eq!(found(subnet, "canal", room + 1), ["cluster_network.pod_subnet"], "{subnet}");
         assert_eq!(found(subnet, "none", room + 1), ["(cluster_network.pod_subnet)"], "{subnet}");
     }
-    assert_eq!(found("172.16.0.0/25", "canal", 9), ["cluster_network.pod_subnet"], "the size says it already");
+    assert_eq!(found("172.16.0.0/25", "canal", 9), ["cluster_network.pod_subnet"], "only its size is reported");
 }
 
 #[test]
