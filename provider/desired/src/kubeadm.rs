@@ -15,17 +15,18 @@ use kubeone_facts::{CgroupVersion, HostFacts};
 use kubeone_spec::{ClusterSpec, HostSpec, KubernetesVersion, Role, Secret};
 pub use pin::public_key_pin;
 pub use running::{
-    advertised_endpoint, encryption_configuration, images_config, named_files, upgrade_config, with_names,
-    with_orderly_shutdown,
+    advertised_endpoint, encryption_configuration, images_config, named_files, reconfigured, upgrade_config, with_names,
 };
 use serde_saphyr::to_string as to_yaml;
 use types::{
     ApiEndpoint, ApiServer, Argument, BootstrapToken, BootstrapTokenDiscovery, ClusterConfiguration,
-    ControlPlaneComponent, Discovery, InitConfiguration, JoinConfiguration, JoinControlPlane, KUBEADM_API,
-    KubeProxyConfiguration, KubeletConfiguration, Networking, NodeRegistration, NodeTaint, Patches, Timeouts,
+    ControlPlaneComponent, Discovery, Etcd, ExtraVolume, InitConfiguration, JoinConfiguration, JoinControlPlane,
+    KUBEADM_API, KubeProxyConfiguration, KubeletConfiguration, Networking, NodeRegistration, NodeTaint, Patches,
+    Timeouts,
 };
 
 use crate::DesiredError;
+use crate::control_plane::{Component, ControlPlane, Mount};
 use crate::host_files::{PATCHES_DIRECTORY, has_patches};
 
 /// Where containerd listens.
@@ -34,12 +35,6 @@ pub const CRI_SOCKET: &str = "unix:///run/containerd/containerd.sock";
 pub const API_SERVER_MANIFEST: &str = "/etc/kubernetes/manifests/kube-apiserver.yaml";
 /// The API server's own port on each control plane; a load balancer may listen on another one.
 const API_SERVER_PORT: u16 = 6443;
-
-/// An API server that is told to end says so at /readyz, serves on for as long as load balancers need to see that, and
-/// then asks its watchers to go. Both together end before the kubelet's patience of 30 seconds does; without the second,
-/// watchers keep it until then.
-const API_SERVER_ARGUMENTS: [(&str, &str); 2] =
-    [("shutdown-delay-duration", "10s"), ("shutdown-watch-termination-grace-period", "5s")];
 
 /// The port of the API server on this host. Where the endpoint is the host itself, it is the endpoint's port.
 pub fn api_server_port(spec: &ClusterSpec, host: &HostSpec) -> u16 {
@@ -81,6 +76,7 @@ pub fn init_config_with(
     facts: &HostFacts,
     running: Running,
 ) -> Result<String, DesiredError> {
+    let desired = ControlPlane::of(spec);
     let init = InitConfiguration {
         api_version: KUBEADM_API,
         kind: "InitConfiguration",
@@ -99,14 +95,11 @@ pub fn init_config_with(
         control_plane_endpoint: spec.api_endpoint.to_string(),
         api_server: ApiServer {
             cert_sans: &spec.api_endpoint.alternative_names,
-            extra_args: API_SERVER_ARGUMENTS.map(|(name, value)| Argument { name, value: value.to_owned() }).into(),
+            component: component(&desired, Component::ApiServer),
         },
-        // With its own 20 requests a second it needs five seconds to make credentials for all its controllers.
-        controller_manager: ControlPlaneComponent {
-            extra_args: [("kube-api-qps", 100), ("kube-api-burst", 200)]
-                .map(|(name, value)| Argument { name, value: value.to_string() })
-                .into(),
-        },
+        controller_manager: component(&desired, Component::ControllerManager),
+        scheduler: component(&desired, Component::Scheduler),
+        etcd: Etcd { local: component(&desired, Component::Etcd) },
         networking: Networking {
             pod_subnet: spec.cluster_network.pod_subnet,
             service_subnet: spec.cluster_network.service_subnet,
@@ -154,6 +147,24 @@ pub fn join_config(
         timeouts: Timeouts { etcd_api_call: "5m" },
     };
     Ok(Secret::new(to_yaml(&join)?))
+}
+
+/// What kubeadm is told of one component. A member of etcd is not given mounts.
+fn component(desired: &ControlPlane, component: Component) -> ControlPlaneComponent {
+    let volume = |mount: &Mount| ExtraVolume {
+        name: mount.name,
+        host_path: mount.path,
+        mount_path: mount.path,
+        read_only: mount.read_only,
+        path_type: mount.kind.path_type(),
+    };
+    ControlPlaneComponent {
+        extra_args: desired
+            .arguments(component)
+            .map(|(name, value)| Argument { name, value: value.to_owned() })
+            .collect(),
+        extra_volumes: desired.mounts(component).iter().map(volume).collect(),
+    }
 }
 
 fn node_registration<'a>(name: &'a str, host: &'a HostSpec, role: Role, facts: &HostFacts) -> NodeRegistration<'a> {

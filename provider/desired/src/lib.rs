@@ -6,7 +6,9 @@
 mod addon;
 pub mod addons;
 pub mod catalog;
+pub mod control_plane;
 mod error;
+mod features;
 pub mod host_files;
 pub mod image_lock;
 pub mod kubeadm;

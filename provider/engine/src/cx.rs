@@ -1,8 +1,10 @@
 //! What steps work with: handles to the world, and nothing they could write a result into.
 
+use kubeone_desired::control_plane::ControlPlane;
 use kubeone_facts::Observed;
 use kubeone_hosts::Host;
 use kubeone_kubernetes::Cluster;
+use kubeone_plan::component_changes::desired_control_plane;
 use kubeone_plan::evidence::{self, Backing};
 use kubeone_plan::wanted::Wanted;
 use kubeone_spec::ClusterSpec;
@@ -26,18 +28,22 @@ pub struct Cx<'a> {
     cluster: OnceCell<Cluster>,
     /// The last restore that was believed when the plan was made.
     restored: Option<String>,
+    /// What is wanted of the control plane.
+    pub(crate) desired: ControlPlane,
 }
 
 impl<'a> Cx<'a> {
     pub fn new(wanted: &'a Wanted, hosts: &'a Hosts, cancel: CancellationToken) -> Self {
         let (local, cluster) = (LocalMachine::default(), OnceCell::new());
-        Self { wanted, spec: &wanted.spec, hosts, local, cancel, cluster, restored: None }
+        let desired = ControlPlane::of(&wanted.spec);
+        Self { wanted, spec: &wanted.spec, hosts, local, cancel, cluster, restored: None, desired }
     }
 
     /// With what the plan was made from: steps believe what it believed.
     #[must_use]
     pub fn after(self, observed: &Observed) -> Self {
-        Self { restored: evidence::latest(self.wanted, observed).map(str::to_owned), ..self }
+        let restored = evidence::latest(self.wanted, observed).map(str::to_owned);
+        Self { restored, desired: desired_control_plane(self.wanted, observed), ..self }
     }
 
     /// On a machine that has something for us.

@@ -37,6 +37,7 @@ async fn run(action: &Action, cx: &Cx<'_>) -> Result<Outcome, StepError> {
         Action::RestoreEtcd { host, what } => steps::restore_etcd::run(cx, host, what).await,
         Action::RepairNode { host, role, what } => steps::repair_node::run(cx, host, *role, what).await,
         Action::ConfigureNode { host, role, what } => steps::configure_node::run(cx, host, *role, what).await,
+        Action::ConfigureControlPlane { host, .. } => steps::configure_control_plane::run(cx, host).await,
         Action::AwaitApi => steps::await_api::run(cx).await,
         Action::RenewCertificates { host, .. } => steps::renew_certificates::run(cx, host).await,
         Action::RemoveNode { host, role, .. } => steps::remove_node::run(cx, host, *role).await,

@@ -4,6 +4,7 @@
 //! **Architecture invariant:** nothing is remembered between runs or between steps. The truth is on the hosts.
 
 mod bundle;
+mod configured;
 mod cx;
 mod error;
 mod etcd;

@@ -4,6 +4,7 @@ mod api;
 mod certificates;
 mod host;
 mod limits;
+mod manifests;
 mod trust;
 
 use std::collections::BTreeMap;

@@ -4,6 +4,7 @@ pub(crate) mod adopt_host;
 pub(crate) mod apply_addon;
 pub(crate) mod await_api;
 pub(crate) mod await_nodes;
+pub(crate) mod configure_control_plane;
 pub(crate) mod configure_node;
 mod control_plane;
 pub(crate) mod copy_snapshots;
@@ -42,6 +43,7 @@ use kubeone_hosts::{Host, HostError, Os, OsError};
 use kubeone_kubernetes::{Cluster, ClusterError};
 use kubeone_spec::{HostSpec, Role, Span};
 
+use crate::configured;
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::marker_file::marker_file;
@@ -93,6 +95,9 @@ async fn finish_node(cx: &Cx<'_>, name: &str, role: Role, marker: Marker, uid: &
     configure_node::set_on_node(cx, name, role, host_spec(cx, name)?).await?;
     let host = cx.host(name)?;
     record_files(host).await?;
+    if role == Role::ControlPlane {
+        host.write(&configured::record(&cx.desired)?).await?;
+    }
     host.write(&marker_file(&marker.finished(cx.spec, uid))?).await?;
     Ok(())
 }

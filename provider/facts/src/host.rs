@@ -43,6 +43,8 @@ pub struct HostFacts {
     pub kubernetes: KubernetesFiles,
     /// SHA-256 of the files we write, by path; absent files are absent here.
     pub files: BTreeMap<String, String>,
+    /// Files and arguments that the settings had us write for the control plane, so that they can go again.
+    pub configured: Configured,
     /// Long steps that run or ran since the last boot, by unit name (`kubeone-init`, `kubeone-join`, …).
     pub units: BTreeMap<String, UnitState>,
     /// When certificates on the host end, by path: RFC 3339 in UTC, so that text compares like time.
@@ -135,6 +137,9 @@ pub struct KubernetesFiles {
     pub static_pods: Vec<String>,
     /// Image of each of them, by the same names.
     pub images: BTreeMap<String, String>,
+    /// How each component of the control plane runs, by the same names; empty where no manifest could be read.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub components: BTreeMap<String, ComponentFacts>,
     pub etcd_data: bool,
     /// SHA-256 of the certificate in `/etc/kubernetes/pki/ca.crt`; empty when absent.
     pub ca_sha256: String,
@@ -150,6 +155,34 @@ impl KubernetesFiles {
             || !self.static_pods.is_empty()
             || !self.ca_sha256.is_empty()
     }
+}
+
+/// What the manifest of a component says of how it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ComponentFacts {
+    /// Values by the names of flags. Of a flag that is given twice, the last one counts.
+    pub arguments: BTreeMap<String, String>,
+    /// Names of the volumes that are mounted.
+    pub mounts: Vec<String>,
+}
+
+/// What was configured on a control plane, as its record says: names only.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Configured {
+    /// Whether a change of it was interrupted.
+    pub begun: bool,
+    /// Names of arguments, by component.
+    pub arguments: BTreeMap<String, Vec<String>>,
+    /// Names of mounts, by component.
+    pub mounts: BTreeMap<String, Vec<String>>,
+    /// Paths.
+    pub files: Vec<String>,
+    /// With this value before it, a secret file is hashed: its fingerprint tells nothing without.
+    pub salt: String,
+    /// SHA-256 of the salt and a secret file, by path.
+    pub fingerprints: BTreeMap<String, String>,
 }
 
 /// A transient systemd unit that carries a long step.

@@ -8,7 +8,8 @@ pub mod snapshot;
 
 pub use api::{AddonState, ApiFacts, ApiState, DeprecatedApi, NodeFacts, NodeSettings};
 pub use host::{
-    BegunRestore, CgroupVersion, EtcdMember, HostFacts, KubernetesFiles, OperatingSystem, PackageVersions, UnitState,
+    BegunRestore, CgroupVersion, ComponentFacts, Configured, EtcdMember, HostFacts, KubernetesFiles, OperatingSystem,
+    PackageVersions, UnitState,
 };
 pub use marker::{Marker, MarkerFile, NotOurs};
 pub use observed::{HostState, Observed};

@@ -4,6 +4,7 @@
 //! **Architecture invariant:** nothing here can act. No dependency of this crate opens a socket, reads a file or a clock.
 
 pub mod check;
+pub mod component_changes;
 pub mod etcd;
 pub mod evidence;
 pub mod leaving;

@@ -2,6 +2,7 @@
 
 mod action;
 mod adopt;
+mod components;
 mod configure;
 mod containerd;
 mod install;

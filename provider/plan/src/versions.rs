@@ -91,7 +91,7 @@ pub fn progress(wanted: &Wanted, observed: &Observed, host: &str) -> Progress {
             versions.push(facts.packages.kubelet.parse().ok());
             // Without a record it has begun, though nothing may be new yet. The packages may be new, and even run after a
             // reboot, before kubeadm has done its part.
-            unfinished = facts.unrecorded && standing == Standing::Finished;
+            unfinished = facts.unrecorded && !facts.configured.begun && standing == Standing::Finished;
             interrupted |= unfinished;
             if wanted.spec.control_plane.contains_key(host) {
                 unfinished |= kubeadm_configuration_is_old(wanted, observed);

@@ -4,6 +4,7 @@ mod adoption;
 mod backup;
 mod cases;
 mod change;
+mod components;
 mod configure;
 mod laws;
 mod leave;
@@ -18,7 +19,9 @@ mod upgrade;
 
 use std::collections::BTreeMap;
 
+pub(crate) use components::run_components;
 use kubeone_desired::addons::WantedAddon;
+use kubeone_desired::control_plane::ControlPlane;
 use kubeone_desired::{COREDNS, host_files};
 use kubeone_facts::{
     AddonState, ApiFacts, ApiState, EtcdMember, HostFacts, HostState, Marker, MarkerFile, NodeFacts, NodeSettings,
@@ -147,6 +150,7 @@ impl World {
             Action::RestoreEtcd { host, what } => self.restore_etcd(host, what, extent),
             Action::RepairNode { host, role, what } => self.repair(host, *role, what, extent),
             Action::ConfigureNode { host, role, what } => self.configure(host, *role, what, extent),
+            Action::ConfigureControlPlane { host, .. } => self.configure_control_plane(host, extent),
             Action::AwaitApi => self.await_api(extent),
             Action::RenewCertificates { host, .. } => self.renew(host, extent),
             Action::RemoveNode { host, role, .. } => self.leave(host, *role, extent),
@@ -262,6 +266,7 @@ impl World {
         let version = self.wanted.spec.kubernetes_version;
         let names = self.wanted.spec.api_endpoint.alternative_names.clone();
         self.set_kubelet_before_start(host);
+        let desired = ControlPlane::of(&self.wanted.spec);
         let facts = self.facts(host);
         assert!(facts.containerd_active && !facts.packages.kubeadm.is_empty(), "{host} is not prepared");
         facts.kubernetes.kubelet_conf = true;
@@ -279,6 +284,7 @@ impl World {
                 facts.kubernetes.images = upgrade::images(version);
                 facts.kubernetes.static_pods = facts.kubernetes.images.keys().cloned().collect();
                 facts.kubernetes.etcd_data = true;
+                run_components(facts, &desired);
             }
             state = UnitState::Running;
         }

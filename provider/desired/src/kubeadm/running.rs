@@ -3,13 +3,14 @@
 
 use std::net::SocketAddr;
 
-use kubeone_facts::HostFacts;
+use kubeone_facts::{Configured, HostFacts};
 use kubeone_spec::{ClusterSpec, HostSpec, KubernetesVersion, Role};
 use serde_json::{Map, Value, json};
 
 use super::types::{InitConfiguration, KUBEADM_API};
-use super::{API_SERVER_ARGUMENTS, node_registration, running_endpoint, to_yaml};
+use super::{node_registration, running_endpoint, to_yaml};
 use crate::DesiredError;
+use crate::control_plane::{Component, ControlPlane, FOLDER};
 
 /// Before which the API server's manifest names its address and port.
 const ENDPOINT_ANNOTATION: &str = "kubeadm.kubernetes.io/kube-apiserver.advertise-address.endpoint:";
@@ -47,7 +48,8 @@ pub fn named_files(manifest: &str) -> Vec<&str> {
     };
     let is_file = |name: &str| name.ends_with("-file") || name.ends_with("-config");
     let named = arguments(manifest).filter(|(name, path)| {
-        *name == ENCRYPTION || is_file(name) && path.starts_with("/etc/kubernetes/") && !is_own(path)
+        *name == ENCRYPTION
+            || is_file(name) && path.starts_with("/etc/kubernetes/") && !is_own(path) && !path.starts_with(FOLDER)
     });
     named.map(|(_, path)| path).collect()
 }
@@ -88,23 +90,27 @@ pub fn images_config(running: &str, version: KubernetesVersion) -> Result<String
     Ok(to_yaml(&Value::Object(in_version(running, version)?))?)
 }
 
-/// The configuration with what API servers need to leave in an orderly way; `None` when it is there already.
-pub fn with_orderly_shutdown(running: &str) -> Result<Option<String>, DesiredError> {
-    let mut cluster = read(running)?;
-    let api_server = cluster.entry("apiServer").or_insert_with(|| json!({}));
-    let Some(arguments) = api_server.as_object_mut().map(|it| it.entry("extraArgs").or_insert_with(|| json!([])))
-    else {
-        return Ok(None);
-    };
-    // Before v1beta4 the arguments were no list. Such a cluster is left as it is.
-    let Some(arguments) = arguments.as_array_mut() else { return Ok(None) };
-    let before = arguments.len();
-    for (name, value) in API_SERVER_ARGUMENTS {
-        if arguments.iter().all(|argument| argument["name"] != name) {
-            arguments.push(json!({ "name": name, "value": value }));
-        }
+/// The configuration of a running cluster with what the settings want of its control plane; `None` when it says so already.
+/// What others added stays; what we added for earlier settings goes.
+pub fn reconfigured(
+    running: &str,
+    desired: &ControlPlane,
+    before: &Configured,
+) -> Result<Option<String>, DesiredError> {
+    let present = read(running)?;
+    let mut cluster = present.clone();
+    for component in Component::ALL {
+        let Some(section) = section(&mut cluster, component) else { continue };
+        let name = component.name();
+        let gone = before.arguments.get(name).map(Vec::as_slice).unwrap_or_default();
+        let arguments = desired.arguments(component).map(|(name, value)| json!({ "name": name, "value": value }));
+        replace_named(section, "extraArgs", arguments.collect(), gone);
+        let gone = before.mounts.get(name).map(Vec::as_slice).unwrap_or_default();
+        let volumes = super::component(desired, component).extra_volumes;
+        replace_named(section, "extraVolumes", volumes.iter().map(|volume| json!(volume)).collect(), gone);
     }
-    if arguments.len() == before { Ok(None) } else { Ok(Some(to_yaml(&Value::Object(cluster))?)) }
+    cluster.retain(|_, value| *value != json!({}));
+    if cluster == present { Ok(None) } else { Ok(Some(to_yaml(&Value::Object(cluster))?)) }
 }
 
 /// The configuration with these names for API servers; `None` when they are there already, and no others.
@@ -119,6 +125,49 @@ pub fn with_names(running: &str, names: &[String]) -> Result<Option<String>, Des
     }
     api_server.insert("certSANs".to_owned(), names);
     Ok(Some(to_yaml(&Value::Object(cluster))?))
+}
+
+/// The part of the configuration that is about one component. An etcd that kubeadm does not run has none.
+fn section(cluster: &mut Map<String, Value>, component: Component) -> Option<&mut Map<String, Value>> {
+    let name = match component {
+        Component::Etcd => {
+            let etcd = cluster.entry("etcd").or_insert_with(|| json!({ "local": {} })).as_object_mut()?;
+            return etcd.get_mut("local")?.as_object_mut();
+        }
+        Component::ApiServer => "apiServer",
+        Component::ControllerManager => "controllerManager",
+        Component::Scheduler => "scheduler",
+    };
+    cluster.entry(name).or_insert_with(|| json!({})).as_object_mut()
+}
+
+/// Puts these entries into a list, in the place of those of the same name, and takes away those named `gone`. Before v1beta4
+/// arguments were no list; such a cluster is left as it is.
+fn replace_named(section: &mut Map<String, Value>, field: &str, entries: Vec<Value>, gone: &[String]) {
+    let present = match section.get(field) {
+        None => Vec::new(),
+        Some(Value::Array(present)) => present.clone(),
+        Some(_) => return,
+    };
+    let is = |entry: &Value, name: &str| entry["name"] == name;
+    let is_ours = |entry: &Value| {
+        entries.iter().any(|ours| ours["name"] == entry["name"]) || gone.iter().any(|name| is(entry, name))
+    };
+    let others = present.iter().filter(|entry| !is_ours(entry)).cloned();
+    let mut ours: Vec<Value> = Vec::new();
+    // In the order in which they were, so that nothing changes where nothing has to.
+    for entry in &present {
+        ours.extend(entries.iter().find(|it| it["name"] == entry["name"]).cloned());
+    }
+    let added = entries.iter().filter(|entry| !present.iter().any(|it| it["name"] == entry["name"])).cloned();
+    let list: Vec<Value> = others.chain(ours).chain(added).collect();
+    let same = list.len() == present.len() && list.iter().all(|entry| present.contains(entry));
+    if !same {
+        section.insert(field.to_owned(), list.into());
+    }
+    if section.get(field) == Some(&json!([])) {
+        section.remove(field);
+    }
 }
 
 fn in_version(running: &str, version: KubernetesVersion) -> Result<Map<String, Value>, DesiredError> {

@@ -47,6 +47,8 @@ pub(super) struct ClusterConfiguration<'a> {
     pub control_plane_endpoint: String,
     pub api_server: ApiServer<'a>,
     pub controller_manager: ControlPlaneComponent,
+    pub scheduler: ControlPlaneComponent,
+    pub etcd: Etcd,
     pub networking: Networking<'a>,
     pub encryption_algorithm: &'static str,
 }
@@ -56,13 +58,32 @@ pub(super) struct ClusterConfiguration<'a> {
 pub(super) struct ApiServer<'a> {
     #[serde(rename = "certSANs")]
     pub cert_sans: &'a [String],
-    pub extra_args: Vec<Argument>,
+    #[serde(flatten)]
+    pub component: ControlPlaneComponent,
+}
+
+#[derive(Serialize)]
+pub(super) struct Etcd {
+    pub local: ControlPlaneComponent,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ControlPlaneComponent {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extra_args: Vec<Argument>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extra_volumes: Vec<ExtraVolume>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ExtraVolume {
+    pub name: &'static str,
+    pub host_path: &'static str,
+    pub mount_path: &'static str,
+    pub read_only: bool,
+    pub path_type: &'static str,
 }
 
 #[derive(Serialize)]

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use kubeone_desired::{host_files, kubelet};
 use kubeone_facts::snapshot::Description;
-use kubeone_facts::{HeldSnapshot, HostFacts, Marker, MarkerFile};
+use kubeone_facts::{Configured, HeldSnapshot, HostFacts, Marker, MarkerFile};
 use kubeone_hosts::{Host, HostError, Os};
 use kubeone_plan::renewal::{API_SERVER_CERTIFICATE, COMPONENT_CERTIFICATES};
 use serde::Deserialize;
 
 use super::trust::CA_CERTIFICATE;
-use super::{HOST_PATIENCE, certificates, limits};
+use super::{HOST_PATIENCE, certificates, limits, manifests};
+use crate::configured;
 use crate::error::StepError;
 use crate::etcd;
 
@@ -33,8 +34,24 @@ struct Printed {
     offered: Vec<String>,
     #[serde(rename = "snapshots", default)]
     descriptions: Vec<Described>,
+    /// Of the components of a control plane, by their names.
+    #[serde(default)]
+    manifests: BTreeMap<String, String>,
+    #[serde(rename = "configured", default)]
+    record: Record,
     #[serde(flatten)]
     facts: HostFacts,
+}
+
+/// What was configured, as the host has it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Record {
+    begun: bool,
+    /// Our record; empty when there is none.
+    text: String,
+    salt: String,
+    fingerprints: BTreeMap<String, String>,
 }
 
 /// What is in a file, or why it cannot be known.
@@ -127,6 +144,9 @@ fn parse(printed: &str) -> Result<HostFacts, String> {
     if let Some(certificate) = printed.certificates.get(CA_CERTIFICATE).and_then(|text| certificates::sha256(text)) {
         facts.kubernetes.ca_sha256 = certificate;
     }
+    facts.kubernetes.components = manifests::components(&printed.manifests);
+    let Record { begun, text, salt, fingerprints } = printed.record;
+    facts.configured = Configured { begun, salt, fingerprints, ..configured::read(&text) };
     limits::check(&facts)?;
     Ok(facts)
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use kubeone_facts::snapshot::is_plain;
 use kubeone_facts::{
-    BegunRestore, EtcdMember, HeldSnapshot, HostFacts, KubernetesFiles, Marker, OperatingSystem, PackageVersions,
-    Snapshot, SnapshotCause, SnapshotContent,
+    BegunRestore, ComponentFacts, Configured, EtcdMember, HeldSnapshot, HostFacts, KubernetesFiles, Marker,
+    OperatingSystem, PackageVersions, Snapshot, SnapshotCause, SnapshotContent,
 };
 
 /// As the private state holds them. A control plane with everything that there can be has a tenth of it.
@@ -57,6 +57,7 @@ pub(super) fn check(facts: &HostFacts) -> Check {
         kubelet_active: _,
         kubernetes,
         files,
+        configured,
         units,
         certificates,
         renewal_begun,
@@ -86,6 +87,7 @@ pub(super) fn check(facts: &HostFacts) -> Check {
     list("damaged", damaged, FEW, |what, name| word(what, name, NAME))?;
     kubernetes_files(kubernetes)?;
     map("files", files, FEW, |what, hash| word(what, hash, WORD))?;
+    configured_names(configured)?;
     map("units", units, FEW, |_, _| Ok(()))?;
     map("certificates", certificates, FILES, |what, end| word(what, end, WORD))?;
     list("renewal_begun", renewal_begun, FEW, |what, name| text(what, name, NAME))?;
@@ -153,12 +155,35 @@ fn package_versions(packages: &PackageVersions) -> Check {
 }
 
 fn kubernetes_files(kubernetes: &KubernetesFiles) -> Check {
-    let KubernetesFiles { admin_conf: _, kubelet_conf: _, static_pods, images, etcd_data: _, ca_sha256, api_server } =
-        kubernetes;
+    let KubernetesFiles {
+        admin_conf: _,
+        kubelet_conf: _,
+        static_pods,
+        images,
+        components,
+        etcd_data: _,
+        ca_sha256,
+        api_server,
+    } = kubernetes;
+    map("kubernetes.components", components, FEW, |what, component| {
+        let ComponentFacts { arguments, mounts } = component;
+        map(what, arguments, FILES, |what, value| text(what, value, WORDS))?;
+        list(what, mounts, FILES, |what, name| text(what, name, NAME))
+    })?;
     list("kubernetes.static_pods", static_pods, FILES, |what, name| text(what, name, PATH))?;
     map("kubernetes.images", images, FILES, |what, image| text(what, image, URL))?;
     word("kubernetes.ca_sha256", ca_sha256, WORD)?;
     word("kubernetes.api_server", api_server, URL)
+}
+
+fn configured_names(configured: &Configured) -> Check {
+    let Configured { begun: _, arguments, mounts, files, salt, fingerprints } = configured;
+    for names in [arguments, mounts] {
+        map("configured", names, FEW, |what, names| list(what, names, FILES, |what, name| text(what, name, NAME)))?;
+    }
+    list("configured.files", files, FILES, |what, path| text(what, path, PATH))?;
+    word("configured.salt", salt, WORD)?;
+    map("configured.fingerprints", fingerprints, FILES, |what, hash| word(what, hash, WORD))
 }
 
 fn etcd_member(what: &str, member: &EtcdMember) -> Check {

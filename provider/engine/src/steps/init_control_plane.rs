@@ -18,6 +18,7 @@ use super::{
     unless_cancelled,
 };
 use crate::bundle::Bundle;
+use crate::configured;
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::observe::{self, observe_host};
@@ -59,6 +60,8 @@ pub(crate) async fn run(
             seed(cx, host, &os, (name, host_spec), version, copy).await?;
         }
         configure_node::set_before_start(host, &os, host_spec, &facts).await?;
+        configured::write_salt(host, &facts).await?;
+        host.write_all(&configured::files(&cx.desired, "")).await?;
         let config = kubeadm::init_config(cx.spec, name, host_spec, version, &facts)?;
         let ignored = if copy.is_some() { DATA_ARE_THERE } else { "" };
         let init = os.script("kubeadm_init")?.var("CONFIG", config).var("IGNORED", ignored);

@@ -14,6 +14,7 @@ use kubeone_spec::{HostSpec, Role, Secret};
 
 use super::peer::{Except, Peer, finished_control_plane, voters};
 use super::{API_DEADLINE, await_earlier, clean_node, configure_node, finish_node, host_spec, os_of, unless_cancelled};
+use crate::configured;
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::etcd;
@@ -59,6 +60,10 @@ pub(super) async fn run(cx: &Cx<'_>, name: &str, role: Role) -> Result<Outcome, 
         marker.replaces.clone_from(&peer.replaces);
         clear_way(cx, cluster, &newcomer, nodes.contains_key(name), &uid).await?;
         host.write_all(&peer.pki).await?;
+        if role == Role::ControlPlane {
+            configured::write_salt(host, &newcomer.facts).await?;
+            host.write_all(&configured::files(&cx.desired, "")).await?;
+        }
         bring_named_files(host, &peer).await?;
         configure_node::set_before_start(host, &newcomer.os, newcomer.spec, &newcomer.facts).await?;
         join(cx, cluster, &newcomer, &peer).await?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kubeone_desired::kubeadm;
+use kubeone_facts::Configured;
 use kubeone_kubernetes::Cluster;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -34,10 +35,22 @@ pub(crate) async fn run(cx: &Cx<'_>) -> Result<Outcome, StepError> {
         }
     }
     let configuration = kubeadm_configuration(cluster, API_DEADLINE).await?;
-    if let Some(changed) = kubeadm::with_orderly_shutdown(&configuration)? {
+    let of_earlier = configured_before(cx).await?;
+    if let Some(changed) = kubeadm::reconfigured(&configuration, &cx.desired, &of_earlier)? {
         cluster.set_kubeadm_configuration(&changed, API_DEADLINE).await?;
     }
     Ok(Outcome::Done)
+}
+
+/// What the settings had us configure before, as one of the control planes has it.
+async fn configured_before(cx: &Cx<'_>) -> Result<Configured, StepError> {
+    for host in cx.spec.control_plane.keys().filter_map(|name| cx.host(name).ok()) {
+        let configured = observe_host(host).await?.configured;
+        if configured != Configured::default() {
+            return Ok(configured);
+        }
+    }
+    Ok(Configured::default())
 }
 
 /// Why a control plane could not be upgraded now.

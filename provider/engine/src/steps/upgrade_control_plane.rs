@@ -8,6 +8,7 @@ use kubeone_spec::KubernetesVersion;
 use super::control_plane::advertised_endpoint;
 use super::upgrade_kubelet::Upgrade;
 use super::{API_DEADLINE, UPGRADE_UNIT, await_earlier, host_spec, kubeadm_configuration, os_of};
+use crate::configured;
 use crate::cx::Cx;
 use crate::error::StepError;
 use crate::observe::observe_host;
@@ -31,7 +32,12 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, version: KubernetesVersion) -> 
         .var("CONFIG", config)
         .var("API_PORT", port)
         .var("PATCHES", patches_directory(&facts));
+    // The new components read them at their start.
+    configured::write_salt(host, &facts).await?;
+    host.write_all(&configured::files(&cx.desired, "")).await?;
     let static_pods = Some(script.clone().var("PART", "static_pods").var("RESTART_PODS", false));
     let kubelet = script.var("PART", "kubelet");
-    Upgrade { name, version, facts: &facts, os: &os, static_pods, kubelet }.run(cx).await
+    let outcome = Upgrade { name, version, facts: &facts, os: &os, static_pods, kubelet }.run(cx).await?;
+    host.write(&configured::record(&cx.desired)?).await?;
+    Ok(outcome)
 }

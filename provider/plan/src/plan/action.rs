@@ -6,6 +6,7 @@ use kubeone_facts::SnapshotCause;
 use kubeone_spec::{ContainerdVersion, KubernetesVersion, Role};
 use serde::{Deserialize, Serialize};
 
+use crate::component_changes::ComponentChange;
 use crate::memory::key_of_id;
 use crate::node_changes::NodeChange;
 use crate::repair::Repair;
@@ -107,6 +108,13 @@ pub enum Action {
         role: Role,
         what: Vec<NodeChange>,
     },
+    /// Other arguments, mounts and files of the components of a control plane, which restart for them one after the other.
+    /// `stale` are files that go. Both are for the reader, the step looks for itself.
+    ConfigureControlPlane {
+        host: String,
+        what: Vec<ComponentChange>,
+        stale: Vec<String>,
+    },
     /// Waits until the Kubernetes API answers.
     AwaitApi,
     /// `kubeadm certs renew` for what is due, and a restart of what uses it. `reason` is for the reader, the step looks
@@ -183,6 +191,7 @@ impl Action {
             | Self::RestoreEtcd { host, .. }
             | Self::RepairNode { host, .. }
             | Self::ConfigureNode { host, .. }
+            | Self::ConfigureControlPlane { host, .. }
             | Self::RenewCertificates { host, .. }
             | Self::RemoveNode { host, .. }
             | Self::FetchUpgrade { host, .. }
@@ -240,6 +249,7 @@ impl Action {
                 | Self::RemoveNode { role: Role::ControlPlane, .. }
                 | Self::RepairNode { role: Role::ControlPlane, .. }
                 | Self::RenewCertificates { .. }
+                | Self::ConfigureControlPlane { .. }
                 | Self::UpgradeControlPlane { .. }
         )
     }
@@ -289,6 +299,15 @@ impl fmt::Display for Action {
             Self::ConfigureNode { host, what, .. } => {
                 let what: Vec<_> = what.iter().map(ToString::to_string).collect();
                 write!(f, "{host}: {}", what.join("; "))
+            }
+            Self::ConfigureControlPlane { host, what, stale } => {
+                let changes = what.iter().map(ToString::to_string);
+                let gone = (!stale.is_empty()).then(|| format!("remove {}", stale.join(", ")));
+                let lines: Vec<_> = changes.chain(gone).collect();
+                match lines.as_slice() {
+                    [] => write!(f, "{host}: configure control plane (an earlier run was interrupted)"),
+                    lines => write!(f, "{host}: {}", lines.join("; ")),
+                }
             }
             Self::AwaitApi => f.write_str("cluster: wait until the Kubernetes API answers"),
             Self::RenewCertificates { host, reason } => write!(f, "{host}: renew certificates ({reason})"),

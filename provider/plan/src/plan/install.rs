@@ -6,6 +6,7 @@ use kubeone_desired::addons::{self, WantedAddon};
 use kubeone_facts::Observed;
 use kubeone_spec::{ClusterSpec, Cni, Role};
 
+use super::components::configure_control_planes;
 use super::containerd::add_containerd;
 use super::leave::Leave;
 use super::prepare::preparation;
@@ -91,6 +92,10 @@ pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[W
         add_containerd(&mut plan, wanted, observed);
     }
     plan.add("configure nodes", configure::lanes(wanted, observed));
+    if init.is_none() {
+        // Before anything joins, which gets its arguments from the cluster.
+        plan.add("configure the control planes", vec![configure_control_planes(wanted, observed)]);
+    }
     let joins = |role| joins(wanted, observed, role, init);
     let mut lanes = addon_lanes(addons, observed);
     lanes.extend(leave.make_way(joins(Role::ControlPlane), joins(Role::Worker)));

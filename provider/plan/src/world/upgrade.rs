@@ -1,9 +1,10 @@
 //! What upgrades do to the simulated world, and what they must never find there.
 
+use kubeone_desired::control_plane::ControlPlane;
 use kubeone_desired::host_files;
 use kubeone_spec::{ContainerdVersion, KubernetesVersion, UpgradeDrain};
 
-use super::{Extent, World};
+use super::{Extent, World, run_components};
 
 /// The components of a control plane that kubeadm writes manifests for.
 const STATIC_PODS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
@@ -39,6 +40,8 @@ impl World {
         if extent >= Extent::Middle {
             self.facts(host).kubernetes.images = images(version);
             self.api().version = format!("v{version}");
+            let desired = ControlPlane::of(&self.wanted.spec);
+            run_components(self.facts(host), &desired);
         }
         self.upgrade_kubelet(host, version, extent);
         if extent == Extent::Whole {
