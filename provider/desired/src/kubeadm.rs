@@ -4,25 +4,24 @@
 //! hosts, or belongs to the registration of one node.
 
 mod client;
-mod pin;
 mod running;
 mod types;
 
 use std::net::{IpAddr, SocketAddr};
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 pub use client::client_config;
 use kubeone_facts::{CgroupVersion, HostFacts};
 use kubeone_spec::{ClusterSpec, HostSpec, KubernetesVersion, Role, Secret};
-pub use pin::public_key_pin;
 pub use running::{
     advertised_endpoint, encryption_configuration, images_config, named_files, reconfigured, upgrade_config, with_names,
 };
+use serde_json::json;
 use serde_saphyr::to_string as to_yaml;
 use types::{
-    ApiEndpoint, ApiServer, Argument, BootstrapToken, BootstrapTokenDiscovery, ClusterConfiguration,
-    ControlPlaneComponent, Discovery, Etcd, ExtraVolume, InitConfiguration, JoinConfiguration, JoinControlPlane,
-    KUBEADM_API, KubeProxyConfiguration, KubeletConfiguration, Networking, NodeRegistration, NodeTaint, Patches,
-    Timeouts,
+    ApiEndpoint, ApiServer, Argument, BootstrapToken, ClusterConfiguration, ControlPlaneComponent, Discovery, Etcd,
+    ExtraVolume, FileDiscovery, InitConfiguration, JoinConfiguration, JoinControlPlane, KUBEADM_API,
+    KubeProxyConfiguration, KubeletConfiguration, Networking, NodeRegistration, NodeTaint, Patches, Timeouts,
 };
 
 use crate::DesiredError;
@@ -117,14 +116,16 @@ pub fn init_config_with(
     .join("---\n"))
 }
 
-/// Input of `kubeadm join`: who joins, whom to trust, and the token for the kubelet's first certificate.
+/// Where a host that joins finds the kubeconfig of [`discovery`], in memory.
+pub const DISCOVERY: &str = "/run/kubeone/discovery.conf";
+
+/// Input of `kubeadm join`: who joins, and the token for the kubelet's first certificate.
 pub fn join_config(
     spec: &ClusterSpec,
     name: &str,
     host: &HostSpec,
     role: Role,
     facts: &HostFacts,
-    ca_pin: String,
     token: &Secret<String>,
 ) -> Result<Secret<String>, DesiredError> {
     let control_plane = match role {
@@ -135,11 +136,8 @@ pub fn join_config(
         api_version: KUBEADM_API,
         kind: "JoinConfiguration",
         discovery: Discovery {
-            bootstrap_token: BootstrapTokenDiscovery {
-                api_server_endpoint: spec.api_endpoint.to_string(),
-                ca_cert_hashes: [ca_pin],
-                token: token.expose(),
-            },
+            file: FileDiscovery { kube_config_path: DISCOVERY },
+            tls_bootstrap_token: token.expose(),
         },
         node_registration: node_registration(name, host, role, facts),
         control_plane,
@@ -147,6 +145,28 @@ pub fn join_config(
         timeouts: Timeouts { etcd_api_call: "5m" },
     };
     Ok(Secret::new(to_yaml(&join)?))
+}
+
+/// Where the API is, whom to trust there and as whom to ask: discovery with credentials, as API servers need not answer
+/// those without.
+pub fn discovery(
+    spec: &ClusterSpec,
+    ca_certificate: &[u8],
+    token: &Secret<String>,
+) -> Result<Secret<String>, DesiredError> {
+    let cluster = json!({
+        "server": format!("https://{}", spec.api_endpoint),
+        "certificate-authority-data": BASE64_STANDARD.encode(ca_certificate),
+    });
+    let kubeconfig = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{ "name": spec.name, "cluster": cluster }],
+        "users": [{ "name": "bootstrap", "user": { "token": token.expose() } }],
+        "contexts": [{ "name": "join", "context": { "cluster": spec.name, "user": "bootstrap" } }],
+        "current-context": "join",
+    });
+    Ok(Secret::new(to_yaml(&kubeconfig)?))
 }
 
 /// What kubeadm is told of one component. A member of etcd is not given mounts.

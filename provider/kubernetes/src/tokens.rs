@@ -2,11 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use k8s_openapi::api::core::v1::{ConfigMap, Secret as KubernetesSecret};
+use k8s_openapi::api::core::v1::Secret as KubernetesSecret;
 use kube::{
     Api,
     api::{DeleteParams, ObjectMeta, Patch, PatchParams},
-    runtime::watcher,
 };
 use kubeone_desired::MANAGER;
 use kubeone_spec::Secret;
@@ -16,7 +15,6 @@ use crate::{
     call::{PATIENCE, ask},
     cluster::SYSTEM_NAMESPACE,
     prune::gone_is_fine,
-    wait::{Seen, await_each},
 };
 
 /// The group that kubeadm allows to request a kubelet certificate and to read what a join needs.
@@ -74,7 +72,6 @@ impl Cluster {
                     ("token-secret", token.secret.expose()),
                     ("expiration", &expiration.to_string()),
                     ("usage-bootstrap-authentication", "true"),
-                    ("usage-bootstrap-signing", "true"),
                     ("auth-extra-groups", GROUP),
                 ]
                 .map(|(key, value)| (key.to_owned(), value.to_owned())),
@@ -87,7 +84,7 @@ impl Cluster {
             secrets.patch(&name, &PatchParams::apply(MANAGER), &Patch::Apply(&secret)).await
         })
         .await?;
-        self.await_signature(token).await
+        Ok(())
     }
 
     /// Deletes a token; one that is gone already is fine.
@@ -97,22 +94,6 @@ impl Cluster {
         ask(format!("delete Secret {SYSTEM_NAMESPACE}/{name}"), PATIENCE, || async {
             gone_is_fine(secrets.delete(&name, &DeleteParams::default()).await)
         })
-        .await
-    }
-
-    async fn await_signature(&self, token: &BootstrapToken) -> Result<(), ClusterError> {
-        let signature = format!("jws-kubeconfig-{}", token.id);
-        await_each(
-            Api::<ConfigMap>::namespaced(self.client.clone(), "kube-public"),
-            watcher::Config::default().fields("metadata.name=cluster-info"),
-            ["cluster-info".to_owned()],
-            "the ConfigMap kube-public/cluster-info signed for a new token",
-            PATIENCE,
-            |cluster_info| match &cluster_info.data {
-                Some(data) if data.contains_key(&signature) => Seen::AsAwaited,
-                _ => Seen::Otherwise("no signature; kube-controller-manager makes it".to_owned()),
-            },
-        )
         .await
     }
 }
@@ -139,15 +120,10 @@ fn random_text(length: usize) -> Result<String, ClusterError> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::FakeApi;
-
-    /// A `cluster-info` that carries a signature for every token there could be.
-    fn cluster_info(id: &str) -> Value {
-        json!({ "metadata": { "name": "cluster-info", "namespace": "kube-public" }, "data": { format!("jws-kubeconfig-{id}"): "…" } })
-    }
 
     #[test]
     fn a_token_has_the_form_that_kubeadm_expects() {
@@ -160,16 +136,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_token_is_awaited_until_it_signed() {
+    async fn a_token_ends_by_the_clock_of_the_cluster() {
         let clock: jiff::Timestamp = "2031-05-06T07:08:09Z".parse().unwrap();
         let api = FakeApi::new().at(clock);
         api.expect("GET /livez", 200, &json!("ok"));
         let token = BootstrapToken { id: "abcdef".to_owned(), secret: Secret::new("0123456789abcdef".to_owned()) };
-        api.expect_echo("PATCH /api/v1/namespaces/kube-system/secrets/bootstrap-token-abcdef").expect_watch(
-            "/api/v1/namespaces/kube-public/configmaps",
-            &[cluster_info("other1")],
-            &[cluster_info("abcdef")],
-        );
+        api.expect_echo("PATCH /api/v1/namespaces/kube-system/secrets/bootstrap-token-abcdef");
         api.cluster().publish(&token, Duration::from_mins(10)).await.unwrap();
 
         let secret = &api.sent()[1].body;
@@ -178,15 +150,6 @@ mod tests {
         assert_eq!(secret["stringData"]["auth-extra-groups"], GROUP);
         // Whatever the clock of this machine says.
         assert_eq!(secret["stringData"]["expiration"], "2031-05-06T07:18:09Z");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_missing_signature_names_who_makes_it() {
-        let api = FakeApi::new();
-        let token = BootstrapToken::generate().unwrap();
-        api.expect_watch("/api/v1/namespaces/kube-public/configmaps", &[cluster_info("other1")], &[]);
-        let error = api.cluster().await_signature(&token).await.unwrap_err();
-        assert!(error.to_string().contains("kube-controller-manager makes it"), "{error}");
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 #![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them")]
 
 use expect_test::expect;
+use kubeone_facts::Configured;
 use kubeone_spec::{ClusterSpec, KubernetesVersion, Role, Secret};
 use serde_json::json;
 
@@ -91,17 +92,15 @@ fn join_as_control_plane() {
     let token = Secret::new("abcdef.0123456789abcdef".to_owned());
     let facts = HostFacts::default();
     let host = &spec.control_plane["cp-2"];
-    let text = join_config(&spec, "cp-2", host, Role::ControlPlane, &facts, "sha256:00".to_owned(), &token).unwrap();
+    let text = join_config(&spec, "cp-2", host, Role::ControlPlane, &facts, &token).unwrap();
     assert!(!format!("{text:?}").contains("abcdef"));
     expect![[r#"
         apiVersion: kubeadm.k8s.io/v1beta4
         kind: JoinConfiguration
         discovery:
-          bootstrapToken:
-            apiServerEndpoint: api.example.com:443
-            caCertHashes:
-            - sha256:00
-            token: abcdef.0123456789abcdef
+          file:
+            kubeConfigPath: /run/kubeone/discovery.conf
+          tlsBootstrapToken: abcdef.0123456789abcdef
         nodeRegistration:
           name: cp-2
           criSocket: unix:///run/containerd/containerd.sock
@@ -127,16 +126,14 @@ fn join_as_worker() {
     let token = Secret::new("abcdef.0123456789abcdef".to_owned());
     let facts = HostFacts::default();
     let host = &spec.static_workers["w-1"];
-    let text = join_config(&spec, "w-1", host, Role::Worker, &facts, "sha256:00".to_owned(), &token).unwrap();
+    let text = join_config(&spec, "w-1", host, Role::Worker, &facts, &token).unwrap();
     expect![[r#"
         apiVersion: kubeadm.k8s.io/v1beta4
         kind: JoinConfiguration
         discovery:
-          bootstrapToken:
-            apiServerEndpoint: api.example.com:443
-            caCertHashes:
-            - sha256:00
-            token: abcdef.0123456789abcdef
+          file:
+            kubeConfigPath: /run/kubeone/discovery.conf
+          tlsBootstrapToken: abcdef.0123456789abcdef
         nodeRegistration:
           name: w-1
           criSocket: unix:///run/containerd/containerd.sock
@@ -161,12 +158,37 @@ fn the_api_server_listens_where_the_endpoint_leads() {
     assert_eq!(api_server_port(&spec, &spec.control_plane["cp-1"]), 443);
 }
 
-/// A CA made by `openssl`, and its pin as `openssl` computes it.
 #[test]
-fn the_pin_is_that_of_the_public_key() {
-    let pin = public_key_pin(include_bytes!("testdata/ca.crt")).unwrap();
-    assert_eq!(pin, include_str!("testdata/ca.pin").trim());
-    assert!(public_key_pin(b"nonsense").is_err());
+fn a_joining_host_trusts_the_ca_alone_and_shows_its_token() {
+    let token = Secret::new("abcdef.0123456789abcdef".to_owned());
+    let text = discovery(&spec(), b"CA", &token).unwrap();
+    assert!(!format!("{text:?}").contains("abcdef"));
+    expect![[r#""#]].assert_eq(text.expose());
+}
+
+/// Arguments of others stay, ours come, change and go.
+#[test]
+fn the_cluster_remembers_how_components_run() {
+    let desired = ControlPlane::of(&spec());
+    let theirs = "apiServer:\n  certSANs:\n  - old.example.com\n  extraArgs:\n  - name: oidc-issuer-url\n    value: x\n  \
+                  - name: profiling\n    value: 'true'\n  - name: of-earlier-settings\n    value: y\netcd:\n  local:\n    \
+                  dataDir: /var/lib/etcd\nkubernetesVersion: v1.35.4\n";
+    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let before = Configured {
+        arguments: [("kube-apiserver".to_owned(), names(&["of-earlier-settings"]))].into(),
+        ..Configured::default()
+    };
+    let changed = reconfigured(theirs, &desired, &before).unwrap().unwrap();
+    expect![[r#""#]].assert_eq(&changed);
+    assert_eq!(reconfigured(&changed, &desired, &before).unwrap(), None, "it is as wanted");
+}
+
+/// Arguments were a map before v1beta4, and an etcd of its own is not kubeadm's.
+#[test]
+fn what_kubeadm_keeps_in_another_form_is_left_alone() {
+    let other = "apiServer:\n  extraArgs:\n    a: b\netcd:\n  external:\n    endpoints: [x]\n";
+    let changed = reconfigured(other, &ControlPlane::of(&spec()), &Configured::default()).unwrap().unwrap();
+    assert!(changed.contains("a: b") && changed.contains("external:") && !changed.contains("local:"), "{changed}");
 }
 
 #[test]

@@ -142,15 +142,14 @@ pub(super) struct ApiEndpoint {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Discovery<'a> {
-    pub bootstrap_token: BootstrapTokenDiscovery<'a>,
+    pub file: FileDiscovery,
+    pub tls_bootstrap_token: &'a str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct BootstrapTokenDiscovery<'a> {
-    pub api_server_endpoint: String,
-    pub ca_cert_hashes: [String; 1],
-    pub token: &'a str,
+pub(super) struct FileDiscovery {
+    pub kube_config_path: &'static str,
 }
 
 #[derive(Serialize)]

@@ -136,13 +136,17 @@ async fn bring_named_files(host: &dyn Host, peer: &Peer<'_>) -> Result<(), StepE
 
 async fn join(cx: &Cx<'_>, cluster: &Cluster, newcomer: &Newcomer<'_>, peer: &Peer<'_>) -> Result<(), StepError> {
     let Newcomer { name, role, spec, host, os, facts, .. } = newcomer;
-    let pin = kubeadm::public_key_pin(peer.ca_certificate.expose())?;
     let token = cluster.create_bootstrap_token(TOKEN_LIFETIME).await?;
     let joined = async {
         let text: Secret<String> = token.text();
-        let config = kubeadm::join_config(cx.spec, name, spec, *role, facts, pin, &text)?;
+        let config = kubeadm::join_config(cx.spec, name, spec, *role, facts, &text)?;
+        let discovery = kubeadm::discovery(cx.spec, peer.ca_certificate.expose(), &text)?;
         let port = (*role == Role::ControlPlane).then(|| kubeadm::api_server_port(cx.spec, spec).to_string());
-        let join = os.script("kubeadm_join")?.secret("CONFIG", config).var("API_PORT", port.unwrap_or_default());
+        let join = os
+            .script("kubeadm_join")?
+            .secret("CONFIG", config)
+            .secret("DISCOVERY", discovery)
+            .var("API_PORT", port.unwrap_or_default());
         host.run_unit(JOIN_UNIT, &join).await?;
         Ok::<_, StepError>(())
     };

@@ -1,7 +1,8 @@
 # Makes this host a node of a cluster. It runs on a host without Kubernetes only: where a join failed, the host is reset
 # before the next one.
 # Functions: in_memory.
-# Variables: CONFIG (kubeadm's configuration; it holds a token, so it lives in memory and only while kubeadm runs),
+# Variables: CONFIG (kubeadm's configuration), DISCOVERY (the kubeconfig that it names, with the CA and a token; both hold
+#   the token, so they live in memory and only while kubeadm runs),
 #   API_PORT (of the API server that starts on this host; empty on a worker).
 # Leaves behind: what `kubeadm join` does. Safe to run twice: kubeadm refuses a host that is a node.
 
@@ -71,7 +72,10 @@ join_control_plane() {
 }
 
 config=$(file_in_memory)
-trap 'rm -f "$config"' EXIT
+discovery=/run/kubeone/discovery.conf
+trap 'rm -f "$config" "$discovery"' EXIT
+rm -f "$discovery"
+(umask 077 && printf '%s' "$DISCOVERY" >"$discovery")
 printf '%s' "$CONFIG" >"$config"
 if [[ -n $API_PORT ]]; then
   join_control_plane

@@ -46,7 +46,7 @@ fn a_folder_in_memory_that_others_could_read_is_closed_before_anything_is_in_it(
 }
 
 fn join(api_port: &str) -> Script {
-    script("kubeadm_join").var("CONFIG", "with a token").var("API_PORT", api_port)
+    script("kubeadm_join").var("CONFIG", "with a token").var("DISCOVERY", "with a token").var("API_PORT", api_port)
 }
 
 /// kubeadm's phases: the manifests are written first, and when it joins etcd, whoever waits for it goes on.
