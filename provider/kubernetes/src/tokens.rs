@@ -40,8 +40,7 @@ impl BootstrapToken {
 }
 
 impl Cluster {
-    /// Mints a token and waits until the cluster has signed `cluster-info` with it: kubeadm looks for the signature only
-    /// every few seconds, so a join that comes too early loses them.
+    /// Mints a token. `cluster-info` is not signed with it: who joins knows the CA already.
     pub async fn create_bootstrap_token(&self, lifetime: Duration) -> Result<BootstrapToken, ClusterError> {
         let token = BootstrapToken::generate()?;
         self.publish(&token, lifetime).await?;

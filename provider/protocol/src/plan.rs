@@ -44,7 +44,7 @@ pub fn without_write_only(schema: &Schema, value: &Value) -> Value {
 }
 
 /// The write-only attributes that have a value.
-pub(crate) fn write_only_paths(schema: &Schema, config: &Value) -> Vec<AttributePath> {
+pub fn write_only_paths(schema: &Schema, config: &Value) -> Vec<AttributePath> {
     let cleared = without_write_only(schema, config);
     let mut paths = Vec::new();
     config.walk(&schema.ty(), &mut |path, value| {

@@ -4,6 +4,7 @@
 use kubeone_spec::{FieldPath, Finding};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
+use tfplugin::plan::write_only_paths;
 use tfplugin::{Diagnostic, Value};
 
 use crate::model::Model;
@@ -46,6 +47,21 @@ pub(crate) fn decode<T: DeserializeOwned>(model: &Model, value: &Value) -> Resul
     unknown.retain(|path| matches!(path.0.first(), Some(kubeone_spec::Step::Field(name)) if model.is_setting(name)));
     let settings = serde_path_to_error::deserialize(settings).map_err(|error| misfit(model, &error))?;
     Ok(Decoded { settings, unknown })
+}
+
+/// The same of a plan, with the write-only values that only the configuration has.
+pub(crate) fn decode_planned<T: DeserializeOwned>(
+    model: &Model,
+    planned: &Value,
+    config: &Value,
+) -> Result<Decoded<T>, Diagnostic> {
+    let mut planned = planned.clone();
+    for path in write_only_paths(model.schema(), config) {
+        if let Some(value) = config.get(&path) {
+            planned.set(&path, value.clone());
+        }
+    }
+    decode(model, &planned)
 }
 
 fn misfit(model: &Model, error: &serde_path_to_error::Error<serde_json::Error>) -> Diagnostic {
@@ -98,6 +114,19 @@ mod tests {
             let findings = decoded.keep_certain(validate_cluster(&decoded.settings));
             assert_eq!(findings, [], "{path}");
         }
+    }
+
+    #[test]
+    fn write_only_values_come_from_the_configuration() {
+        let webhook = AttributePath::new("audit").attribute("webhook");
+        let (mut planned, mut config) = (config(), config());
+        let audit = |kubeconfig: Value| Value::from_iter([("webhook", Value::from_iter([("kubeconfig", kubeconfig)]))]);
+        planned.set(&"audit".into(), audit(Value::Null));
+        config.set(&"audit".into(), audit("secret".into()));
+        assert!(config.get(&webhook).is_some());
+        let decoded: Decoded<ClusterSpec> = decode_planned(&CLUSTER, &planned, &config).unwrap();
+        let kubeconfig = decoded.settings.audit.unwrap().webhook.unwrap().kubeconfig.unwrap();
+        assert_eq!(kubeconfig.expose(), "secret");
     }
 
     #[test]

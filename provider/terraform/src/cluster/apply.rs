@@ -13,7 +13,7 @@ use super::approval::Approval;
 use super::locked::locked;
 use super::operation::Operation;
 use super::{ClusterResource, known, told};
-use crate::decode::decode;
+use crate::decode::{decode, decode_planned};
 use crate::diagnostics::from_findings;
 use crate::kubeconfig::in_state;
 use crate::model::CLUSTER;
@@ -56,7 +56,7 @@ async fn converge(
     request: &ApplyRequest,
     joined: &Joined,
 ) -> Result<ApplyResponse, Diagnostics> {
-    let spec = decode::<ClusterSpec>(&CLUSTER, &request.planned_state)?.settings;
+    let spec = decode_planned::<ClusterSpec>(&CLUSTER, &request.planned_state, &request.config)?.settings;
     let is_create = request.prior_state.is_null();
     let operation = if is_create { Operation::create(&spec) } else { Operation::update(&spec) };
     let wanted = resource.connection.acquaint(wanted(request, spec.clone())?);

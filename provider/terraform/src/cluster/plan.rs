@@ -9,7 +9,7 @@ use tfplugin::{AttributePath, Diagnostic, Diagnostics, PlanRequest, PlanResponse
 
 use super::{limits, told};
 use crate::connection::Connection;
-use crate::decode::{Decoded, decode};
+use crate::decode::{Decoded, decode, decode_planned};
 use crate::diagnostics::from_findings;
 use crate::kubeconfig::in_state;
 use crate::model::CLUSTER;
@@ -24,7 +24,7 @@ pub(super) fn plan(
         refuse_if_protected(&decode(&CLUSTER, &request.prior_state)?.settings)?;
         return Ok(PlanResponse { private: request.prior_private.clone(), ..PlanResponse::default() });
     }
-    let wanted = decode::<ClusterSpec>(&CLUSTER, &request.proposed_state)?;
+    let wanted = decode_planned::<ClusterSpec>(&CLUSTER, &request.proposed_state, &request.config)?;
     // Terraform has just shown the warnings, when it validated the configuration. Errors come back here when a value
     // became known only during apply.
     let findings = wanted.keep_certain(validate_cluster(&wanted.settings));
