@@ -14,16 +14,16 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
         r#""10.0.0.21""#,
         r#""10.244.0.21""#,
         r#"`static_workers["w-1"].address`"#,
-        "lies in the pod subnet 10.244.0.0/16",
+        "is in the pod subnet 10.244.0.0/16",
     ),
     (
         r#""10.96.0.0/12""#,
         r#""10.244.128.0/20""#,
         "`cluster_network.service_subnet`",
-        "services (10.244.128.0/20) and pods (10.244.0.0/16) overlap",
+        "the service subnet 10.244.128.0/20 overlaps the pod subnet 10.244.0.0/16",
     ),
     (r#"cni = "canal""#, r#"cni = "weave""#, "`cluster_network.cni` is not valid", "unknown variant `weave`"),
-    ("pool = ", "\"-pool\" = ", r#"`static_workers["w-1"].labels["-pool"]`"#, "`-pool` is not a key"),
+    ("pool = ", "\"-pool\" = ", r#"`static_workers["w-1"].labels["-pool"]`"#, "`-pool` is not a valid key"),
     ("max_pods = 110", "max_pods = 0", r#"`static_workers["w-1"].kubelet.max_pods`"#, "`max_pods` cannot be 0"),
 ];
 
@@ -47,7 +47,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     let even = good.replacen("    \"cp-3\" = { address = \"10.0.0.13\" }\n", "", 1);
     scenario.terraform.write("main.tf", &even)?;
     let said = validate(&mut scenario, true)?;
-    ensure!(said.contains("2 control planes are an even number"), "an even number is not warned of:\n{said}");
+    ensure!(said.contains("2 is an even number of control planes"), "an even number is not warned of:\n{said}");
 
     // The same address twice, but one of them is known only later.
     scenario.terraform.write("main.tf", &good.replacen("\"10.0.0.12\"", "\"10.0.0.11\"", 1))?;
