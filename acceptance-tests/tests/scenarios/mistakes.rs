@@ -10,12 +10,7 @@ use anyhow::{Result, ensure};
 const MISTAKES: &[(&str, &str, &str, &str)] = &[
     (r#""1.35.4""#, r#""1.20.0""#, "kubernetes_version = \"1.20.0\"", "Kubernetes 1.20.0 is not supported"),
     (r#""10.0.0.13""#, r#""10.0.0.11""#, r#"`control_plane["cp-3"].address`"#, "the address `10.0.0.11` is used twice"),
-    (
-        r#""10.0.0.21""#,
-        r#""10.244.0.21""#,
-        r#"`static_workers["w-1"].address`"#,
-        "is in the pod subnet 10.244.0.0/16",
-    ),
+    (r#""10.0.0.21""#, r#""10.244.0.21""#, r#"`static_workers["w-1"].address`"#, "is in the pod subnet 10.244.0.0/16"),
     (
         r#""10.96.0.0/12""#,
         r#""10.244.128.0/20""#,

@@ -26,7 +26,9 @@ mod world;
 
 pub use check::{check, check_newcomers, check_removal};
 pub use node_changes::NodeChange;
-pub use plan::{Action, Lane, Plan, Stage, plan_create_or_update, plan_removal};
+pub use plan::{
+    Action, Effects, Lane, OnCluster, OnControlPlane, OnEtcd, OnNode, Plan, Stage, plan_create_or_update, plan_removal,
+};
 pub use repair::Repair;
 pub use standing::other_cluster;
 pub use wanted::{LeavingHost, Wanted, imported_prior};

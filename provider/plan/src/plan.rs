@@ -5,6 +5,7 @@ mod adopt;
 mod components;
 mod configure;
 mod containerd;
+mod effects;
 mod install;
 mod leave;
 mod prepare;
@@ -20,6 +21,7 @@ use std::fmt;
 pub use action::Action;
 #[cfg(test)]
 pub(crate) use configure::own_all_taints;
+pub use effects::{Effects, OnCluster, OnControlPlane, OnEtcd, OnNode};
 pub use install::plan_create_or_update;
 #[cfg(test)]
 pub(crate) use install::plan_with_addons;

@@ -24,7 +24,7 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec
     let spec = &wanted.spec;
     let mut findings = Vec::new();
     let worked_on: BTreeSet<_> =
-        plan.actions().filter(|action| action.reaches_host()).filter_map(Action::host).collect();
+        plan.actions().filter(|action| action.effects().reaches_host).filter_map(Action::host).collect();
     for (name, role, _) in spec.hosts() {
         let path = host_path(role, name);
         let works_on_it = worked_on.contains(name);

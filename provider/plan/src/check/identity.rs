@@ -6,7 +6,7 @@ use kubeone_facts::Observed;
 use kubeone_spec::{Finding, HostIdentity, Role, UnpinnedControlPlane};
 
 use super::host_path;
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, OnNode, Plan};
 use crate::wanted::Wanted;
 
 /// Control planes share the keys of the cluster (`ca.key`, `sa.key`, etcd's), so each that joins receives them.
@@ -16,12 +16,10 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec
     if !exists(wanted) || plan.actions().any(begins) {
         return Vec::new();
     }
-    let receiver = |action: &Action| match action {
-        Action::JoinControlPlane { host, .. } | Action::InitControlPlane { host, .. } => Some(host.clone()),
-        _ => None,
-    };
-    let receivers: BTreeSet<_> = plan.actions().filter_map(receiver).collect();
-    receivers.iter().filter_map(|host| finding(wanted, host, identity(wanted, observed, host)?)).collect()
+    let joins = plan.actions().filter(|action| matches!(action.effects().node, OnNode::Initializes | OnNode::Joins));
+    let hosts: BTreeSet<_> = joins.filter_map(Action::host).collect();
+    let receivers = hosts.into_iter().filter(|host| wanted.spec.control_plane.contains_key(*host));
+    receivers.filter_map(|host| finding(wanted, host, identity(wanted, observed, host)?)).collect()
 }
 
 /// The same where the steps cannot be told yet: of each machine that is new.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kubeone_spec::{FieldPath, Finding};
 
-use crate::plan::{Action, Plan, Stage};
+use crate::plan::{Action, OnCluster, Plan, Stage};
 
 pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -17,7 +17,8 @@ pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
         ));
     };
     for stage in &plan.stages {
-        let etcd_lanes = stage.lanes.iter().filter(|lane| lane.iter().any(Action::changes_etcd)).count();
+        let etcd_lanes =
+            stage.lanes.iter().filter(|lane| lane.iter().any(|action| action.effects().etcd.takes_turns())).count();
         if etcd_lanes > 1 {
             refuse(format!("the plan changes etcd in {etcd_lanes} places at the same time (stage `{}`)", stage.title));
         }
@@ -31,10 +32,10 @@ pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
             refuse(format!("the plan works on {host} in two places at the same time (stage `{}`)", stage.title));
         }
     }
-    let init = stage_of(plan, |action| matches!(action, Action::InitControlPlane { .. }));
-    let needs_api = |action: &Action| !matches!(action, Action::PrepareHost { .. } | Action::InitControlPlane { .. });
-    if let (Some(init), Some(first)) = (init, stage_of(plan, needs_api))
-        && first <= init
+    let creates = stage_of(plan, |action| action.effects().cluster == OnCluster::Creates);
+    let requires = stage_of(plan, |action| action.effects().cluster == OnCluster::Requires);
+    if let (Some(creates), Some(first)) = (creates, requires)
+        && first <= creates
     {
         refuse("the plan uses the cluster before its first control plane is there".to_owned());
     }
@@ -47,7 +48,7 @@ pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
         }
     }
     for (position, stage) in plan.stages.iter().enumerate() {
-        let makes = stage.lanes.iter().flatten().filter(|action| action.makes_node());
+        let makes = stage.lanes.iter().flatten().filter(|action| action.effects().node.is_new());
         for host in makes.filter_map(Action::host) {
             if prepared_in.get(host).is_some_and(|prepared| *prepared > position) {
                 refuse(format!("the plan makes {host} a node before it is prepared"));

@@ -7,7 +7,7 @@ use super::host_path;
 use crate::etcd::{is_member_of, is_quorum, label, peer_url};
 use crate::evidence;
 use crate::leaving::leavers;
-use crate::plan::{Action, Plan};
+use crate::plan::{OnEtcd, Plan};
 use crate::quorum::{answers, voters};
 use crate::wanted::Wanted;
 
@@ -25,19 +25,21 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec
     let mut voters: Vec<Voter> = voters(wanted, observed).map(voter).collect();
     let mut findings: Vec<Finding> = Vec::new();
     for action in plan.actions() {
-        let (host, spec) = match action {
-            Action::InitControlPlane { host, .. } | Action::RestoreEtcd { host, .. } => {
+        let Some(host) = action.host() else { continue };
+        let etcd = action.effects().etcd;
+        let spec = match etcd {
+            OnEtcd::Replaces => {
                 voters = wanted.spec.host(host).map(|spec| joined(host, spec)).into_iter().collect();
                 continue;
             }
-            Action::JoinControlPlane { host, .. } => (host, wanted.spec.host(host)),
-            Action::RemoveNode { host, role: Role::ControlPlane, .. } if has_member(wanted, observed, host) => {
-                (host, wanted.leaving.get(host).map(|leaving| &leaving.host))
+            OnEtcd::Joins => wanted.spec.host(host),
+            OnEtcd::Leaves if has_member(wanted, observed, host) => {
+                wanted.leaving.get(host).map(|leaving| &leaving.host)
             }
-            _ => continue,
+            OnEtcd::Leaves | OnEtcd::Unchanged | OnEtcd::Restarts | OnEtcd::Stops => continue,
         };
         let Some(spec) = spec else { continue };
-        let joins = matches!(action, Action::JoinControlPlane { .. });
+        let joins = etcd == OnEtcd::Joins;
         let before = voters.len();
         voters.retain(|voter| !is_member_of(&voter.member, host, spec));
         if voters.len() < before || joins {

@@ -6,7 +6,7 @@ use kubeone_spec::{ClusterSpec, FieldPath, Finding, KubernetesVersion, Role};
 use super::host_path;
 use crate::evidence;
 use crate::leaving::{Leaver, leavers};
-use crate::plan::{Action, Plan, upgrade_begins};
+use crate::plan::{Action, OnControlPlane, OnEtcd, Plan, upgrade_begins};
 use crate::restore::wanted_restore;
 use crate::versions::{Way, api_servers, way};
 use crate::wanted::Wanted;
@@ -25,7 +25,7 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, everybody: &Observed, obser
     findings.extend(no_way(wanted, observed));
     if let Some(api) = observed.api_facts() {
         findings.extend(kubelet_skew(wanted, plan, observed, api));
-        if plan.actions().any(Action::upgrades_control_plane) {
+        if plan.actions().any(|action| action.effects().control_plane == OnControlPlane::Upgrades) {
             findings.extend(replacements(wanted, plan, everybody));
             findings.extend(disk(spec, plan, observed));
         }
@@ -120,7 +120,7 @@ fn kubelet_skew(wanted: &Wanted, plan: &Plan, observed: &Observed, api: &ApiFact
 
 /// A new machine in the place of a control plane needs all others; so does the upgrade of one.
 fn replacements(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
-    let joins = plan.actions().any(|action| matches!(action, Action::JoinControlPlane { .. }));
+    let joins = plan.actions().any(|action| action.effects().etcd == OnEtcd::Joins);
     // Under another name, too: the old one leaves before the upgrade, and the new one joins after it.
     let is_replaced = |it: &Leaver| it.successor.is_some() || joins && it.remains();
     let replaced = leavers(wanted, observed).filter(|it| it.role == Role::ControlPlane && is_replaced(it));

@@ -208,51 +208,6 @@ impl Action {
             | Self::PreflightUpgrade { .. } => None,
         }
     }
-
-    /// Whether the machine has to be reached for it.
-    pub fn reaches_host(&self) -> bool {
-        match self {
-            Self::ConfigureNode { .. } => self.restarts_kubelet(),
-            // The API does it.
-            Self::UncordonNode { .. } => false,
-            other => other.host().is_some(),
-        }
-    }
-
-    /// Whether it gives the kubelet other settings.
-    pub fn restarts_kubelet(&self) -> bool {
-        let is_of_kubelet = |change: &NodeChange| matches!(change, NodeChange::Kubelet { .. });
-        matches!(self, Self::ConfigureNode { what, .. } if what.iter().any(is_of_kubelet))
-    }
-
-    /// Whether its host is a node afterwards that was none before.
-    pub fn makes_node(&self) -> bool {
-        match self {
-            Self::InitControlPlane { .. } | Self::JoinControlPlane { .. } | Self::JoinWorker { .. } => true,
-            Self::RepairNode { what, .. } => what.contains(&Repair::RegisterNode),
-            _ => false,
-        }
-    }
-
-    /// Whether a control plane is away for a moment, and comes back with another version.
-    pub fn upgrades_control_plane(&self) -> bool {
-        matches!(self, Self::UpgradeControlPlane { .. })
-    }
-
-    /// Whether it adds a member to etcd, removes one, or restarts one.
-    pub fn changes_etcd(&self) -> bool {
-        matches!(
-            self,
-            Self::InitControlPlane { .. }
-                | Self::RestoreEtcd { .. }
-                | Self::JoinControlPlane { .. }
-                | Self::RemoveNode { role: Role::ControlPlane, .. }
-                | Self::RepairNode { role: Role::ControlPlane, .. }
-                | Self::RenewCertificates { .. }
-                | Self::ConfigureControlPlane { .. }
-                | Self::UpgradeControlPlane { .. }
-        )
-    }
 }
 
 impl fmt::Display for Action {

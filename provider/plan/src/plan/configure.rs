@@ -18,7 +18,7 @@ pub(super) fn lanes(wanted: &Wanted, observed: &Observed) -> Vec<Lane> {
             continue;
         }
         let configure = Action::ConfigureNode { host: name.to_owned(), role, what };
-        if role == Role::ControlPlane && configure.restarts_kubelet() {
+        if role == Role::ControlPlane && configure.effects().restarts_kubelet {
             lanes[0].push(configure);
         } else {
             lanes.push(vec![configure]);

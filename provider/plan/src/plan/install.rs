@@ -13,7 +13,7 @@ use super::prepare::preparation;
 use super::snapshots::copy_lanes;
 use super::snapshots::snapshot_lane;
 use super::upgrade::add_upgrade;
-use super::{Action, Lane, Plan, adopt, configure, renew, repair, restore};
+use super::{Action, Lane, OnNode, Plan, adopt, configure, renew, repair, restore};
 use crate::leaving::{has_finished, without_leavers};
 use crate::repair::{lost_its_member, lost_its_node};
 use crate::restore::is_in_doubt;
@@ -75,7 +75,7 @@ pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[W
     if !upgrades {
         lanes.extend(leave.dead());
     }
-    let only_removes = lanes.iter().flatten().all(|action| matches!(action, Action::RemoveNode { .. }));
+    let only_removes = lanes.iter().flatten().all(|action| action.effects().node == OnNode::Leaves);
     plan.add(
         match (init, only_removes) {
             (Some(_), _) => "prepare hosts and start the control plane",
@@ -100,7 +100,8 @@ pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[W
     let mut lanes = addon_lanes(addons, observed);
     lanes.extend(leave.make_way(joins(Role::ControlPlane), joins(Role::Worker)));
     plan.add("join nodes and apply addons", lanes);
-    let joining: BTreeSet<_> = plan.actions().filter(|action| action.makes_node()).filter_map(Action::host).collect();
+    let joins = plan.actions().filter(|action| action.effects().node.is_new());
+    let joining: BTreeSet<_> = joins.filter_map(Action::host).collect();
     let await_nodes = await_nodes(spec, observed, |host| joining.contains(host));
     plan.add("wait for the nodes", vec![await_nodes.into_iter().collect()]);
     plan.add("save etcd", vec![snapshot]);

@@ -8,7 +8,7 @@ use kubeone_spec::{ClusterSpec, KubernetesVersion, Severity, UpgradeDrain};
 
 use super::{Extent, INTERRUPTED, World, fresh_machine};
 use crate::check::{check, check_removal};
-use crate::plan::{Action, Plan, plan_removal, plan_with_addons};
+use crate::plan::{Action, OnCluster, Plan, plan_removal, plan_with_addons};
 use crate::standing::{Standing, standing};
 
 /// A fixed sequence of numbers without order, so that a case that fails once fails again.
@@ -220,7 +220,7 @@ fn no_observation_makes_a_plan_dangerous() {
         assert!(plan.actions().all(|action| !foreign.iter().any(|name| action.host() == Some(name))), "{plan}");
         assert!(refused || foreign.is_empty());
         assert!(refused || plan.actions().all(|action| !out_of_reach.iter().any(|name| action.host() == Some(name))));
-        let begins = plan.actions().any(|action| matches!(action, Action::InitControlPlane { .. }));
+        let begins = plan.actions().any(|action| action.effects().cluster == OnCluster::Creates);
         let exists = names.iter().any(|name| standing(&world.wanted, &world.observed, name) == Standing::Finished);
         assert!(!(begins && exists), "{plan}");
         assert!(
@@ -373,8 +373,10 @@ fn another_containerd_comes_to_every_node_that_is_to_have_it() {
             kill_somewhere(&mut world, &plan, &mut dice);
         }
         for stage in &create(&world).stages {
-            let is_control_plane = |action: &Action| matches!(action, Action::UpgradeContainerd { host, .. } if world.wanted.spec.control_plane.contains_key(host));
-            assert!(stage.lanes.iter().filter(|lane| lane.iter().any(is_control_plane)).count() <= 1, "{stage:?}");
+            let is_control_plane = |host: &str| world.wanted.spec.control_plane.contains_key(host);
+            let restarts =
+                |action: &Action| action.effects().restarts_containerd && action.host().is_some_and(is_control_plane);
+            assert!(stage.lanes.iter().filter(|lane| lane.iter().any(restarts)).count() <= 1, "{stage:?}");
         }
         converge(&mut world, create);
         for (name, ..) in world.wanted.spec.hosts() {

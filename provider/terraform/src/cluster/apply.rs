@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kubeone_engine::{Cx, Event, Hosts, execute, observe};
 use kubeone_facts::Observed;
-use kubeone_plan::{Action, Plan, Wanted, check, plan_create_or_update};
+use kubeone_plan::{OnNode, Plan, Wanted, check, plan_create_or_update};
 use kubeone_spec::{ClusterSpec, ClusterStatus, Finding, Severity};
 use tfplugin::{ApplyRequest, ApplyResponse, CancellationToken, Diagnostic, Diagnostics};
 
@@ -35,10 +35,11 @@ struct Joined(Mutex<BTreeMap<String, Option<String>>>);
 impl Joined {
     fn hear(&self, event: &Event<'_>, hosts: &Hosts) {
         if let Event::ActionBegan { action, .. } = event
-            && let Action::JoinControlPlane { host, .. } | Action::JoinWorker { host, .. } = action
+            && action.effects().node == OnNode::Joins
+            && let Some(host) = action.host()
         {
             let key = hosts.wanted.get(host).and_then(|host| host.host_key());
-            self.lock().insert(host.clone(), key);
+            self.lock().insert(host.to_owned(), key);
         }
     }
 

@@ -2,7 +2,9 @@
 
 use kubeone_engine::LocalMachine;
 use kubeone_facts::Observed;
-use kubeone_plan::{Action, Plan, Wanted, check, check_newcomers, imported_prior, plan_create_or_update};
+use kubeone_plan::{
+    Action, OnCluster, OnNode, Plan, Wanted, check, check_newcomers, imported_prior, plan_create_or_update,
+};
 use kubeone_spec::{ClusterSpec, FieldPath, HostSpec, Step, validate_cluster};
 use tfplugin::plan::mark_unknown;
 use tfplugin::{AttributePath, Diagnostic, Diagnostics, PlanRequest, PlanResponse, Value};
@@ -158,11 +160,11 @@ fn show_steps(wanted: &ClusterSpec, plan: &Plan, planned: &mut Value) {
     }
     planned.set(&"planned_steps".into(), encode::steps(plan));
     // Nothing that the state says of a node depends on its labels, or on the settings of its kubelet.
-    let changing = plan.actions().filter(|action| !matches!(action, Action::ConfigureNode { .. }));
+    let changing = plan.actions().filter(|action| action.effects().node != OnNode::Configures);
     for host in changing.filter_map(Action::host).filter(|host| wanted.host(host).is_some()) {
         planned.set(&AttributePath::new("nodes").key(host), Value::unknown());
     }
-    if plan.actions().any(|action| matches!(action, Action::InitControlPlane { .. })) {
+    if plan.actions().any(|action| action.effects().cluster == OnCluster::Creates) {
         // Nothing of the old cluster is left: the new one has another identity.
         mark_unknown(planned, ["id", "ca_certificate", "nodes"]);
     }
