@@ -16,5 +16,6 @@ mod removal;
 mod restore;
 mod sandbox;
 mod snapshots;
+mod staged_files;
 mod unit;
 mod upgrade;

@@ -28,7 +28,7 @@ pub(crate) fn assert_survives(calls: &[String], file: &str) {
 
 /// The same for a file that is removed.
 #[track_caller]
-fn assert_stays_away(calls: &[String], file: &str) {
+pub(crate) fn assert_stays_away(calls: &[String], file: &str) {
     let folder = file.rsplit_once('/').unwrap().0;
     let removed = calls.iter().position(|call| call.starts_with("rm ") && call.ends_with(&format!(" {file}")));
     let at = removed.unwrap_or_else(|| panic!("{file} is not removed: {calls:#?}"));

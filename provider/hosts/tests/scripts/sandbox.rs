@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use kubeone_hosts::{Host, HostError, Os, Output, Script, ScriptFailure, Stream};
@@ -60,9 +60,13 @@ const QUICK: &str = "sleep() { command sleep 0.01; }; ";
 /// With each `sleep` ten seconds pass, so that patience comes to its end.
 const FAST: &str = "sleep() { command sleep 0.01; SECONDS=$((SECONDS + 10)); }; ";
 
+/// What a script answers that was cut off.
+pub(crate) const CUT_OFF: i32 = 99;
+
 pub(crate) struct Sandbox {
     folder: TempDir,
     clock: Mutex<&'static str>,
+    commands_left: AtomicUsize,
     volumes: AtomicU32,
 }
 
@@ -98,7 +102,8 @@ pub(crate) fn script(name: &str) -> Script {
 impl Sandbox {
     pub(crate) fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let sandbox = Self { folder, clock: Mutex::new(QUICK), volumes: AtomicU32::new(0) };
+        let sandbox =
+            Self { folder, clock: Mutex::new(QUICK), commands_left: AtomicUsize::new(0), volumes: AtomicU32::new(0) };
         for path in [
             "dev",
             "etc",
@@ -207,6 +212,12 @@ impl Sandbox {
         self
     }
 
+    /// The next script is cut off as it is about to run this command of its own, counted from 1.
+    pub(crate) fn cut_off_at(&self, command: usize) -> &Self {
+        self.commands_left.store(command, Ordering::Relaxed);
+        self
+    }
+
     /// The calls of stand-ins, in order.
     pub(crate) fn calls(&self) -> Vec<String> {
         self.read("/fakes/calls").unwrap().lines().map(str::to_owned).collect()
@@ -226,8 +237,15 @@ impl Sandbox {
     #[track_caller]
     pub(crate) fn run(&self, script: &Script) -> Run {
         let mut text = self.clock.lock().unwrap().as_bytes().to_vec();
-        let rendered = script.render().unwrap().into_inner();
+        let mut rendered = script.render().unwrap().into_inner();
         note_use(&rendered);
+        let commands = self.commands_left.swap(0, Ordering::Relaxed);
+        if commands > 0 {
+            let cut = format!("[[ $BASHPID != $$ ]] || ((++commands_run < {commands})) || exit {CUT_OFF}");
+            let begin = "set -Eeuo pipefail\n";
+            let with_cut = format!("{begin}commands_run=0; set -T; trap '{cut}' DEBUG\n");
+            rendered = String::from_utf8(rendered).unwrap().replacen(begin, &with_cut, 1).into_bytes();
+        }
         text.extend(mutated(rendered));
         let mut command = Command::new("timeout");
         command.args(["--signal=KILL", SECONDS_AT_MOST, "unshare"]);
