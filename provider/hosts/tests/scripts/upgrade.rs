@@ -21,11 +21,11 @@ for name in "${components[@]}"; do sed 's/v1.35.4/v1.36.3/; s/3.6.6-0/3.6.8-0/' 
 "#;
 
 /// The answers of a control plane of three members; one without a manifest that is whole answers nothing. A file
-/// /fakes/sick/NAME says in which version a component is not well.
+/// /fakes/sick/NAME says with what in its files a component is not well.
 const CURL: &str = r#"
 well() {
   [[ -e /etc/kubernetes/manifests/$1.yaml ]] || exit 7
-  if [[ -e /fakes/sick/$1 ]] && grep --quiet "$(cat "/fakes/sick/$1")" "/etc/kubernetes/manifests/$1.yaml"; then exit 22; fi
+  if [[ -e /fakes/sick/$1 ]] && cat "/etc/kubernetes/manifests/$1.yaml" /etc/kubernetes/audit/* 2>/dev/null | grep --quiet -e "$(cat "/fakes/sick/$1")"; then exit 22; fi
 }
 case ${*: -1} in
   https://127.0.0.1:2379/health) well etcd; echo '{"health":"true"}' ;;
@@ -44,7 +44,7 @@ esac
 
 const MEMBERS: &str = r#"{"members":[{"ID":"1","name":"cp-1","clientURLs":["https://10.0.0.1:2379"]},{"ID":"2","name":"cp-2","clientURLs":["https://10.0.0.2:2379"]}]}"#;
 
-fn running() -> Sandbox {
+pub(crate) fn running() -> Sandbox {
     let host = Sandbox::control_plane();
     for name in COMPONENTS {
         let path = format!("{MANIFESTS}/{name}.yaml");
