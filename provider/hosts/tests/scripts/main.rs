@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 #![expect(clippy::needless_raw_string_hashes, reason = "lines of bash are full of quotes, and get more of them")]
 
+mod configure_control_plane;
 mod control_plane;
 mod etcd;
 mod install;
