@@ -1,7 +1,7 @@
 # Prints what is on this host, as one JSON object. Reads only; needs nothing beyond coreutils, systemd and (for etcd) curl.
 # On a node that started a moment ago it waits, for up to 20 s, until what starts with it is up.
 # Functions: json.
-# Variables: FILES (paths of managed files, one per line; the answer holds the SHA-256 of those that exist).
+# Variables: FILES (paths of managed files, one per line; the answer holds SHA-256 and mode of those that exist).
 # Leaves nothing behind. Safe to run twice.
 
 # shellcheck disable=SC2317  # functions are called from the object at the end
@@ -192,6 +192,16 @@ images() {
   done | object
 }
 
+# manifests: what kubeadm's static pods run with, by their names.
+manifests() {
+  local name file
+  for name in etcd kube-apiserver kube-controller-manager kube-scheduler; do
+    file=/etc/kubernetes/manifests/$name.yaml
+    [[ -f $file ]] || continue
+    member "$name" "$(quote "$(text "$file")")"
+  done | object
+}
+
 api_server() {
   quote "$(text /etc/kubernetes/kubelet.conf | sed -n 's/^ *server: //p')"
 }
@@ -204,16 +214,42 @@ kubernetes_files() {
     "$(exists /var/lib/etcd/member)" "${ca%% *}" "$(api_server)"
 }
 
-file_hashes() {
-  local path line paths=()
+# managed_files: those of FILES that exist, each ended by NUL.
+managed_files() {
+  local path
   while IFS= read -r path; do
-    if [[ -f $path ]]; then paths+=("$path"); fi
+    if [[ -f $path ]]; then printf '%s\0' "$path"; fi
   done <<<"$FILES"
+}
+
+file_hashes() {
+  local line paths
+  mapfile -d '' -t paths < <(managed_files)
   # With --zero names are printed as they are: 64 digits, two characters, the name.
   if ((${#paths[@]} > 0)); then sha256sum --zero -- "${paths[@]}" 2>/dev/null || true; fi |
     while IFS= read -r -d '' line; do
       member "${line:66}" "\"${line::64}\""
     done | object
+}
+
+# file_modes: mode, owner and group of the managed files. Those of a link are its own.
+file_modes() {
+  local mode path paths
+  mapfile -d '' -t paths < <(managed_files)
+  if ((${#paths[@]} > 0)); then stat --printf '%a %U %G\0%n\0' -- "${paths[@]}" 2>/dev/null || true; fi |
+    while IFS= read -r -d '' mode && IFS= read -r -d '' path; do
+      member "$path" "\"$mode\""
+    done | object
+}
+
+# unfinished: the scripts that were interrupted while they changed managed files.
+unfinished() {
+  local folder
+  for folder in /etc/kubeone/before/*/; do
+    [[ -d $folder ]] || continue
+    folder=${folder%/}
+    printf '%s\n' "${folder##*/}"
+  done | lines
 }
 
 # changed_files: those of kubeadm's files that are not as record_files.sh found them, or gone. A name with a backslash or a
@@ -399,7 +435,10 @@ object <<END
 "containerd_active":$(active containerd)
 "kubelet_active":$(active kubelet)
 "kubernetes":$(kubernetes_files)
+"manifests":$(manifests)
 "files":$(file_hashes)
+"modes":$(file_modes)
+"unfinished":$(unfinished)
 "units":$(unit_states)
 "certificates":$(certificates)
 "renewal_begun":$(renewal_begun)

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -117,6 +118,31 @@ fn changed_files_are_named_whatever_they_are_called() {
     fs::remove_file(&paths[4]).unwrap();
     let expected: Vec<_> = paths[1..].iter().map(|path| path.to_str().unwrap()).collect();
     assert_eq!(observe(root.path())["changed_files"], json!(expected));
+}
+
+#[test]
+fn static_pods_of_kubeadm_and_the_modes_of_managed_files_are_told_in_full() {
+    let root = TempDir::new().unwrap();
+    let manifest = "spec:\n  containers:\n  - command:\n    - kube-apiserver\n    - --x=\"y\\z\"\n\t\u{7f}é";
+    let names = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+    for name in names.iter().chain(&["another"]) {
+        write(root.path(), format!("etc/kubernetes/manifests/{name}.yaml"), manifest);
+    }
+    write(root.path(), "etc/managed", "x");
+    fs::set_permissions(root.path().join("etc/managed"), fs::Permissions::from_mode(0o640)).unwrap();
+    write(root.path(), "etc/kubeone/before/host/absent/etc/managed", "");
+    fs::create_dir(root.path().join("etc/kubeone/before/.forgotten")).unwrap();
+    let seen = observe(root.path());
+    let expected: Value = names.iter().map(|name| ((*name).to_owned(), json!(manifest))).collect();
+    assert_eq!(seen["manifests"], expected);
+    let modes = seen["modes"].as_object().unwrap();
+    let managed = root.path().join("etc/managed");
+    let stat = Command::new("stat").args(["--format", "%U %G"]).arg(&managed).output().unwrap().stdout;
+    let expected = format!("640 {}", String::from_utf8(stat).unwrap().trim());
+    assert_eq!(modes[managed.to_str().unwrap()], json!(expected));
+    assert_eq!((modes.len(), &seen["unfinished"]), (1, &json!(["host"])));
+    let bare = observe(TempDir::new().unwrap().path());
+    assert_eq!((&bare["manifests"], &bare["modes"], &bare["unfinished"]), (&json!({}), &json!({}), &json!([])));
 }
 
 #[test]
