@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use kubeone_desired::control_plane::{Component, Content, ControlPlane, fingerprint, sha256};
+use kubeone_desired::control_plane::{Component, Content, ControlPlane, FOLDER, fingerprint, sha256};
 use kubeone_desired::host_files::is_adopted;
 use kubeone_facts::{ComponentFacts, HostFacts, Observed};
 use serde::{Deserialize, Serialize};
@@ -105,7 +105,10 @@ fn files(desired: &ControlPlane, component: Component, facts: &HostFacts) -> Vec
 /// Files that earlier settings wanted and these do not. They go when nothing reads them any more.
 pub fn stale_files(desired: &ControlPlane, facts: &HostFacts) -> Vec<String> {
     let is_wanted = |path: &str| desired.files().any(|(wanted, _)| wanted == path);
-    facts.configured.files.iter().filter(|path| !is_wanted(path)).cloned().collect()
+    // The record is what the host says.
+    let is_ours =
+        |path: &str| path.strip_prefix(FOLDER).is_some_and(|name| !name.contains('/') && !name.starts_with('.'));
+    facts.configured.files.iter().filter(|path| is_ours(path) && !is_wanted(path)).cloned().collect()
 }
 
 #[cfg(test)]

@@ -59,16 +59,61 @@ fn init() {
           certSANs:
           - "203.0.113.7"
           extraArgs:
+          - name: authentication-config
+            value: /etc/kubernetes/kubeone-files/authentication.yaml
+          - name: profiling
+            value: "false"
+          - name: request-timeout
+            value: 60s
           - name: shutdown-delay-duration
             value: 10s
           - name: shutdown-watch-termination-grace-period
             value: 5s
+          - name: tls-cipher-suites
+            value: >-
+              TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+          - name: tls-min-version
+            value: VersionTLS12
+          extraVolumes:
+          - name: kubeone-authentication
+            hostPath: /etc/kubernetes/kubeone-files/authentication.yaml
+            mountPath: /etc/kubernetes/kubeone-files/authentication.yaml
+            readOnly: true
+            pathType: File
         controllerManager:
           extraArgs:
-          - name: kube-api-qps
-            value: "100"
           - name: kube-api-burst
             value: "200"
+          - name: kube-api-qps
+            value: "100"
+          - name: profiling
+            value: "false"
+          - name: terminated-pod-gc-threshold
+            value: "1000"
+          - name: tls-cipher-suites
+            value: >-
+              TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+          - name: tls-min-version
+            value: VersionTLS12
+        scheduler:
+          extraArgs:
+          - name: profiling
+            value: "false"
+          - name: tls-cipher-suites
+            value: >-
+              TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+          - name: tls-min-version
+            value: VersionTLS12
+        etcd:
+          local:
+            extraArgs:
+            - name: cipher-suites
+              value: >-
+                TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+            - name: corrupt-check-time
+              value: 4h0m0s
+            - name: feature-gates
+              value: CompactHashCheck=true,InitialCorruptCheck=true
         networking:
           podSubnet: 10.244.0.0/16
           serviceSubnet: 10.96.0.0/12
@@ -163,7 +208,26 @@ fn a_joining_host_trusts_the_ca_alone_and_shows_its_token() {
     let token = Secret::new("abcdef.0123456789abcdef".to_owned());
     let text = discovery(&spec(), b"CA", &token).unwrap();
     assert!(!format!("{text:?}").contains("abcdef"));
-    expect![[r#""#]].assert_eq(text.expose());
+    expect![[r#"
+        apiVersion: v1
+        kind: Config
+        clusters:
+        - name: prod
+          cluster:
+            server: https://api.example.com:443
+            certificate-authority-data: Q0E=
+        users:
+        - name: bootstrap
+          user:
+            token: abcdef.0123456789abcdef
+        contexts:
+        - name: join
+          context:
+            cluster: prod
+            user: bootstrap
+        current-context: join
+    "#]]
+    .assert_eq(text.expose());
 }
 
 /// Arguments of others stay, ours come, change and go.
@@ -179,7 +243,71 @@ fn the_cluster_remembers_how_components_run() {
         ..Configured::default()
     };
     let changed = reconfigured(theirs, &desired, &before).unwrap().unwrap();
-    expect![[r#""#]].assert_eq(&changed);
+    expect![[r#"
+        apiServer:
+          certSANs:
+          - old.example.com
+          extraArgs:
+          - name: oidc-issuer-url
+            value: x
+          - name: profiling
+            value: "false"
+          - name: authentication-config
+            value: /etc/kubernetes/kubeone-files/authentication.yaml
+          - name: request-timeout
+            value: 60s
+          - name: shutdown-delay-duration
+            value: 10s
+          - name: shutdown-watch-termination-grace-period
+            value: 5s
+          - name: tls-cipher-suites
+            value: >-
+              TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+          - name: tls-min-version
+            value: VersionTLS12
+          extraVolumes:
+          - name: kubeone-authentication
+            hostPath: /etc/kubernetes/kubeone-files/authentication.yaml
+            mountPath: /etc/kubernetes/kubeone-files/authentication.yaml
+            readOnly: true
+            pathType: File
+        etcd:
+          local:
+            dataDir: /var/lib/etcd
+            extraArgs:
+            - name: cipher-suites
+              value: >-
+                TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+            - name: corrupt-check-time
+              value: 4h0m0s
+            - name: feature-gates
+              value: CompactHashCheck=true,InitialCorruptCheck=true
+        kubernetesVersion: v1.35.4
+        controllerManager:
+          extraArgs:
+          - name: kube-api-burst
+            value: "200"
+          - name: kube-api-qps
+            value: "100"
+          - name: profiling
+            value: "false"
+          - name: terminated-pod-gc-threshold
+            value: "1000"
+          - name: tls-cipher-suites
+            value: >-
+              TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+          - name: tls-min-version
+            value: VersionTLS12
+        scheduler:
+          extraArgs:
+          - name: profiling
+            value: "false"
+          - name: tls-cipher-suites
+            value: >-
+              TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+          - name: tls-min-version
+            value: VersionTLS12
+    "#]].assert_eq(&changed);
     assert_eq!(reconfigured(&changed, &desired, &before).unwrap(), None, "it is as wanted");
 }
 

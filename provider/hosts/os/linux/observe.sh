@@ -214,12 +214,33 @@ kubernetes_files() {
     "$(exists /var/lib/etcd/member)" "${ca%% *}" "$(api_server)"
 }
 
-# managed_files: those of FILES that exist, each ended by NUL.
+# Files of the components of a control plane. Those with secrets are for root only.
+component_files=/etc/kubernetes/kubeone-files
+
+# managed_files: those of FILES that exist, and of the components without secrets, each ended by NUL.
 managed_files() {
   local path
   while IFS= read -r path; do
     if [[ -f $path ]]; then printf '%s\0' "$path"; fi
   done <<<"$FILES"
+  for path in "$component_files"/*; do
+    if [[ -f $path && $(stat --format %a -- "$path") != 600 ]]; then printf '%s\0' "$path"; fi
+  done
+}
+
+# configured: what was configured on a control plane, as its record says, and whether a change of it is under way. Of secret
+# files there are hashes with a salt.
+configured() {
+  local salt file hash
+  salt=$(text /etc/kubeone/salt)
+  printf '{"begun":%s,"text":%s,"salt":%s,"fingerprints":%s}' "$(exists /etc/kubeone/configuring)" \
+    "$(quote "$(text /etc/kubeone/configured.json)")" "$(quote "$salt")" "$(
+      for file in "$component_files"/*; do
+        [[ $salt && -f $file && $(stat --format %a -- "$file") == 600 ]] || continue
+        hash=$( (printf '%s' "$salt" && text "$file") | sha256sum)
+        member "$file" "\"${hash%% *}\""
+      done | object
+    )"
 }
 
 file_hashes() {
@@ -438,6 +459,7 @@ object <<END
 "manifests":$(manifests)
 "files":$(file_hashes)
 "modes":$(file_modes)
+"configured":$(configured)
 "unfinished":$(unfinished)
 "units":$(unit_states)
 "certificates":$(certificates)

@@ -23,3 +23,5 @@ for file in "${files[@]}"; do
 done
 settle "$recorded"
 sha256sum -- "${files[@]}" | write_file "$recorded/files.sha256"
+# A change of the components is over when they are recorded.
+forget /etc/kubeone/configuring

@@ -12,6 +12,7 @@ clear_kubeadm_files() (
   cd /etc/kubernetes 2>/dev/null || return 0
   rm -rf --one-file-system {admin,super-admin,kubelet,bootstrap-kubelet,controller-manager,scheduler}.conf{,.new} tmp kubeone-* \
     pki/kubeone-new
+  rm -f /etc/kubeone/{configured.json,configuring}
   rm -f manifests/{etcd,kube-apiserver,kube-controller-manager,kube-scheduler}.yaml
   rm -f pki/{ca,sa,front-proxy-ca,front-proxy-client,apiserver,apiserver-kubelet-client,apiserver-etcd-client}.{crt,key,pub}
   rm -f pki/etcd/{ca,server,peer,healthcheck-client}.{crt,key}

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use kubeone_desired::control_plane::FOLDER;
 use kubeone_desired::kubelet;
 use kubeone_facts::{HostFacts, Marker, NodeSettings};
 use kubeone_spec::{ClusterSpec, HostSpec, Role, Taint};
@@ -74,7 +75,7 @@ impl World {
 
     /// With those that preparation leaves alone.
     pub(super) fn set_files(facts: &mut HostFacts, files: BTreeMap<String, String>) {
-        facts.files.retain(|path, _| kubelet::FILES.contains(&path.as_str()));
+        facts.files.retain(|path, _| kubelet::FILES.contains(&path.as_str()) || path.starts_with(FOLDER));
         facts.files.extend(files);
     }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use kubeone_facts::{
-    BegunRestore, CgroupVersion, EtcdMember, HostFacts, KubernetesFiles, Marker, MarkerFile, OperatingSystem,
-    PackageVersions, SnapshotCause, UnitState,
+    BegunRestore, CgroupVersion, Configured, EtcdMember, HostFacts, KubernetesFiles, Marker, MarkerFile,
+    OperatingSystem, PackageVersions, SnapshotCause, UnitState,
 };
 
 use crate::renewal::{COMPONENT_CERTIFICATES, KUBELET_CERTIFICATE};
@@ -108,6 +108,15 @@ pub(super) const LIES: &[Lie] = &[
     lie("kubernetes", "gibberish for a version", |it| image(it, "gibberish")),
     lie("files", "none", |it| it.files.clear()),
     lie("files", "others", |it| it.files.values_mut().for_each(|hash| *hash = "other".to_owned())),
+    lie("configured", "interrupted", |it| it.configured.begun = true),
+    lie("configured", "nothing", |it| it.configured = Configured::default()),
+    lie("configured", "files of others", |it| it.configured.files = vec!["/etc/shadow".to_owned(), long()]),
+    lie("configured", "arguments of kubeadm", |it| {
+        it.configured.arguments.insert("kube-apiserver".to_owned(), vec!["etcd-servers".to_owned()]);
+    }),
+    lie("kubernetes", "other arguments", |it| {
+        it.kubernetes.components.values_mut().for_each(|component| component.arguments.clear());
+    }),
     lie("units", "all run", |it| {
         let units = ["kubeone-init", "kubeone-join", "kubeone-upgrade", "kubeone-restore", "kubeone-reset"];
         it.units = units.into_iter().map(|unit| (unit.to_owned(), UnitState::Running)).collect();
@@ -187,6 +196,7 @@ fn all_facts(facts: &HostFacts) {
         kubelet_active: _,
         kubernetes: _,
         files: _,
+        configured: _,
         units: _,
         certificates: _,
         renewal_begun: _,
