@@ -23,6 +23,7 @@ use types::{
     ExtraVolume, FileDiscovery, InitConfiguration, JoinConfiguration, JoinControlPlane, KUBEADM_API,
     KubeProxyConfiguration, KubeletConfiguration, Networking, NodeRegistration, NodeTaint, Patches, Timeouts,
 };
+use x509_parser::pem::parse_x509_pem;
 
 use crate::DesiredError;
 use crate::control_plane::{Component, ControlPlane, Mount};
@@ -147,16 +148,21 @@ pub fn join_config(
     Ok(Secret::new(to_yaml(&join)?))
 }
 
+/// The certificate of a CA as kubeconfigs hold it, if it is one.
+pub fn authority(pem: &[u8]) -> Result<String, DesiredError> {
+    let unreadable =
+        |reason: String| DesiredError::Unreadable { what: "the certificate of the cluster's CA".to_owned(), reason };
+    let (_, read) = parse_x509_pem(pem).map_err(|error| unreadable(error.to_string()))?;
+    read.parse_x509().map_err(|error| unreadable(error.to_string()))?;
+    Ok(BASE64_STANDARD.encode(pem))
+}
+
 /// Where the API is, whom to trust there and as whom to ask: discovery with credentials, as API servers need not answer
 /// those without.
-pub fn discovery(
-    spec: &ClusterSpec,
-    ca_certificate: &[u8],
-    token: &Secret<String>,
-) -> Result<Secret<String>, DesiredError> {
+pub fn discovery(spec: &ClusterSpec, authority: &str, token: &Secret<String>) -> Result<Secret<String>, DesiredError> {
     let cluster = json!({
         "server": format!("https://{}", spec.api_endpoint),
-        "certificate-authority-data": BASE64_STANDARD.encode(ca_certificate),
+        "certificate-authority-data": authority,
     });
     let kubeconfig = json!({
         "apiVersion": "v1",

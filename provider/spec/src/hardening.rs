@@ -15,23 +15,17 @@ pub struct Hardening {
     /// Serve profiling data (`/debug/pprof`) from the API server, the controller manager and the scheduler. It reveals
     /// how they work inside and costs them CPU time while it is read.
     pub profiling: bool,
-    /// Kubelets serve HTTPS with certificates that the cluster's CA signed, and API servers verify them
-    /// (`serverTLSBootstrap`, `--kubelet-certificate-authority`). With `false`, kubelets sign their own certificates,
-    /// and API servers do not verify whom they send `kubectl logs`, `exec` and `port-forward` to. With `true`, clients
-    /// that trust the kubelets' own certificates fail until they trust the cluster's CA.
-    pub kubelet_serving_certificates: bool,
-    /// What the API servers answer without credentials: `health_checks` (only `/livez`, `/readyz` and `/healthz`),
-    /// `all` (whatever RBAC grants to `system:anonymous`, as Kubernetes does by default) or `none`. `health_checks`
-    /// breaks clients that read the cluster's CA, version or OpenID configuration without credentials. `none` also
-    /// breaks load balancers that check the API servers' health over HTTPS: let them check the TCP port.
+    /// What the API servers answer without credentials: `health_checks` (only `/livez`, `/readyz` and `/healthz`) or
+    /// `all` (whatever RBAC grants to `system:anonymous`, as Kubernetes does by default). `health_checks` breaks clients
+    /// that read the cluster's CA, version or OpenID configuration without credentials, and cannot be combined with
+    /// `--oidc-*` flags that were added to kubeadm's configuration by hand.
     pub anonymous_access: AnonymousAccess,
-    /// Lowest TLS version that the API server, the controller manager, the scheduler, the kubelets and etcd accept:
+    /// Lowest TLS version that the API server, the controller manager, the scheduler and etcd accept:
     /// `1.2` or `1.3`. Clients without TLS 1.3 cannot connect with `1.3`.
     pub tls_min_version: TlsMinVersion,
     /// TLS 1.2 cipher suites that the same components accept, by their names in Go's `crypto/tls`. When unset, the
-    /// ECDHE suites with AES-GCM or ChaCha20-Poly1305. HTTP/2 needs `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256` or
-    /// `TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256`, and kubeadm's certificates are RSA unless you made them otherwise.
-    /// TLS 1.3 has suites of its own that cannot be chosen.
+    /// ECDHE suites with AES-GCM or ChaCha20-Poly1305. `TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256` must be among them:
+    /// HTTP/2 needs it with the cluster's ECDSA certificates. TLS 1.3 has suites of its own that cannot be chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_cipher_suites: Option<Vec<String>>,
     /// How many terminated pods may exist before the controller manager deletes the oldest. Kubernetes' default of
@@ -43,34 +37,18 @@ pub struct Hardening {
     /// etcd members compare their data when they start, and every few hours while they run. A member whose data differs
     /// does not start, or raises an alarm that stops writes, instead of serving wrong data.
     pub etcd_corruption_checks: bool,
-    /// Containers that do not state a seccomp profile run with the container runtime's (`RuntimeDefault`). Programs
-    /// that need system calls that it forbids fail, unless their pods state another profile.
-    pub seccomp_default: bool,
-    /// How many processes and threads a pod may have, up to 4194304. A pod that reaches it cannot start more. `kubelet`
-    /// of a host can state another number.
-    #[schemars(range(min = 1, max = 4_194_304))]
-    pub pod_pids_limit: u32,
-    /// The kubelet refuses to start where kernel settings differ from what it expects, instead of changing them. This
-    /// provider sets them on each host: `vm.overcommit_memory` 1, `vm.panic_on_oom` 0, `kernel.panic` 10,
-    /// `kernel.panic_on_oops` 1, `kernel.keys.root_maxkeys` 1000000 and `kernel.keys.root_maxbytes` 25000000. Use
-    /// `false` when other software on the hosts changes them.
-    pub protect_kernel_defaults: bool,
 }
 
 impl Default for Hardening {
     fn default() -> Self {
         Self {
             profiling: false,
-            kubelet_serving_certificates: true,
             anonymous_access: AnonymousAccess::HealthChecks,
             tls_min_version: TlsMinVersion::Tls12,
             tls_cipher_suites: None,
             terminated_pod_gc_threshold: 1000,
             request_timeout: Span(Duration::from_mins(1)),
             etcd_corruption_checks: true,
-            seccomp_default: true,
-            pod_pids_limit: 4096,
-            protect_kernel_defaults: true,
         }
     }
 }
@@ -93,7 +71,6 @@ pub enum AnonymousAccess {
     #[default]
     HealthChecks,
     All,
-    None,
 }
 
 /// A TLS version.
@@ -122,19 +99,14 @@ const OTHER_SUITES: [&str; 4] = [
     "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
     "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
 ];
-/// Without one of them Go refuses to serve HTTP/2, and the API server does not start.
-const HTTP2_SUITES: [&str; 2] = ["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"];
+/// With ECDSA certificates Go refuses to serve HTTP/2 without it, and the API server does not start.
+const HTTP2_SUITE: &str = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256";
 /// The controller manager reads the threshold as 32 bits with a sign.
 const MOST_TERMINATED_PODS: u32 = i32::MAX.unsigned_abs();
-/// No Linux kernel counts further.
-const MOST_PIDS: u32 = 1 << 22;
 
 pub(crate) fn findings(hardening: &Hardening) -> Vec<Finding> {
     let path = FieldPath::root("hardening");
-    let numbers = [
-        ("terminated_pod_gc_threshold", hardening.terminated_pod_gc_threshold, 0..=MOST_TERMINATED_PODS),
-        ("pod_pids_limit", hardening.pod_pids_limit, 1..=MOST_PIDS),
-    ];
+    let numbers = [("terminated_pod_gc_threshold", hardening.terminated_pod_gc_threshold, 0..=MOST_TERMINATED_PODS)];
     let out_of_range = numbers.into_iter().filter(|(_, value, range)| !range.contains(value));
     let mut findings: Vec<_> = out_of_range
         .map(|(field, value, range)| {
@@ -161,7 +133,7 @@ fn cipher_suites(suites: &[String], min_version: TlsMinVersion, path: &FieldPath
             )
         })
         .collect();
-    let serves_http2 = || suites.iter().any(|suite| HTTP2_SUITES.contains(&suite.as_str()));
+    let serves_http2 = || suites.iter().any(|suite| suite == HTTP2_SUITE);
     if min_version == TlsMinVersion::Tls13 {
         let finding = Finding::warning(
             own,
@@ -173,7 +145,7 @@ fn cipher_suites(suites: &[String], min_version: TlsMinVersion, path: &FieldPath
         let finding = Finding::error(
             own,
             "the API server would not start with these cipher suites",
-            format!("HTTP/2 needs one of {}.", listed(&HTTP2_SUITES)),
+            format!("HTTP/2 needs `{HTTP2_SUITE}`."),
         );
         findings.push(finding.derived_from(path.clone().field("tls_min_version")));
     }

@@ -35,7 +35,7 @@ pub use audit::{Audit, AuditLog, AuditLogFormat, AuditWebhook, AuditWebhookMode}
 pub use backup::Backup;
 pub use certificates::Certificates;
 pub use cluster::{ApiEndpoint, ClusterSpec, Deletion, Span, Timeouts, UnreachableHosts};
-pub use containerd::{Containerd, ContainerdVersion, Mirror, MirrorCapability, Registry, RegistryCredentials, Runtime};
+pub use containerd::{Containerd, ContainerdVersion};
 pub use drain::{Drain, OnDrainTimeout};
 pub use finding::{FieldPath, Finding, Severity, Step};
 pub use hardening::{AnonymousAccess, Hardening, TlsMinVersion};

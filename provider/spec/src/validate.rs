@@ -38,7 +38,6 @@ pub fn validate_cluster(spec: &ClusterSpec) -> Vec<Finding> {
     }
     hosts(spec, &mut findings);
     findings.extend(network::findings(spec));
-    findings.extend(crate::containerd::findings(&spec.containerd));
     findings.extend(crate::packages::findings(&spec.packages));
     findings.extend(crate::images::findings(&spec.images));
     findings.extend(spec.audit.iter().flat_map(crate::audit::findings));

@@ -120,7 +120,8 @@ mod tests {
     fn write_only_values_come_from_the_configuration() {
         let webhook = AttributePath::new("audit").attribute("webhook");
         let (mut planned, mut config) = (config(), config());
-        let audit = |kubeconfig: Value| Value::from_iter([("webhook", Value::from_iter([("kubeconfig", kubeconfig)]))]);
+        let object = |name: &str, value: Value| Value::Map([(name.to_owned(), value)].into());
+        let audit = |kubeconfig: Value| object("webhook", object("kubeconfig", kubeconfig));
         planned.set(&"audit".into(), audit(Value::Null));
         config.set(&"audit".into(), audit("secret".into()));
         assert!(config.get(&webhook).is_some());

@@ -43,7 +43,6 @@ fn min_version(version: TlsMinVersion) -> &'static str {
 fn anonymous_access(access: AnonymousAccess, desired: &mut ControlPlane) {
     let anonymous = match access {
         AnonymousAccess::All => return,
-        AnonymousAccess::None => "anonymous:\n  enabled: false\n",
         AnonymousAccess::HealthChecks => {
             "anonymous:\n  enabled: true\n  conditions:\n  - path: /livez\n  - path: /readyz\n  - path: /healthz\n"
         }

@@ -206,7 +206,7 @@ fn the_api_server_listens_where_the_endpoint_leads() {
 #[test]
 fn a_joining_host_trusts_the_ca_alone_and_shows_its_token() {
     let token = Secret::new("abcdef.0123456789abcdef".to_owned());
-    let text = discovery(&spec(), b"CA", &token).unwrap();
+    let text = discovery(&spec(), "Q0E=", &token).unwrap();
     assert!(!format!("{text:?}").contains("abcdef"));
     expect![[r#"
         apiVersion: v1
@@ -228,6 +228,14 @@ fn a_joining_host_trusts_the_ca_alone_and_shows_its_token() {
         current-context: join
     "#]]
     .assert_eq(text.expose());
+}
+
+#[test]
+fn an_authority_is_a_certificate() {
+    let pem = include_bytes!("testdata/ca.crt");
+    assert_eq!(BASE64_STANDARD.decode(authority(pem).unwrap()).unwrap(), pem);
+    let error = authority(b"nonsense").unwrap_err();
+    assert!(error.to_string().contains("CA"), "{error}");
 }
 
 /// Arguments of others stay, ours come, change and go.

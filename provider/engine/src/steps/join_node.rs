@@ -136,11 +136,12 @@ async fn bring_named_files(host: &dyn Host, peer: &Peer<'_>) -> Result<(), StepE
 
 async fn join(cx: &Cx<'_>, cluster: &Cluster, newcomer: &Newcomer<'_>, peer: &Peer<'_>) -> Result<(), StepError> {
     let Newcomer { name, role, spec, host, os, facts, .. } = newcomer;
+    let authority = kubeadm::authority(peer.ca_certificate.expose())?;
     let token = cluster.create_bootstrap_token(TOKEN_LIFETIME).await?;
     let joined = async {
         let text: Secret<String> = token.text();
         let config = kubeadm::join_config(cx.spec, name, spec, *role, facts, &text)?;
-        let discovery = kubeadm::discovery(cx.spec, peer.ca_certificate.expose(), &text)?;
+        let discovery = kubeadm::discovery(cx.spec, &authority, &text)?;
         let port = (*role == Role::ControlPlane).then(|| kubeadm::api_server_port(cx.spec, spec).to_string());
         let join = os
             .script("kubeadm_join")?

@@ -23,7 +23,8 @@ pub(crate) async fn run(cx: &Cx<'_>) -> Result<Outcome, StepError> {
     let mut ticks = interval(PAUSE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
-    while let Some(reason) = not_well(cx, cluster).await? {
+    let mut earlier = Configured::default();
+    while let Some(reason) = not_well(cx, cluster, &mut earlier).await? {
         if Instant::now() > deadline {
             let reason = format!("{reason}, and that for {} s; nothing was changed", PATIENCE.as_secs());
             return Err(StepError::Refused { reason });
@@ -35,32 +36,23 @@ pub(crate) async fn run(cx: &Cx<'_>) -> Result<Outcome, StepError> {
         }
     }
     let configuration = kubeadm_configuration(cluster, API_DEADLINE).await?;
-    let of_earlier = configured_before(cx).await?;
-    if let Some(changed) = kubeadm::reconfigured(&configuration, &cx.desired, &of_earlier)? {
+    if let Some(changed) = kubeadm::reconfigured(&configuration, &cx.desired, &earlier)? {
         cluster.set_kubeadm_configuration(&changed, API_DEADLINE).await?;
     }
     Ok(Outcome::Done)
 }
 
-/// What the settings had us configure before, as one of the control planes has it.
-async fn configured_before(cx: &Cx<'_>) -> Result<Configured, StepError> {
-    for host in cx.spec.control_plane.keys().filter_map(|name| cx.host(name).ok()) {
-        let configured = observe_host(host).await?.configured;
-        if configured != Configured::default() {
-            return Ok(configured);
-        }
-    }
-    Ok(Configured::default())
-}
-
-/// Why a control plane could not be upgraded now.
-async fn not_well(cx: &Cx<'_>, cluster: &Cluster) -> Result<Option<String>, StepError> {
+/// Why a control plane could not be upgraded now. `earlier` becomes what earlier settings had us configure there.
+async fn not_well(cx: &Cx<'_>, cluster: &Cluster, earlier: &mut Configured) -> Result<Option<String>, StepError> {
     let nodes = cluster.nodes(API_DEADLINE).await?;
     for name in cx.spec.control_plane.keys().filter(|name| nodes.contains_key(*name)) {
         if nodes.get(name).is_some_and(|node| !node.ready) {
             return Ok(Some(format!("the node {name} is not ready")));
         }
         let facts = observe_host(cx.host(name)?).await?;
+        if *earlier == Configured::default() {
+            earlier.clone_from(&facts.configured);
+        }
         let has_etcd = facts.kubernetes.images.contains_key("etcd");
         let votes = || facts.etcd_members.iter().any(|member| member.name == *name && !member.learner);
         if has_etcd && !votes() {

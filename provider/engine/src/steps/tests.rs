@@ -175,7 +175,7 @@ async fn a_host_of_somebody_else_is_not_touched() {
         let wanted = Wanted::new(spec.clone());
         let cx = Cx::new(&wanted, &hosts, CancellationToken::new());
         let error = prepare_host::run(&cx, "cp-1", Role::Worker, VERSION).await.unwrap_err();
-        assert!(matches!(error, StepError::Refused { .. }), "{error}");
+        assert!(matches!(error, StepError::NotOurs(_)), "{error}");
         log(&fakes["cp-1"], &expect![["run os/linux/observe.sh\n"]]);
     }
 }
@@ -201,9 +201,12 @@ async fn the_first_control_plane_is_initialised() {
         &expect![[r#"
             attach kubeone-init
             run os/linux/observe.sh
+            write /etc/kubeone/salt 600
+            write /etc/kubernetes/kubeone-files/authentication.yaml 644
             run os/linux/kubeadm_init.sh as kubeone-init
             run os/linux/remove_super_admin.sh
             run os/linux/record_files.sh
+            write /etc/kubeone/configured.json 644
             write /etc/kubeone/cluster.json 644
         "#]],
     );
@@ -236,9 +239,12 @@ async fn a_half_done_init_is_cleaned_and_begun_anew() {
             attach kubeone-init
             run os/linux/observe.sh
             run os/linux/reset_node.sh as kubeone-reset
+            write /etc/kubeone/salt 600
+            write /etc/kubernetes/kubeone-files/authentication.yaml 644
             run os/linux/kubeadm_init.sh as kubeone-init
             run os/linux/remove_super_admin.sh
             run os/linux/record_files.sh
+            write /etc/kubeone/configured.json 644
             write /etc/kubeone/cluster.json 644
         "#]],
     );
@@ -283,7 +289,7 @@ async fn a_half_done_control_plane_is_cleaned_before_it_joins_again() {
     let newcomer =
         FakeHost::new("cp-2").answers("os/linux/observe.sh", seen(half_done)).answers("os/linux/reset_node.sh", "");
     let members = r#"{"members":[{"ID":"1","name":"cp-1"},{"ID":"31","peerURLs":["https://10.0.0.2:2380"]}]}"#;
-    // The rest is the way of any join. Here the test ends, for such a CA cannot be pinned.
+    // The rest is the way of any join. Here the test ends, for such a CA is none.
     let peer = peer()
         .has_file(RemoteFile::public("/etc/kubernetes/pki/ca.crt", "no certificate"))
         .answers("os/linux/etcd_members.sh", members)

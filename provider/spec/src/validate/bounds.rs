@@ -2,7 +2,6 @@
 //! has one, at its attribute.
 
 mod audit;
-mod containerd;
 mod hardening;
 mod nodes;
 
@@ -25,7 +24,7 @@ fn settings() -> Value {
         "control_plane": { "cp-1": { "address": "10.0.0.1" } },
         "static_workers": { "w-1": { "address": "10.0.0.9" } },
         "cluster_network": {}, "kubeconfig": { "store_in_state": true }, "certificates": {}, "backup": {},
-        "hardening": {}, "containerd": {},
+        "hardening": {},
     })
 }
 

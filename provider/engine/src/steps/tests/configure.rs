@@ -160,9 +160,12 @@ async fn the_first_kubelet_starts_with_its_settings() {
             attach kubeone-init
             run os/linux/observe.sh
             run os/linux/configure_kubelet.sh
+            write /etc/kubeone/salt 600
+            write /etc/kubernetes/kubeone-files/authentication.yaml 644
             run os/linux/kubeadm_init.sh as kubeone-init
             run os/linux/remove_super_admin.sh
             run os/linux/record_files.sh
+            write /etc/kubeone/configured.json 644
             write /etc/kubeone/cluster.json 644
         "#]],
     );

@@ -80,7 +80,7 @@ async fn who_joins_does_not_follow_one_that_alone_remembers_a_restore() {
             observed.hosts.insert("cp-2".to_owned(), kubeone_facts::HostState::Reached(Box::new(facts)));
         }
         let cx = Cx::new(&wanted, &hosts, CancellationToken::new()).with_cluster(api.cluster()).after(&observed);
-        // As with any join; here the test ends, for such a CA cannot be pinned.
+        // As with any join; here the test ends, for such a CA is none.
         let error = join_control_plane::run(&cx, "cp-4").await.unwrap_err();
         assert!(error.to_string().contains("CA"), "{error}");
         let gives_keys = |name: &&str| fakes[*name].log().iter().any(|call| call.contains("pki/ca.key"));

@@ -228,7 +228,7 @@ async fn who_joins_again_keeps_what_is_not_kubeadms_and_gets_what_it_lacks() {
         .has_file(RemoteFile::private("/etc/kubernetes/secrets.yaml", "its own"));
     let arguments = "    - --encryption-provider-config=/etc/kubernetes/secrets.yaml\n    \
                      - --audit-policy-file=/etc/kubernetes/audit.yaml\n    - --oidc-ca-file=/etc/kubernetes/gone.crt\n";
-    // As with any join; here the test ends, for such a CA cannot be pinned.
+    // As with any join; here the test ends, for such a CA is none.
     let peer = peer()
         .has_file(RemoteFile::public("/etc/kubernetes/pki/ca.crt", "no certificate"))
         .has_file(RemoteFile::public(kubeone_facts::marker::PATH, restored("2026-01-01T00:00:00Z")))
@@ -322,9 +322,12 @@ async fn a_new_machine_begins_with_the_keys_and_the_data_of_a_lost_cluster() {
             run os/linux/check_snapshot.sh as kubeone-restore
             write /etc/kubernetes/pki/ca.key 600
             run os/linux/seed_etcd.sh as kubeone-restore
+            write /etc/kubeone/salt 600
+            write /etc/kubernetes/kubeone-files/authentication.yaml 644
             run os/linux/kubeadm_init.sh as kubeone-init
             run os/linux/remove_super_admin.sh
             run os/linux/record_files.sh
+            write /etc/kubeone/configured.json 644
             write /etc/kubeone/cluster.json 644
             run os/linux/end_restore.sh
         "#]],

@@ -72,6 +72,8 @@ async fn a_control_plane_is_upgraded() {
             attach kubeone-upgrade
             run os/linux/observe.sh
             read /etc/kubernetes/manifests/kube-apiserver.yaml
+            write /etc/kubeone/salt 600
+            write /etc/kubernetes/kubeone-files/authentication.yaml 644
             write /etc/apt/sources.list.d/kubeone.sources 644
             write /etc/containerd/config.toml 644
             write /etc/modules-load.d/kubeone.conf 644
@@ -80,6 +82,7 @@ async fn a_control_plane_is_upgraded() {
             run os/debian/install_packages.sh as kubeone-prepare
             run os/linux/upgrade_control_plane.sh as kubeone-upgrade
             run os/linux/record_files.sh
+            write /etc/kubeone/configured.json 644
         "#]],
     );
     let config = variable(host, "os/linux/upgrade_control_plane.sh", "CONFIG");
