@@ -11,7 +11,8 @@ use crate::error::StepError;
 const RECORD: &str = "/etc/kubeone/configured.json";
 /// While it is there, components are being changed.
 const BEGUN: &str = "/etc/kubeone/configuring";
-/// With it secret files are hashed, so that Terraform's state does not tell what they hold.
+/// With it secret files are hashed. Terraform's private state has it beside the hashes: it keeps anyone from looking a secret up
+/// in a table, not from trying short ones.
 const SALT: &str = "/etc/kubeone/salt";
 
 /// The record as it lies on the host.

@@ -3,15 +3,17 @@
 use std::net::IpAddr;
 
 use kubeone_facts::{ApiFacts, NodeFacts, Observed};
-use kubeone_spec::{Finding, Role};
+use kubeone_spec::{FieldPath, Finding, Hardening, Role};
 
 use super::host_path;
+use crate::component_changes::is_of_others;
 use crate::standing::{Standing, standing};
 use crate::wanted::Wanted;
 
 pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
     let Some(api) = observed.api_facts() else { return Vec::new() };
     let mut findings = other_runtimes(wanted, observed, api);
+    findings.extend(own_arguments(wanted, observed));
     if !wanted.imported {
         return findings;
     }
@@ -41,6 +43,21 @@ fn other_runtimes(wanted: &Wanted, observed: &Observed, api: &ApiFacts) -> Vec<F
         Some(Finding::error(host_path(role, name), summary, format!("{detail}{advice}")))
     };
     adoptable.filter_map(finding).collect()
+}
+
+/// The components of a cluster that another tool made keep their arguments.
+fn own_arguments(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
+    let settings =
+        [("audit", wanted.spec.audit.is_some()), ("hardening", wanted.spec.hardening != Hardening::default())];
+    let ignored = settings.into_iter().filter(|(_, is_set)| *is_set && is_of_others(wanted, observed));
+    let finding = |(name, _): (&str, bool)| {
+        Finding::warning(
+            FieldPath::root(name),
+            format!("`{name}` has no effect on an imported cluster"),
+            "The components of its control plane keep the arguments that the other tool gave them. Remove the attribute.",
+        )
+    };
+    ignored.map(finding).collect()
 }
 
 /// A control plane that nobody names would be a member of etcd that nobody counts.
