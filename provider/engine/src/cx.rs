@@ -4,8 +4,9 @@ use kubeone_desired::control_plane::ControlPlane;
 use kubeone_facts::Observed;
 use kubeone_hosts::Host;
 use kubeone_kubernetes::Cluster;
+use kubeone_plan::Situation;
 use kubeone_plan::component_changes::desired_control_plane;
-use kubeone_plan::evidence::{self, Backing};
+use kubeone_plan::evidence::Backing;
 use kubeone_plan::wanted::Wanted;
 use kubeone_spec::ClusterSpec;
 use tokio::sync::OnceCell;
@@ -42,8 +43,9 @@ impl<'a> Cx<'a> {
     /// With what the plan was made from: steps believe what it believed.
     #[must_use]
     pub fn after(self, observed: &Observed) -> Self {
-        let restored = evidence::latest(self.wanted, observed).map(str::to_owned);
-        Self { restored, desired: desired_control_plane(self.wanted, observed), ..self }
+        let situation = Situation::new(self.wanted, observed);
+        let restored = situation.evidence.last_restore.map(str::to_owned);
+        Self { restored, desired: desired_control_plane(&situation), ..self }
     }
 
     /// On a machine that has something for us.

@@ -20,28 +20,28 @@ use kubeone_facts::Observed;
 use kubeone_spec::{FieldPath, Finding, Role};
 pub use removal::check_removal;
 
-use crate::leaving::without_leavers;
 use crate::plan::Plan;
+use crate::situation::judge;
 use crate::standing::Foreign;
 use crate::wanted::Wanted;
 
 /// Findings about a plan that makes or changes a cluster. With an error among them it must not be carried out.
 pub fn check(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
-    let everybody = observed;
-    let observed = &*without_leavers(wanted, everybody);
-    let mut findings = cluster::findings(wanted, plan, observed);
-    findings.extend(containerd::findings(wanted, plan));
-    findings.extend(hosts::findings(wanted, plan, observed));
-    findings.extend(identity::findings(wanted, plan, observed));
-    findings.extend(adoption::findings(wanted, observed));
-    findings.extend(certificates::findings(wanted, observed));
-    findings.extend(evidence::findings(wanted, everybody));
-    findings.extend(leaving::findings(wanted, everybody));
-    findings.extend(quorum::findings(wanted, plan, everybody));
-    findings.extend(restore::findings(wanted, plan, everybody, observed));
-    findings.extend(upgrade::findings(wanted, plan, everybody, observed));
-    findings.extend(order::findings(plan));
-    findings
+    judge(wanted, observed, |everybody, situation| {
+        let mut findings = cluster::findings(situation, plan);
+        findings.extend(containerd::findings(wanted, plan));
+        findings.extend(hosts::findings(situation, plan));
+        findings.extend(identity::findings(wanted, plan, situation.observed));
+        findings.extend(adoption::findings(situation));
+        findings.extend(certificates::findings(situation));
+        findings.extend(evidence::findings(everybody));
+        findings.extend(leaving::findings(everybody));
+        findings.extend(quorum::findings(everybody, plan));
+        findings.extend(restore::findings(everybody, situation, plan));
+        findings.extend(upgrade::findings(everybody, situation, plan));
+        findings.extend(order::findings(plan));
+        findings
+    })
 }
 
 fn host_path(role: Role, name: &str) -> FieldPath {

@@ -5,23 +5,22 @@ use std::fmt;
 
 use kubeone_desired::control_plane::{Component, Content, ControlPlane, FOLDER, fingerprint, sha256};
 use kubeone_desired::host_files::is_adopted;
-use kubeone_facts::{ComponentFacts, HostFacts, Observed};
+use kubeone_facts::{ComponentFacts, HostFacts};
 use serde::{Deserialize, Serialize};
 
-use crate::standing::{Standing, standing};
-use crate::wanted::Wanted;
+use crate::situation::Situation;
+use crate::standing::Standing;
 
 /// What is wanted of the control plane. A cluster that another tool made keeps its own arguments.
-pub fn desired_control_plane(wanted: &Wanted, observed: &Observed) -> ControlPlane {
-    if is_of_others(wanted, observed) { ControlPlane::of_adopted(&wanted.spec) } else { ControlPlane::of(&wanted.spec) }
+pub fn desired_control_plane(situation: &Situation<'_>) -> ControlPlane {
+    if is_of_others(situation) { ControlPlane::of_adopted(situation.spec) } else { ControlPlane::of(situation.spec) }
 }
 
 /// Whether another tool made the cluster: one of its control planes was adopted, or is to be.
-pub fn is_of_others(wanted: &Wanted, observed: &Observed) -> bool {
-    wanted.spec.control_plane.keys().any(|name| {
-        standing(wanted, observed, name) == Standing::Adoptable
-            && observed.facts(name).is_none_or(|facts| facts.marker.damage().is_none())
-            || observed.facts(name).is_some_and(is_adopted)
+pub fn is_of_others(situation: &Situation<'_>) -> bool {
+    situation.control_planes().iter().any(|host| {
+        let has_damaged_marker = host.facts.is_some_and(|facts| facts.marker.damage().is_some());
+        host.standing == Standing::Adoptable && !has_damaged_marker || host.facts.is_some_and(is_adopted)
     })
 }
 

@@ -12,7 +12,7 @@ use kubeone_facts::{EtcdMember, HostFacts, Observed};
 use kubeone_spec::{Restore, Role};
 
 use crate::memory::{is_earlier, key_of, remembers, when};
-use crate::standing::{JOIN_UNIT, Standing, standing, standing_of};
+use crate::standing::{JOIN_UNIT, Standing};
 use crate::wanted::Wanted;
 
 /// How far ahead of ours the clock of whoever wrote a marker may be.
@@ -20,43 +20,102 @@ const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// A control plane of the cluster that was reached.
 #[derive(Clone, Copy)]
-pub struct Witness<'w, 'o> {
-    pub name: &'w str,
-    pub facts: &'o HostFacts,
+pub struct Witness<'a> {
+    pub name: &'a str,
+    pub facts: &'a HostFacts,
 }
 
-/// All that are finished nodes: those that stay, by name, and then those that leave.
-pub fn witnesses<'w, 'o>(
-    wanted: &'w Wanted,
-    observed: &'o Observed,
-) -> impl Iterator<Item = Witness<'w, 'o>> + use<'w, 'o> {
-    of_standing(wanted, observed, &[Standing::Finished])
+/// What all of them say together.
+pub struct Evidence<'a> {
+    pub wanted: &'a Wanted,
+    pub observed: &'a Observed,
+    /// All that are finished nodes: those that stay, by name, and then those that leave.
+    witnesses: Vec<Witness<'a>>,
+    /// The last restore that may be believed of those that control planes remember.
+    pub last_restore: Option<&'a str>,
+    /// The control planes of the present cluster: those that have not missed its last restore. Where somebody else made them,
+    /// they are ours by what the API says of them.
+    pub present: Vec<Witness<'a>>,
+    /// The members of etcd, as most control planes of the present cluster list them; of lists that equally many have, the
+    /// longest: one that lost its data may have begun anew, alone.
+    pub members: &'a [EtcdMember],
 }
 
-fn of_standing<'w, 'o>(
-    wanted: &'w Wanted,
-    observed: &'o Observed,
-    standings: &'static [Standing<'static>],
-) -> impl Iterator<Item = Witness<'w, 'o>> + use<'w, 'o> {
-    let stay = wanted.spec.control_plane.keys().filter_map(move |name| {
-        let facts = observed.facts(name)?;
-        standings.contains(&standing(wanted, observed, name)).then_some(Witness { name, facts })
-    });
-    let leaving = wanted.leaving.iter().filter(|(_, leaving)| leaving.role == Role::ControlPlane);
-    let leave = leaving.filter_map(move |(name, _)| {
-        let facts = observed.leaving_facts(name)?;
-        let standing = standing_of(wanted, observed, name, observed.leaving.get(name));
-        standings.contains(&standing).then_some(Witness { name, facts })
-    });
-    stay.chain(leave)
-}
+impl<'a> Evidence<'a> {
+    /// The standings are those of all hosts, and of all machines that leave, each in the order of the settings.
+    pub(crate) fn new(
+        wanted: &'a Wanted,
+        observed: &'a Observed,
+        hosts: &[Standing<'a>],
+        leaving: &[Standing<'a>],
+    ) -> Self {
+        let stay = wanted.spec.control_plane.keys().zip(hosts);
+        let stay =
+            stay.filter_map(|(name, standing)| Some((Witness { name, facts: observed.facts(name)? }, *standing)));
+        let leave = wanted.leaving.iter().zip(leaving).filter(|((_, leaving), _)| leaving.role == Role::ControlPlane);
+        let leave = leave.filter_map(|((name, _), standing)| {
+            Some((Witness { name, facts: observed.leaving_facts(name)? }, *standing))
+        });
+        let all: Vec<_> = stay.chain(leave).collect();
+        let finished = all.iter().filter(|(_, standing)| *standing == Standing::Finished);
+        let witnesses: Vec<_> = finished.map(|(witness, _)| *witness).collect();
 
-/// What time it is for the cluster: as half of its control planes say, for one clock may be wrong.
-fn clock(wanted: &Wanted, observed: &Observed) -> Option<Timestamp> {
-    let clocks = witnesses(wanted, observed).filter_map(|witness| witness.facts.now(&observed.observed_at));
-    let mut clocks: Vec<_> = clocks.chain(observed.observed_at.parse().ok()).collect();
-    clocks.sort_unstable();
-    clocks.get(clocks.len().saturating_sub(1) / 2).copied()
+        let voices: Vec<_> = witnesses.iter().map(Witness::voice).collect();
+        let last_restore = last_restore(&voices, Backing::of(wanted));
+        let is_present = |witness: &Witness<'_>| {
+            witness.facts.marker.as_ref().is_none() || !is_earlier(remembers(witness.facts), last_restore)
+        };
+        let ours = all.iter().filter(|(_, it)| matches!(it, Standing::Finished | Standing::Adoptable));
+        let present: Vec<_> = ours.map(|(witness, _)| *witness).filter(is_present).collect();
+        let members = agreed(present.iter().map(|witness| witness.facts.etcd_members.as_slice()));
+        Self { wanted, observed, witnesses, last_restore, present, members }
+    }
+
+    /// What time it is for the cluster: as half of its control planes say, for one clock may be wrong.
+    fn clock(&self) -> Option<Timestamp> {
+        let now = &self.observed.observed_at;
+        let clocks = self.witnesses.iter().filter_map(|witness| witness.facts.now(now));
+        let mut clocks: Vec<_> = clocks.chain(now.parse().ok()).collect();
+        clocks.sort_unstable();
+        clocks.get(clocks.len().saturating_sub(1) / 2).copied()
+    }
+
+    /// All memories that are not simply believed, with the control plane that has them.
+    pub fn doubts(&self) -> Vec<(&'a str, &'a str, Doubt<'a>)> {
+        let voices: Vec<_> = self.witnesses.iter().map(Witness::voice).collect();
+        let backing = Backing::of(self.wanted);
+        let limit = self.clock().and_then(|now| now.checked_add(CLOCK_TOLERANCE).ok());
+        let is_future = |claim: &str| limit.zip(when(claim)).is_some_and(|(limit, at)| at > limit);
+        let doubt = |witness: &Witness<'a>| {
+            let claim = remembers(witness.facts)?;
+            let is_believed = is_believed(claim, &voices, backing);
+            let knows_nothing =
+                |it: &&Witness<'a>| it.would_lose_data() && is_earlier(remembers(it.facts), Some(claim));
+            let by = || self.witnesses.iter().filter(knows_nothing).map(|it| it.name).collect();
+            let doubt = match when(claim) {
+                None => Doubt::Unreadable,
+                Some(_) if is_future(claim) => Doubt::Future { is_believed },
+                Some(_) if is_believed => return None,
+                Some(_) => Doubt::Contradicted { by: by() },
+            };
+            Some((witness.name, claim, doubt))
+        };
+        self.witnesses.iter().filter_map(doubt).collect()
+    }
+
+    /// The CA by which a host whose marker is damaged is known to be of this cluster although the API does not say so:
+    /// finished control planes have the same one.
+    pub fn known_ca<'f>(&self, facts: &'f HostFacts) -> Option<&'f str> {
+        facts.marker.damage()?;
+        let ca = Some(facts.kubernetes.ca_sha256.as_str()).filter(|ca| !ca.is_empty())?;
+        let uid = self.wanted.uid.as_ref();
+        let is_of_api = self
+            .observed
+            .api_facts()
+            .is_some_and(|api| api.ca_sha256 == ca && uid.is_none_or(|uid| *uid == api.cluster_uid));
+        let is_shared = || self.witnesses.iter().any(|witness| witness.facts.kubernetes.ca_sha256 == ca);
+        (is_of_api || is_shared()).then_some(ca)
+    }
 }
 
 /// What one control plane has to say about the last restore.
@@ -112,15 +171,7 @@ fn is_believed(claim: &str, voices: &[Voice<'_>], backing: Backing<'_>) -> bool 
     share.len() > against.len() || backing.supports(claim, &share, &against)
 }
 
-/// The last restore that may be believed of those that control planes remember.
-pub fn latest<'o>(wanted: &Wanted, observed: &'o Observed) -> Option<&'o str> {
-    let all: Vec<_> = witnesses(wanted, observed).collect();
-    let voices: Vec<_> = all.iter().map(Witness::voice).collect();
-    let last = last_restore(&voices, Backing::of(wanted));
-    all.iter().filter_map(|witness| remembers(witness.facts)).find(|restored| Some(*restored) == last)
-}
-
-impl<'a> Witness<'a, 'a> {
+impl<'a> Witness<'a> {
     fn voice(&self) -> Voice<'a> {
         Voice { name: self.name, restored: remembers(self.facts), has_data: self.would_lose_data() }
     }
@@ -152,47 +203,6 @@ pub enum Doubt<'w> {
     Contradicted { by: Vec<&'w str> },
 }
 
-/// All memories that are not simply believed, with the control plane that has them.
-pub fn doubts<'w, 'o>(wanted: &'w Wanted, observed: &'o Observed) -> Vec<(&'w str, &'o str, Doubt<'w>)> {
-    let all: Vec<_> = witnesses(wanted, observed).collect();
-    let voices: Vec<_> = all.iter().map(Witness::voice).collect();
-    let backing = Backing::of(wanted);
-    let limit = clock(wanted, observed).and_then(|now| now.checked_add(CLOCK_TOLERANCE).ok());
-    let is_future = |claim: &str| limit.zip(when(claim)).is_some_and(|(limit, at)| at > limit);
-    let doubt = |witness: &Witness<'w, 'o>| {
-        let claim = remembers(witness.facts)?;
-        let is_believed = is_believed(claim, &voices, backing);
-        let by = || all.iter().filter(|it| it.would_lose_data() && is_earlier(remembers(it.facts), Some(claim)));
-        let doubt = match when(claim) {
-            None => Doubt::Unreadable,
-            Some(_) if is_future(claim) => Doubt::Future { is_believed },
-            Some(_) if is_believed => return None,
-            Some(_) => Doubt::Contradicted { by: by().map(|it| it.name).collect() },
-        };
-        Some((witness.name, claim, doubt))
-    };
-    all.iter().filter_map(doubt).collect()
-}
-
-/// The control planes of the present cluster: those that have not missed its last restore. Where somebody else made them, they
-/// are ours by what the API says of them.
-pub fn present<'w, 'o>(
-    wanted: &'w Wanted,
-    observed: &'o Observed,
-) -> impl Iterator<Item = Witness<'w, 'o>> + use<'w, 'o> {
-    let last = latest(wanted, observed);
-    let is_present = move |witness: &Witness<'_, '_>| {
-        witness.facts.marker.as_ref().is_none() || !is_earlier(remembers(witness.facts), last)
-    };
-    of_standing(wanted, observed, &[Standing::Finished, Standing::Adoptable]).filter(is_present)
-}
-
-/// The members of etcd, as most control planes of the present cluster list them; of lists that equally many have, the longest:
-/// one that lost its data may have begun anew, alone.
-pub fn members<'o>(wanted: &Wanted, observed: &'o Observed) -> &'o [EtcdMember] {
-    agreed(present(wanted, observed).map(|witness| witness.facts.etcd_members.as_slice()))
-}
-
 /// The list that most have; of those that equally many have, the longest, and of those the first.
 pub fn agreed<'a>(lists: impl Iterator<Item = &'a [EtcdMember]>) -> &'a [EtcdMember] {
     let lists: Vec<_> = lists.filter(|list| !list.is_empty()).map(|list| (list, votes(list))).collect();
@@ -202,18 +212,6 @@ pub fn agreed<'a>(lists: impl Iterator<Item = &'a [EtcdMember]>) -> &'a [EtcdMem
     };
     // `max_by_key` gives the last of the greatest.
     lists.iter().rev().max_by_key(weight).map(|(list, _)| *list).unwrap_or_default()
-}
-
-/// The CA by which a host whose marker is damaged is known to be of this cluster although the API does not say so: finished
-/// control planes have the same one.
-pub fn known_ca<'o>(wanted: &Wanted, observed: &'o Observed, facts: &'o HostFacts) -> Option<&'o str> {
-    facts.marker.damage()?;
-    let ca = Some(facts.kubernetes.ca_sha256.as_str()).filter(|ca| !ca.is_empty())?;
-    let of_api = observed
-        .api_facts()
-        .is_some_and(|api| api.ca_sha256 == ca && wanted.uid.as_ref().is_none_or(|uid| *uid == api.cluster_uid));
-    let is_shared = || witnesses(wanted, observed).any(|witness| witness.facts.kubernetes.ca_sha256 == ca);
-    (of_api || is_shared()).then_some(ca)
 }
 
 /// Whether two lists tell the same of who votes.

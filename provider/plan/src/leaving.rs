@@ -1,14 +1,11 @@
 //! What a machine that is wanted no more still has of the cluster. Plan and check decide by this alone.
 
-use std::borrow::Cow;
-
-use kubeone_facts::{ApiState, EtcdMember, HostFacts, NodeFacts, Observed};
+use kubeone_facts::{EtcdMember, HostFacts, NodeFacts, Observed};
 use kubeone_spec::Role;
 
 use crate::etcd;
-use crate::evidence;
-use crate::evidence::known_ca;
-use crate::standing::{Standing, standing_of};
+use crate::evidence::Evidence;
+use crate::standing::Standing;
 use crate::wanted::{LeavingHost, Wanted};
 
 /// A machine that leaves, and what is left of it.
@@ -43,43 +40,39 @@ impl Leaver<'_> {
     }
 }
 
-/// All machines that leave, by name.
-pub fn leavers<'a>(wanted: &'a Wanted, observed: &'a Observed) -> impl Iterator<Item = Leaver<'a>> {
-    let members = evidence::members(wanted, observed);
-    wanted.leaving.iter().map(move |(name, leaving)| {
+/// All machines that leave, by name. The standings are theirs, in the same order.
+pub(crate) fn leavers<'a>(evidence: &Evidence<'a>, standings: &[Standing<'a>]) -> Vec<Leaver<'a>> {
+    let (wanted, observed) = (evidence.wanted, evidence.observed);
+    let leaver = |((name, leaving), standing): ((&'a String, &'a LeavingHost), &Standing<'a>)| {
         let node = observed.api_facts().and_then(|api| api.nodes.get(name));
-        let its_member = |member: &&EtcdMember| is_its_member(wanted, observed, name, leaving, member);
+        let node = node.filter(|node| !is_node_of(observed.facts(name), node));
+        let its_member = |member: &EtcdMember| is_its_member(wanted, observed, name, leaving, member);
+        let is_known = || observed.leaving_facts(name).is_some_and(|facts| evidence.known_ca(facts).is_some());
+        let same_machine = same_machine(wanted, observed, name);
         Leaver {
             name,
             role: leaving.role,
-            successor: successor(wanted, observed, name, leaving),
-            standing: match same_machine(wanted, observed, name) {
-                Some(_) => Standing::Unreachable { reason: "it is wanted under another name" },
-                None => match standing_of(wanted, observed, name, observed.leaving.get(name)) {
-                    // It goes, and needs no marker for that.
-                    Standing::Adoptable | Standing::Damaged { .. } if is_known(wanted, observed, name) => {
-                        Standing::Finished
-                    }
-                    other => other,
-                },
+            successor: successor(wanted, name, leaving).or(same_machine),
+            standing: match standing {
+                _ if same_machine.is_some() => Standing::Unreachable { reason: "it is wanted under another name" },
+                // It goes, and needs no marker for that.
+                Standing::Adoptable | Standing::Damaged { .. } if is_known() => Standing::Finished,
+                other => *other,
             },
-            has_node: node.is_some_and(|node| !is_node_of(observed.facts(name), node)),
-            is_ready: node.is_some_and(|node| node.ready && !is_node_of(observed.facts(name), node)),
-            has_member: leaving.role == Role::ControlPlane && members.iter().any(|member| its_member(&member)),
+            has_node: node.is_some(),
+            is_ready: node.is_some_and(|node| node.ready),
+            has_member: leaving.role == Role::ControlPlane && evidence.members.iter().any(its_member),
         }
-    })
+    };
+    wanted.leaving.iter().zip(standings).map(leaver).collect()
 }
 
-/// Whether a machine whose marker is damaged is known all the same.
-fn is_known(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
-    observed.leaving_facts(name).is_some_and(|facts| known_ca(wanted, observed, facts).is_some())
-}
-
-fn successor<'a>(wanted: &'a Wanted, observed: &Observed, name: &str, leaving: &LeavingHost) -> Option<&'a str> {
+/// The wanted host of the same name, or of the same address.
+fn successor<'a>(wanted: &'a Wanted, name: &str, leaving: &LeavingHost) -> Option<&'a str> {
     let hosts = || wanted.spec.hosts();
     let of_name = hosts().find(|(other, ..)| *other == name);
     let of_address = || hosts().find(|(.., host)| host.node_address() == leaving.host.node_address());
-    of_name.or_else(of_address).map(|(name, ..)| name).or_else(|| same_machine(wanted, observed, name))
+    of_name.or_else(of_address).map(|(name, ..)| name)
 }
 
 /// The wanted host that is this very machine, reached at another address.
@@ -112,23 +105,4 @@ fn is_member_of_wanted(wanted: &Wanted, observed: &Observed, member: &EtcdMember
     wanted.spec.control_plane.iter().any(|(name, host)| {
         etcd::is_member_of(member, name, host) && observed.facts(name).is_some_and(|facts| facts.kubernetes.etcd_data)
     })
-}
-
-/// The observation without the Nodes of machines that leave: what is wanted has none of them.
-pub fn without_leavers<'a>(wanted: &Wanted, observed: &'a Observed) -> Cow<'a, Observed> {
-    let gone: Vec<&str> =
-        leavers(wanted, observed).filter(|leaver| leaver.has_node).map(|leaver| leaver.name).collect();
-    if gone.is_empty() {
-        return Cow::Borrowed(observed);
-    }
-    let mut observed = observed.clone();
-    if let ApiState::Answered(api) = &mut observed.api {
-        api.nodes.retain(|name, _| !gone.contains(&name.as_str()));
-    }
-    Cow::Owned(observed)
-}
-
-/// Whether a machine that leaves was a finished node of the cluster: then the cluster exists.
-pub fn has_finished(wanted: &Wanted, observed: &Observed) -> bool {
-    leavers(wanted, observed).any(|leaver| leaver.standing == Standing::Finished)
 }

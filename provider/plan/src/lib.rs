@@ -17,6 +17,7 @@ pub mod renewal;
 pub mod repair;
 pub mod restore;
 pub mod runtime;
+pub mod situation;
 pub mod snapshots;
 pub mod standing;
 pub mod versions;
@@ -30,5 +31,6 @@ pub use plan::{
     Action, Effects, Lane, OnCluster, OnControlPlane, OnEtcd, OnNode, Plan, Stage, plan_create_or_update, plan_removal,
 };
 pub use repair::Repair;
+pub use situation::Situation;
 pub use standing::other_cluster;
 pub use wanted::{LeavingHost, Wanted, imported_prior};

@@ -1,40 +1,36 @@
 //! Whether enough of etcd is left for its cluster to answer again, as far as hosts alone show it.
 
-use kubeone_facts::{EtcdMember, Observed};
+use kubeone_facts::EtcdMember;
 
 use crate::etcd::{is_member_of, is_quorum};
 use crate::evidence::holds_data;
 use crate::quorum::voters;
-use crate::restore::{finished_control_planes, is_abandoned};
-use crate::standing::{Standing, standing, was_reset};
-use crate::wanted::Wanted;
+use crate::situation::Situation;
+use crate::standing::Standing;
 
 /// Whether most voting members are on hosts that were reached and hold their data. Members are those that a member on one
 /// of the hosts knows, or else what the settings name.
-pub fn may_answer(wanted: &Wanted, observed: &Observed) -> bool {
-    let holders: Vec<_> = finished_control_planes(wanted, observed)
-        .filter(|(name, facts)| holds_data(facts) && !is_abandoned(wanted, observed, name))
-        .map(|(name, _)| name)
-        .collect();
-    let voters: Vec<_> = voters(wanted, observed).collect();
+pub(crate) fn may_answer(situation: &Situation<'_>) -> bool {
+    let holders = situation.finished_control_planes();
+    let holders: Vec<_> = holders.filter(|(host, facts)| holds_data(facts) && !host.is_abandoned).collect();
+    let voters: Vec<_> = voters(situation).collect();
     if voters.is_empty() {
-        let unreachable = |name: &&String| matches!(standing(wanted, observed, name), Standing::Unreachable { .. });
-        let lost = wanted.spec.control_plane.keys().filter(unreachable).count();
-        return is_quorum(holders.len(), holders.len() + without_data(wanted, observed).len() + lost);
+        let hosts = situation.control_planes().iter();
+        let lost = hosts.filter(|host| matches!(host.standing, Standing::Unreachable { .. })).count();
+        return is_quorum(holders.len(), holders.len() + without_data(situation).len() + lost);
     }
-    let stays = |voter: &&&EtcdMember| {
-        holders.iter().any(|name| wanted.spec.host(name).is_some_and(|host| is_member_of(voter, name, host)))
-    };
+    let stays = |voter: &&&EtcdMember| holders.iter().any(|(host, _)| is_member_of(voter, host.name, host.spec));
     let leaves = |voter: &&&EtcdMember| {
-        let mut leaving = wanted.leaving.iter().filter(|(name, leaving)| is_member_of(voter, name, &leaving.host));
-        leaving.any(|(name, _)| observed.leaving_facts(name).is_some_and(holds_data))
+        let leaving = situation.wanted.leaving.iter();
+        let mut leaving = leaving.filter(|(name, leaving)| is_member_of(voter, name, &leaving.host));
+        leaving.any(|(name, _)| situation.observed.leaving_facts(name).is_some_and(holds_data))
     };
     is_quorum(voters.iter().filter(|voter| stays(voter) || leaves(voter)).count(), voters.len())
 }
 
 /// Finished control planes that were reached and have no data of etcd. One that was reset is about to join again.
-pub fn without_data<'a>(wanted: &'a Wanted, observed: &'a Observed) -> Vec<&'a str> {
-    let hosts = finished_control_planes(wanted, observed);
-    let gone = hosts.filter(|(name, facts)| !holds_data(facts) && !was_reset(wanted, observed, name));
-    gone.map(|(name, _)| name).collect()
+pub(crate) fn without_data<'a>(situation: &Situation<'a>) -> Vec<&'a str> {
+    let hosts = situation.finished_control_planes();
+    let gone = hosts.filter(|(host, facts)| !holds_data(facts) && !host.was_reset);
+    gone.map(|(host, _)| host.name).collect()
 }

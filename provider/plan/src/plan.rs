@@ -27,7 +27,7 @@ pub use install::plan_create_or_update;
 pub(crate) use install::plan_with_addons;
 pub use remove::plan_removal;
 use serde::{Deserialize, Serialize};
-pub use upgrade::begins as upgrade_begins;
+pub(crate) use upgrade::begins as upgrade_begins;
 
 /// Stages are done one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

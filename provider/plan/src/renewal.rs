@@ -4,12 +4,11 @@ use std::fmt;
 use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
-use kubeone_facts::{HostFacts, Observed};
+use kubeone_facts::HostFacts;
 use kubeone_spec::ClusterSpec;
 
 use crate::quorum;
-use crate::standing::{Standing, standing};
-use crate::wanted::Wanted;
+use crate::situation::{HostSituation, Situation};
 
 /// A certificate that kubeadm renews.
 #[derive(Debug, PartialEq, Eq)]
@@ -158,31 +157,32 @@ fn is_same_name(one: &str, other: &str) -> bool {
 }
 
 /// What is to be renewed on a host of the cluster as it was seen.
-pub fn renewal_of(wanted: &Wanted, observed: &Observed, host: &str) -> Option<Renewal> {
-    let renewal = due(wanted, observed, host)?;
-    missing_members(wanted, observed, host, &renewal).is_none().then_some(renewal)
+pub(crate) fn renewal_of(situation: &Situation<'_>, host: &HostSituation<'_>) -> Option<Renewal> {
+    let renewal = due(situation, host)?;
+    missing_members(situation, host, &renewal).is_none().then_some(renewal)
 }
 
 /// What would be renewed if it did not cost etcd its quorum, and the members that are missing. It waits for them and holds
 /// nothing else up.
-pub fn waiting_renewal(wanted: &Wanted, observed: &Observed, host: &str) -> Option<(Renewal, Vec<String>)> {
-    let renewal = due(wanted, observed, host)?;
-    let missing = missing_members(wanted, observed, host, &renewal)?;
+pub(crate) fn waiting_renewal(situation: &Situation<'_>, host: &HostSituation<'_>) -> Option<(Renewal, Vec<String>)> {
+    let renewal = due(situation, host)?;
+    let missing = missing_members(situation, host, &renewal)?;
     Some((renewal, missing))
 }
 
-fn due(wanted: &Wanted, observed: &Observed, host: &str) -> Option<Renewal> {
-    if !matches!(standing(wanted, observed, host), Standing::Finished | Standing::Adoptable) {
+fn due(situation: &Situation<'_>, host: &HostSituation<'_>) -> Option<Renewal> {
+    if !host.is_ours() {
         return None;
     }
-    let renewal = renewal(&wanted.spec, observed.facts(host)?, &observed.observed_at)?;
+    let observed = situation.observed;
+    let renewal = renewal(situation.spec, host.facts?, &observed.observed_at)?;
     // The cluster remembers the names, too, for control planes to come; so they wait until it answers.
     let waits = matches!(renewal.reason, Reason::Names(_)) && observed.api_facts().is_none();
     (!waits).then_some(renewal)
 }
 
 /// What has ended is not worth waiting for.
-fn missing_members(wanted: &Wanted, observed: &Observed, host: &str, renewal: &Renewal) -> Option<Vec<String>> {
+fn missing_members(situation: &Situation<'_>, host: &HostSituation<'_>, renewal: &Renewal) -> Option<Vec<String>> {
     let waits = renewal.components().contains(&"etcd") && !matches!(renewal.reason, Reason::Ends { over: true, .. });
-    if waits { quorum::missing_for_a_restart(wanted, observed, host) } else { None }
+    if waits { quorum::missing_for_a_restart(situation, host) } else { None }
 }

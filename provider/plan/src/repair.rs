@@ -3,18 +3,15 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use kubeone_facts::{ApiState, EtcdMember, HostFacts, Observed};
-use kubeone_spec::{KubernetesVersion, Role};
+use kubeone_facts::{ApiState, EtcdMember, HostFacts};
+use kubeone_spec::KubernetesVersion;
 use serde::{Deserialize, Serialize};
 
 use crate::etcd::is_quorum;
-use crate::evidence;
-use crate::leaving::leavers;
+use crate::evidence::Evidence;
 use crate::node_changes::of_host;
 use crate::renewal::KUBELET_CERTIFICATE;
-use crate::restore;
-use crate::standing::{Standing, has_node, standing, was_reset};
-use crate::wanted::Wanted;
+use crate::situation::{HostSituation, Situation};
 
 /// One thing that is put right.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,27 +43,23 @@ impl fmt::Display for Repair {
 
 /// What is wrong with a finished node. While an upgrade is under way nothing is: its own steps come to all of it, as soon as
 /// there is an API.
-pub fn repairs(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Vec<Repair> {
-    // One that is adopted is ours before it is repaired.
-    if !matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable) {
+pub(crate) fn repairs(situation: &Situation<'_>, host: &HostSituation<'_>) -> Vec<Repair> {
+    let observed = situation.observed;
+    // One that is adopted is ours before it is repaired. One that was reset has nothing left to put right: it joins again.
+    if !host.is_ours() || host.was_reset {
         return Vec::new();
     }
-    // Nothing is left that could be put right: it joins again.
-    if was_reset(wanted, observed, name) {
-        return Vec::new();
-    }
-    let Some(facts) = observed.facts(name) else { return Vec::new() };
+    let Some(facts) = host.facts else { return Vec::new() };
     let is_silent = matches!(observed.api, ApiState::Silent { .. });
     let installed = facts.packages.kubelet.parse::<KubernetesVersion>();
-    if !is_silent && installed.is_ok_and(|installed| installed < wanted.spec.kubernetes_version) {
+    if !is_silent && installed.is_ok_and(|installed| installed < situation.spec.kubernetes_version) {
         return Vec::new();
     }
     let mut repairs = on_host(facts, &observed.observed_at);
     if !is_silent {
         // With the API there, containerd is the preparation's business; and a kubelet that is to have other settings may not
         // start with those that it has.
-        let settings =
-            has_node(observed, name) && wanted.spec.host(name).is_some_and(|host| of_host(host, facts).is_some());
+        let settings = host.node.is_some() && of_host(host.spec, facts).is_some();
         for repair in &mut repairs {
             if let Repair::Start { services } = repair {
                 services.retain(|service| service != CONTAINERD && !(settings && service == KUBELET));
@@ -74,7 +67,7 @@ pub fn repairs(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> 
         }
         repairs.retain(|repair| !matches!(repair, Repair::Start { services } if services.is_empty()));
     }
-    if role == Role::ControlPlane && lost_its_node(wanted, observed, name) {
+    if host.lost_node {
         repairs.push(Repair::RegisterNode);
     }
     repairs
@@ -105,46 +98,20 @@ pub fn on_host(facts: &HostFacts, now: &str) -> Vec<Repair> {
     repairs
 }
 
-/// Whether a node stands aside for now: it was stopped for a restore, is to join again, or was reset.
-pub fn was_left(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
-    observed.facts(name).is_some_and(|facts| facts.restore.is_some())
-        || restore::is_abandoned(wanted, observed, name)
-        || was_reset(wanted, observed, name)
-        || wanted.spec.control_plane.contains_key(name) && lost_its_member(wanted, observed, name)
-}
-
-/// Whether a finished control plane has no Node any more. Its kubelet registers it anew; one whose member of etcd is gone
-/// as well joins again.
-pub fn lost_its_node(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
-    observed.api_facts().is_some()
-        && standing(wanted, observed, name) == Standing::Finished
-        && !has_node(observed, name)
-        && !is_renamed(wanted, observed, name)
-        && !lost_its_member(wanted, observed, name)
-}
-
-/// Whether it is a machine that gets another name. It has neither Node nor member under that one yet.
-fn is_renamed(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
-    leavers(wanted, observed).any(|leaver| leaver.successor == Some(name))
-}
-
 /// Whether other control planes say that a finished one is no member of etcd: as many of them as are a majority, for what
 /// follows is that it joins again. One without a vote is none yet: whoever made it join again did not come to the end.
-pub fn lost_its_member(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
-    if standing(wanted, observed, name) != Standing::Finished || is_renamed(wanted, observed, name) {
-        return false;
-    }
-    let others = evidence::present(wanted, observed).filter(|other| other.name != name);
+pub(crate) fn lost_its_member(evidence: &Evidence<'_>, host: &HostSituation<'_>) -> bool {
+    let others = evidence.present.iter().filter(|other| other.name != host.name);
     let lists: Vec<_> = others.map(|other| other.facts.etcd_members.as_slice()).collect();
     let known = lists.iter().filter(|list| !list.is_empty()).count();
     if known == 0 {
         return false;
     }
     // Until its marker says that it has the restored data, nobody knows whether it does.
-    if restore::is_abandoned(wanted, observed, name) {
+    if host.is_abandoned {
         return true;
     }
-    let votes = |list: &[EtcdMember]| list.iter().any(|member| member.name == name && !member.learner);
-    let own = observed.facts(name).map(|facts| facts.etcd_members.as_slice());
+    let votes = |list: &[EtcdMember]| list.iter().any(|member| member.name == host.name && !member.learner);
+    let own = host.facts.map(|facts| facts.etcd_members.as_slice());
     is_quorum(known, lists.len()) && !lists.iter().copied().chain(own).any(votes)
 }

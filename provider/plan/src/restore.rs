@@ -4,12 +4,12 @@
 //! The control plane that restored remembers it in its marker, as its last move; those that join it take that over. So
 //! the latest one tells which of two clusters is the present one, should machines of the abandoned one come back.
 
-use kubeone_facts::{BegunRestore, EtcdMember, HostFacts, Observed};
+use kubeone_facts::{BegunRestore, EtcdMember, HostFacts};
 use kubeone_spec::{KubernetesVersion, RestoreSource};
 
-use crate::evidence::{Doubt, doubts, latest};
-use crate::memory::{id, is_earlier, is_remembered, key_of, remembers};
-use crate::standing::{Standing, standing};
+use crate::evidence::Doubt;
+use crate::memory::{id, is_remembered, key_of};
+use crate::situation::{HostSituation, Situation};
 use crate::wanted::Wanted;
 
 /// A restore that the settings ask for and that was not done yet.
@@ -20,51 +20,30 @@ pub struct WantedRestore<'a> {
 }
 
 /// `None` when the settings ask for none, or the last one was this.
-pub fn wanted_restore<'a>(wanted: &'a Wanted, observed: &Observed) -> Option<WantedRestore<'a>> {
-    let restore = wanted.spec.restore.as_ref()?;
+pub(crate) fn wanted_restore<'a>(situation: &Situation<'a>) -> Option<WantedRestore<'a>> {
+    let restore = situation.spec.restore.as_ref()?;
     let (source, key) = (restore.source()?, restore.key()?);
-    let last = latest(wanted, observed);
+    let last = situation.evidence.last_restore;
     let is_done = last.is_some_and(|restored| restore.is_done_by(key_of(restored)));
     (!is_done).then(|| WantedRestore { source, id: id(&key, last) })
 }
 
-/// What was seen on a finished control plane.
-fn finished<'a>(wanted: &Wanted, observed: &'a Observed, name: &str) -> Option<&'a HostFacts> {
-    let is_finished =
-        wanted.spec.control_plane.contains_key(name) && standing(wanted, observed, name) == Standing::Finished;
-    observed.facts(name).filter(|_| is_finished)
-}
-
-/// All finished control planes that can be reached, by name.
-pub fn finished_control_planes<'a>(
-    wanted: &'a Wanted,
-    observed: &'a Observed,
-) -> impl Iterator<Item = (&'a str, &'a HostFacts)> {
-    let names = wanted.spec.control_plane.keys().map(String::as_str);
-    names.filter_map(|name| Some((name, finished(wanted, observed, name)?)))
-}
-
-/// Whether a control plane still belongs to the cluster before the last restore: it was stopped for it, or out of reach.
-pub fn is_abandoned(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
-    finished(wanted, observed, name).is_some_and(|facts| is_earlier(remembers(facts), latest(wanted, observed)))
-}
-
 /// Members of etcd as a control plane of the present cluster sees them.
-pub fn members<'a>(wanted: &Wanted, observed: &'a Observed, name: &str) -> &'a [EtcdMember] {
-    match observed.facts(name) {
-        Some(facts) if !is_abandoned(wanted, observed, name) => &facts.etcd_members,
+pub(crate) fn members<'a>(host: &HostSituation<'a>) -> &'a [EtcdMember] {
+    match host.facts {
+        Some(facts) if !host.is_abandoned => &facts.etcd_members,
         _ => &[],
     }
 }
 
 /// Control planes that were stopped for a restore that has not come to its end.
-pub fn begun<'a>(wanted: &'a Wanted, observed: &'a Observed) -> impl Iterator<Item = (&'a str, &'a BegunRestore)> {
-    let begun = |(name, facts): (&'a str, &'a HostFacts)| {
+pub(crate) fn begun<'a>(situation: &Situation<'a>) -> impl Iterator<Item = (&'a str, &'a BegunRestore)> {
+    let begun = |(host, facts): (&HostSituation<'a>, &'a HostFacts)| {
         let begun = facts.restore.as_ref()?;
         let is_done = facts.marker.as_ref().is_some_and(|marker| is_remembered(marker, &begun.what));
-        (!is_done && !is_abandoned(wanted, observed, name)).then_some((name, begun))
+        (!is_done && !host.is_abandoned).then_some((host.name, begun))
     };
-    finished_control_planes(wanted, observed).filter_map(begun)
+    situation.finished_control_planes().filter_map(begun)
 }
 
 /// Whether etcd on this host has the data of the restore with this id, which has not come to its end.
@@ -74,19 +53,17 @@ pub fn has_data_of(facts: &HostFacts, id: &str) -> bool {
 
 /// The control plane on which etcd begins anew: one that has the data already, or else one that can have it without
 /// a copy.
-pub fn restorer<'a>(wanted: &'a Wanted, observed: &'a Observed, restore: &WantedRestore) -> Option<&'a str> {
-    let hosts = || finished_control_planes(wanted, observed);
-    let fits = |name: &str, facts: &HostFacts| match restore.source {
-        RestoreSource::Survivor(host) => host == name,
+pub(crate) fn restorer<'a>(situation: &Situation<'a>, restore: &WantedRestore<'_>) -> Option<&'a str> {
+    let fits = |host: &HostSituation<'a>, facts: &HostFacts| match restore.source {
+        RestoreSource::Survivor(name) => host.name == name,
         RestoreSource::OnHost(snapshot) => holds(facts, snapshot),
         RestoreSource::Local(_) => true,
     };
-    let stays = |name: &str| !is_abandoned(wanted, observed, name);
-    let by = |is_it: &dyn Fn(&str, &HostFacts) -> bool| {
-        hosts().find(|(name, facts)| is_it(name, facts)).map(|(name, _)| name)
+    let by = |is_it: &dyn Fn(&HostSituation<'a>, &HostFacts) -> bool| {
+        situation.finished_control_planes().find(|(host, facts)| is_it(host, facts)).map(|(host, _)| host.name)
     };
-    by(&|name, facts| fits(name, facts) && has_data_of(facts, &restore.id))
-        .or_else(|| by(&|name, facts| fits(name, facts) && stays(name)))
+    by(&|host, facts| fits(host, facts) && has_data_of(facts, &restore.id))
+        .or_else(|| by(&|host, facts| fits(host, facts) && !host.is_abandoned))
         .or_else(|| by(&fits))
 }
 
@@ -106,7 +83,7 @@ pub fn other_version(wanted: &Wanted, restore: &WantedRestore) -> Option<Kuberne
 }
 
 /// Whether it is not known which of two clusters is the present one. A restore that the settings ask for decides it.
-pub fn is_in_doubt(wanted: &Wanted, observed: &Observed) -> bool {
+pub(crate) fn is_in_doubt(situation: &Situation<'_>) -> bool {
     let decides = |doubt: &Doubt<'_>| !matches!(doubt, Doubt::Future { is_believed: true });
-    doubts(wanted, observed).iter().any(|(.., doubt)| decides(doubt)) && wanted_restore(wanted, observed).is_none()
+    situation.evidence.doubts().iter().any(|(.., doubt)| decides(doubt)) && wanted_restore(situation).is_none()
 }

@@ -7,12 +7,10 @@
 
 use kubeone_desired::catalog;
 use kubeone_desired::host_files::is_adopted;
-use kubeone_facts::{HostFacts, Observed};
+use kubeone_facts::HostFacts;
 use kubeone_spec::{ClusterSpec, ContainerdVersion};
 
-use crate::repair::was_left;
-use crate::standing::{Standing, has_node, standing};
-use crate::wanted::Wanted;
+use crate::situation::HostSituation;
 
 /// Another containerd for a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,16 +44,14 @@ fn fitting(release: &catalog::MinorRelease, facts: &HostFacts) -> Option<Contain
 
 /// What is to be done with the containerd of a node that works. One that does not fit, or is not there, is the preparation's
 /// business; so is that of a host that is no node yet.
-pub fn change(wanted: &Wanted, observed: &Observed, name: &str) -> Option<Change> {
-    let spec = &wanted.spec;
-    let facts = observed.facts(name)?;
-    if standing(wanted, observed, name) != Standing::Finished || !has_node(observed, name) || is_adopted(facts) {
+pub(crate) fn change(spec: &ClusterSpec, host: &HostSituation<'_>) -> Option<Change> {
+    let facts = host.facts?;
+    if !host.is_finished() || host.node.is_none() || is_adopted(facts) {
         return None;
     }
     let from = fitting(catalog::release(spec.kubernetes_version)?, facts)?;
     let to = spec.containerd.version.or_else(|| newest_patch(from, &facts.containerd_offered))?;
-    // Last, because it asks all control planes.
-    (to != from && !was_left(wanted, observed, name)).then_some(Change { from, to })
+    (to != from && !host.stands_aside()).then_some(Change { from, to })
 }
 
 /// The newest patch release of this version among those that are offered.

@@ -2,32 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use kubeone_facts::{HeldSnapshot, Observed, Snapshot, SnapshotCause};
+use kubeone_facts::{HeldSnapshot, Snapshot, SnapshotCause};
 use kubeone_spec::ClusterSpec;
 
-use crate::standing::{Standing, standing};
-use crate::wanted::Wanted;
+use crate::situation::Situation;
 
 /// All snapshots of this cluster that any of its control planes knows of, oldest first.
-pub fn known<'a>(wanted: &Wanted, observed: &'a Observed) -> Vec<&'a Snapshot> {
-    let spec = &wanted.spec;
-    let hosts = spec.control_plane.keys().filter(|name| is_ours(wanted, observed, name));
-    let hosts = hosts.filter_map(|name| observed.facts(name));
-    let snapshots = hosts.flat_map(|facts| &facts.snapshots).map(|held| &held.snapshot);
-    let uid = observed.api_facts().map(|api| &api.cluster_uid);
+pub(crate) fn known<'a>(situation: &Situation<'a>) -> Vec<&'a Snapshot> {
+    let spec = situation.spec;
+    let hosts = situation.control_planes().iter().filter(|host| host.is_ours());
+    let snapshots = hosts.filter_map(|host| host.facts).flat_map(|facts| &facts.snapshots).map(|held| &held.snapshot);
+    let uid = situation.observed.api_facts().map(|api| &api.cluster_uid);
     let ours = snapshots.filter(|it| it.cluster == spec.name && uid.is_none_or(|uid| it.cluster_uid == *uid));
     ours.map(|snapshot| (&snapshot.name, snapshot)).collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
-pub fn is_ours(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
-    matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable)
-}
-
 /// The value of `backup.trigger`, if no control plane remembers a snapshot that was taken for it. Snapshots that an
 /// earlier cluster left on the hosts of a new one do not count.
-pub fn wanted_by_trigger(wanted: &Wanted, observed: &Observed, is_new: bool) -> Option<SnapshotCause> {
-    let cause = SnapshotCause::Trigger(wanted.spec.backup.trigger.clone()?);
-    let taken = known(wanted, observed).iter().any(|snapshot| snapshot.cause == cause);
+pub(crate) fn wanted_by_trigger(situation: &Situation<'_>, is_new: bool) -> Option<SnapshotCause> {
+    let cause = SnapshotCause::Trigger(situation.spec.backup.trigger.clone()?);
+    let taken = known(situation).iter().any(|snapshot| snapshot.cause == cause);
     (is_new || !taken).then_some(cause)
 }
 

@@ -3,10 +3,11 @@
 use kubeone_facts::{ApiFacts, HostFacts, HostState, Marker, MarkerFile, NodeFacts, Observed, UnitState};
 use kubeone_spec::Role;
 
+use crate::situation::Situation;
 use crate::wanted::Wanted;
 
 /// How a host stands to the cluster that is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing<'a> {
     /// Never looked at, as when its address is not known yet. It is taken for a new machine.
     Unseen,
@@ -28,7 +29,7 @@ pub enum Standing<'a> {
 }
 
 /// Why a host is not ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Foreign<'a> {
     OtherName {
         cluster: &'a str,
@@ -41,7 +42,7 @@ pub enum Foreign<'a> {
     Unmarked,
 }
 
-pub fn standing<'a>(wanted: &Wanted, observed: &'a Observed, host: &str) -> Standing<'a> {
+pub(crate) fn standing<'a>(wanted: &Wanted, observed: &'a Observed, host: &str) -> Standing<'a> {
     if wanted.imported && !observed.hosts.contains_key(host) && has_node(observed, host) {
         return Standing::Adoptable;
     }
@@ -111,13 +112,14 @@ pub fn is_finished_by(wanted: &Wanted, marker: &Marker, markers: &[Marker]) -> b
 }
 
 /// The uid of a cluster that is where the one of Terraform's state should be, and not the same.
-pub fn other_cluster<'a>(wanted: &Wanted, observed: &'a Observed) -> Option<&'a str> {
+pub fn other_cluster<'a>(situation: &Situation<'a>) -> Option<&'a str> {
+    let (wanted, observed) = (situation.wanted, situation.observed);
     if let Some(api) = observed.api_facts() {
         return Some(api.cluster_uid.as_str()).filter(|uid| !is_known(wanted, observed, uid));
     }
     let mut other = None;
-    for (name, ..) in wanted.spec.hosts() {
-        match standing(wanted, observed, name) {
+    for host in situation.hosts() {
+        match host.standing {
             Standing::Finished => return None,
             Standing::Foreign(Foreign::OtherUid { uid }) => other = Some(uid),
             _ => {}
@@ -147,22 +149,15 @@ fn is_marked(wanted: &Wanted, observed: &Observed, uid: &str) -> bool {
 }
 
 /// Whether the cluster has a Node of this name.
-pub fn has_node(observed: &Observed, host: &str) -> bool {
+fn has_node(observed: &Observed, host: &str) -> bool {
     observed.api_facts().is_some_and(|api| api.nodes.contains_key(host))
-}
-
-/// Whether this host is a node of the cluster and nothing has to be done to make it one. A host that cannot be
-/// reached, but has its Node, is left as it is.
-pub fn is_node(standing: &Standing, observed: &Observed, host: &str) -> bool {
-    matches!(standing, Standing::Finished | Standing::Adoptable | Standing::Unreachable { .. })
-        && has_node(observed, host)
 }
 
 /// Whether a finished node was reset since, to join again, and an earlier run came no further. Where somebody has only taken
 /// files away, their record is still there.
-pub fn was_reset(wanted: &Wanted, observed: &Observed, host: &str) -> bool {
-    standing(wanted, observed, host) == Standing::Finished
-        && observed.facts(host).is_some_and(|facts| !facts.kubernetes.kubelet_conf && facts.changed_files.is_empty())
+pub(crate) fn was_reset(standing: Standing<'_>, facts: Option<&HostFacts>) -> bool {
+    standing == Standing::Finished
+        && facts.is_some_and(|facts| !facts.kubernetes.kubelet_conf && facts.changed_files.is_empty())
 }
 
 /// The unit under which kubeadm works on a host.

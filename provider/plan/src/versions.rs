@@ -1,10 +1,11 @@
 //! Which versions of Kubernetes run, and whether there is a way from them to the wanted one.
 
-use kubeone_facts::{HostFacts, Observed};
-use kubeone_spec::KubernetesVersion;
+use kubeone_facts::HostFacts;
+use kubeone_spec::{KubernetesVersion, Role};
 
-use crate::restore::is_abandoned;
-use crate::standing::{Standing, standing};
+use crate::evidence::Evidence;
+use crate::situation::{HostSituation, Situation};
+use crate::standing::Standing;
 use crate::wanted::Wanted;
 
 /// The components of a control plane that have the version of Kubernetes.
@@ -28,18 +29,17 @@ pub enum Way {
 }
 
 /// The oldest and the newest version among the API servers.
-pub fn api_servers(wanted: &Wanted, observed: &Observed) -> Option<(KubernetesVersion, KubernetesVersion)> {
-    let is_node = |name: &&String| matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable);
-    let finished = wanted.spec.control_plane.keys().filter(is_node);
-    let images = finished.filter_map(|name| component(observed.facts(name)?, "kube-apiserver"));
-    let answering = observed.api_facts().and_then(|api| api.version.parse().ok());
+pub(crate) fn api_servers(situation: &Situation<'_>) -> Option<(KubernetesVersion, KubernetesVersion)> {
+    let ours = situation.control_planes().iter().filter(|host| host.is_ours());
+    let images = ours.filter_map(|host| component(host.facts?, "kube-apiserver"));
+    let answering = situation.observed.api_facts().and_then(|api| api.version.parse().ok());
     let versions: Vec<_> = images.chain(answering).collect();
     Some((*versions.iter().min()?, *versions.iter().max()?))
 }
 
-pub fn way(wanted: &Wanted, observed: &Observed) -> Way {
-    let target = wanted.spec.kubernetes_version;
-    let Some((oldest, newest)) = api_servers(wanted, observed) else { return Way::Arrived };
+pub(crate) fn way(situation: &Situation<'_>) -> Way {
+    let target = situation.spec.kubernetes_version;
+    let Some((oldest, newest)) = api_servers(situation) else { return Way::Arrived };
     if newest > target {
         Way::Back { newest, begun: oldest <= target && oldest < newest }
     } else if (oldest.major, oldest.minor + 1) < (target.major, target.minor) {
@@ -72,29 +72,28 @@ pub enum Progress {
 }
 
 /// How far a node of the cluster is. What is not known counts as done; so does a host that is no finished node.
-pub fn progress(wanted: &Wanted, observed: &Observed, host: &str) -> Progress {
-    let Some(node) = observed.api_facts().and_then(|api| api.nodes.get(host)) else { return Progress::Done };
-    let target = wanted.spec.kubernetes_version;
+pub(crate) fn progress(evidence: &Evidence<'_>, host: &HostSituation<'_>) -> Progress {
+    let Some(node) = host.node else { return Progress::Done };
+    let target = evidence.wanted.spec.kubernetes_version;
     let is_old = |version: Option<KubernetesVersion>| version.is_some_and(|version| version < target);
     let is_new = |version: Option<KubernetesVersion>| version == Some(target);
     let mut versions = vec![node.kubelet_version.parse().ok()];
     let mut interrupted = node.cordoned_by_us;
     let mut unfinished = false;
-    let standing = standing(wanted, observed, host);
-    match standing {
+    match host.standing {
         Standing::Finished | Standing::Adoptable => {
-            let Some(facts) = observed.facts(host) else { return Progress::Done };
+            let Some(facts) = host.facts else { return Progress::Done };
             // One that was stopped for a restore gets its etcd back first, or joins again like one that missed it.
-            if facts.restore.is_some() || is_abandoned(wanted, observed, host) {
+            if facts.restore.is_some() || host.is_abandoned {
                 return Progress::Done;
             }
             versions.push(facts.packages.kubelet.parse().ok());
             // Without a record it has begun, though nothing may be new yet. The packages may be new, and even run after a
             // reboot, before kubeadm has done its part.
-            unfinished = facts.unrecorded && !facts.configured.begun && standing == Standing::Finished;
+            unfinished = facts.unrecorded && !facts.configured.begun && host.is_finished();
             interrupted |= unfinished;
-            if wanted.spec.control_plane.contains_key(host) {
-                unfinished |= kubeadm_configuration_is_old(wanted, observed);
+            if host.role == Role::ControlPlane {
+                unfinished |= kubeadm_configuration_is_old(evidence);
                 let components = COMPONENTS.map(|name| component(facts, name));
                 // A manifest that is not there is held while components are exchanged.
                 let known = components.iter().any(Option::is_some);
@@ -103,7 +102,7 @@ pub fn progress(wanted: &Wanted, observed: &Observed, host: &str) -> Progress {
             }
         }
         // What it runs cannot be seen, but what its kubelet said is known.
-        Standing::Unreachable { .. } if wanted.spec.control_plane.contains_key(host) => {}
+        Standing::Unreachable { .. } if host.role == Role::ControlPlane => {}
         _ => return Progress::Done,
     }
     let (old, new) = (versions.iter().copied().any(is_old), versions.iter().copied().any(is_new));
@@ -116,14 +115,14 @@ pub fn progress(wanted: &Wanted, observed: &Observed, host: &str) -> Progress {
 }
 
 /// Whether kube-proxy is older than wanted.
-pub fn kubeadm_addons_are_old(wanted: &Wanted, observed: &Observed) -> bool {
-    observed.api_facts().is_some_and(|api| is_older(&api.kube_proxy_version, wanted))
+pub(crate) fn kubeadm_addons_are_old(situation: &Situation<'_>) -> bool {
+    situation.observed.api_facts().is_some_and(|api| is_older(&api.kube_proxy_version, situation.wanted))
 }
 
 /// Whether kubeadm's own configuration in the cluster is older than wanted. The first control plane that is upgraded brings
 /// it there, so where one is new and this is not, kubeadm's part is still to be done.
-fn kubeadm_configuration_is_old(wanted: &Wanted, observed: &Observed) -> bool {
-    observed.api_facts().is_some_and(|api| is_older(&api.kubeadm_version, wanted))
+fn kubeadm_configuration_is_old(evidence: &Evidence<'_>) -> bool {
+    evidence.observed.api_facts().is_some_and(|api| is_older(&api.kubeadm_version, evidence.wanted))
 }
 
 fn is_older(version: &str, wanted: &Wanted) -> bool {

@@ -10,7 +10,7 @@ use std::path::Path;
 use kubeone_facts::{HostState, Marker, Observed, marker};
 use kubeone_hosts::Host;
 use kubeone_kubernetes::Kubeconfig;
-use kubeone_plan::restore::is_abandoned;
+use kubeone_plan::Situation;
 use kubeone_plan::standing::{Foreign, Standing, is_finished_by, standing_of};
 use kubeone_plan::wanted::Wanted;
 
@@ -42,8 +42,12 @@ pub(super) fn of_seen(wanted: &Wanted, observed: &Observed, name: &str, state: O
         return None;
     }
     match standing_of(wanted, observed, name, state) {
-        // One of the cluster before the last restore may answer still, with the data before.
-        Standing::Finished => (!is_abandoned(wanted, observed, name)).then_some(Trust::Marker),
+        Standing::Finished => {
+            // One of the cluster before the last restore may answer still, with the data before.
+            let situation = Situation::new(wanted, observed);
+            let is_abandoned = situation.host(name).is_some_and(|host| host.is_abandoned);
+            (!is_abandoned).then_some(Trust::Marker)
+        }
         Standing::Foreign(Foreign::Unmarked) | Standing::Damaged { .. } | Standing::Adoptable => {
             known_authorities(wanted).contains(&facts.kubernetes.ca_sha256).then_some(Trust::Authority)
         }

@@ -2,36 +2,37 @@
 
 use std::net::IpAddr;
 
-use kubeone_facts::{ApiFacts, NodeFacts, Observed};
-use kubeone_spec::{FieldPath, Finding, Hardening, Role};
+use kubeone_facts::{ApiFacts, NodeFacts};
+use kubeone_spec::{ClusterSpec, FieldPath, Finding, Hardening, Role};
 
 use super::host_path;
 use crate::component_changes::is_of_others;
-use crate::standing::{Standing, standing};
-use crate::wanted::Wanted;
+use crate::situation::{HostSituation, Situation};
+use crate::standing::Standing;
 
-pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
-    let Some(api) = observed.api_facts() else { return Vec::new() };
-    let mut findings = other_runtimes(wanted, observed, api);
-    findings.extend(own_arguments(wanted, observed));
-    if !wanted.imported {
+pub(super) fn findings(situation: &Situation<'_>) -> Vec<Finding> {
+    let Some(api) = situation.observed.api_facts() else { return Vec::new() };
+    let mut findings = other_runtimes(situation);
+    findings.extend(own_arguments(situation));
+    if !situation.wanted.imported {
         return findings;
     }
-    findings.extend(unnamed_nodes(wanted, api));
-    for (name, role, _) in wanted.spec.hosts() {
-        match api.nodes.get(name) {
-            Some(node) => findings.extend(of_node(wanted, observed, name, role, node)),
-            None => findings.extend(wrong_name(observed, api, name, role)),
+    findings.extend(unnamed_nodes(situation.spec, api));
+    for host in situation.hosts() {
+        match host.node {
+            Some(node) => findings.extend(of_node(host, node)),
+            None => findings.extend(wrong_name(api, host)),
         }
     }
     findings
 }
 
 /// A node that is to be adopted could neither be upgraded nor get new certificates.
-fn other_runtimes(wanted: &Wanted, observed: &Observed, api: &ApiFacts) -> Vec<Finding> {
-    let adoptable = wanted.spec.hosts().filter(|(name, ..)| standing(wanted, observed, name) == Standing::Adoptable);
-    let finding = |(name, role, _): (&str, Role, _)| {
-        let runtime = api.nodes.get(name)?.other_runtime()?;
+fn other_runtimes(situation: &Situation<'_>) -> Vec<Finding> {
+    let adoptable = situation.hosts().filter(|host| host.standing == Standing::Adoptable);
+    let finding = |host: &HostSituation<'_>| {
+        let (name, role) = (host.name, host.role);
+        let runtime = host.node?.other_runtime()?;
         let detail = "This provider works with containerd alone. ";
         let advice = match role {
             Role::ControlPlane => "Move the node to containerd before the cluster is taken over.",
@@ -46,10 +47,10 @@ fn other_runtimes(wanted: &Wanted, observed: &Observed, api: &ApiFacts) -> Vec<F
 }
 
 /// The components of a cluster that another tool made keep their arguments.
-fn own_arguments(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
-    let settings =
-        [("audit", wanted.spec.audit.is_some()), ("hardening", wanted.spec.hardening != Hardening::default())];
-    let ignored = settings.into_iter().filter(|(_, is_set)| *is_set && is_of_others(wanted, observed));
+fn own_arguments(situation: &Situation<'_>) -> Vec<Finding> {
+    let spec = situation.spec;
+    let settings = [("audit", spec.audit.is_some()), ("hardening", spec.hardening != Hardening::default())];
+    let ignored = settings.into_iter().filter(|(_, is_set)| *is_set && is_of_others(situation));
     let finding = |(name, _): (&str, bool)| {
         Finding::warning(
             FieldPath::root(name),
@@ -61,8 +62,8 @@ fn own_arguments(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
 }
 
 /// A control plane that nobody names would be a member of etcd that nobody counts.
-fn unnamed_nodes(wanted: &Wanted, api: &ApiFacts) -> Vec<Finding> {
-    let unnamed = api.nodes.iter().filter(|(name, _)| wanted.spec.host(name).is_none());
+fn unnamed_nodes(spec: &ClusterSpec, api: &ApiFacts) -> Vec<Finding> {
+    let unnamed = api.nodes.iter().filter(|(name, _)| spec.host(name).is_none());
     let finding = |(name, node): (&String, &NodeFacts)| {
         if node.control_plane {
             return Finding::error(
@@ -81,14 +82,14 @@ fn unnamed_nodes(wanted: &Wanted, api: &ApiFacts) -> Vec<Finding> {
     unnamed.map(finding).collect()
 }
 
-fn of_node(wanted: &Wanted, observed: &Observed, name: &str, role: Role, node: &NodeFacts) -> Option<Finding> {
-    let host = wanted.spec.host(name)?;
-    if let Some(facts) = observed.facts(name)
+fn of_node(host: &HostSituation<'_>, node: &NodeFacts) -> Option<Finding> {
+    let (name, role) = (host.name, host.role);
+    if let Some(facts) = host.facts
         && facts.machine_id != node.machine_id
     {
         return Some(Finding::error(
             host_path(role, name).field("address"),
-            format!("{} is not the machine behind the node {name}", host.address),
+            format!("{} is not the machine behind the node {name}", host.spec.address),
             format!(
                 "Its machine id is {}, that of the node is {}. Write the address of the machine that is in the cluster; \
                  another one can take its place after the next apply.",
@@ -96,7 +97,7 @@ fn of_node(wanted: &Wanted, observed: &Observed, name: &str, role: Role, node: &
             ),
         ));
     }
-    let address: IpAddr = host.node_address().parse().ok()?;
+    let address: IpAddr = host.spec.node_address().parse().ok()?;
     if node.internal_address.is_empty() || node.internal_address.parse() == Ok(address) {
         return None;
     }
@@ -108,8 +109,9 @@ fn of_node(wanted: &Wanted, observed: &Observed, name: &str, role: Role, node: &
 }
 
 /// The key of a host is the name of its node.
-fn wrong_name(observed: &Observed, api: &ApiFacts, name: &str, role: Role) -> Option<Finding> {
-    let facts = observed.facts(name).filter(|facts| !facts.machine_id.is_empty())?;
+fn wrong_name(api: &ApiFacts, host: &HostSituation<'_>) -> Option<Finding> {
+    let (name, role) = (host.name, host.role);
+    let facts = host.facts.filter(|facts| !facts.machine_id.is_empty())?;
     let (node, _) = api.nodes.iter().find(|(_, node)| node.machine_id == facts.machine_id)?;
     Some(Finding::error(
         host_path(role, name),

@@ -2,23 +2,21 @@
 //! himself, and those for which a member of etcd would have to restart that cannot be spared now.
 
 use jiff::{SignedDuration, Timestamp};
-use kubeone_facts::{HostFacts, Observed};
+use kubeone_facts::HostFacts;
 use kubeone_spec::{FieldPath, Finding, Role};
 
 use super::host_path;
 use crate::renewal::{AUTHORITIES, waiting_renewal};
-use crate::standing::{Standing, standing};
-use crate::wanted::Wanted;
+use crate::situation::Situation;
 
 const A_YEAR: SignedDuration = SignedDuration::from_hours(365 * 24);
 
-pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
-    let hosts = wanted.spec.control_plane.keys();
-    let waiting = hosts.filter_map(|host| {
-        let (renewal, missing) = waiting_renewal(wanted, observed, host)?;
+pub(super) fn findings(situation: &Situation<'_>) -> Vec<Finding> {
+    let waiting = situation.control_planes().iter().filter_map(|host| {
+        let (renewal, missing) = waiting_renewal(situation, host)?;
         Some(Finding::warning(
-            host_path(Role::ControlPlane, host),
-            format!("the certificates of {host} are not renewed yet: {}", renewal.reason),
+            host_path(Role::ControlPlane, host.name),
+            format!("the certificates of {} are not renewed yet: {}", host.name, renewal.reason),
             format!(
                 "Its member of etcd restarts for that, and etcd would lose its quorum: {} would not answer either. Bring \
                  that back, or replace its host; the next apply renews them.",
@@ -26,16 +24,16 @@ pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
             ),
         ))
     });
-    waiting.chain(authorities(wanted, observed)).collect()
+    waiting.chain(authorities(situation)).collect()
 }
 
 /// One finding for each authority that ends within a year, whichever control plane it was seen on.
-fn authorities(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
-    let is_ours = |name: &&String| matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable);
-    let hosts = || wanted.spec.control_plane.keys().filter(is_ours).filter_map(|name| observed.facts(name));
+fn authorities(situation: &Situation<'_>) -> Vec<Finding> {
+    let ours = || situation.control_planes().iter().filter(|host| host.is_ours());
+    let hosts = || ours().filter_map(|host| host.facts);
     let end_of = |facts: &HostFacts, path: &str| {
         let end: Timestamp = facts.certificates.get(path)?.parse().ok()?;
-        Some((end, facts.now(&observed.observed_at)?))
+        Some((end, facts.now(&situation.observed.observed_at)?))
     };
     let first = |path: &str| hosts().filter_map(|facts| end_of(facts, path)).min();
     let ends = AUTHORITIES.into_iter().filter_map(|path| Some((path, first(path)?)));

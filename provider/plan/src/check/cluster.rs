@@ -1,25 +1,21 @@
 //! Findings about the cluster as a whole: its release, its API, hosts that the settings no longer name.
 
 use kubeone_desired::catalog;
-use kubeone_facts::{ApiFacts, ApiState, Observed};
+use kubeone_facts::{ApiState, NodeFacts};
 use kubeone_spec::{ClusterSpec, FieldPath, Finding, Role};
 
 use super::host_path;
-use crate::leaving::leavers;
 use crate::lost_quorum;
 use crate::plan::{Action, Plan};
 use crate::restore::{begun, wanted_restore};
-use crate::standing::{Standing, standing};
-use crate::wanted::Wanted;
+use crate::situation::Situation;
+use crate::standing::Standing;
 
-pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
-    let spec = &wanted.spec;
+pub(super) fn findings(situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
     let mut findings = Vec::new();
-    findings.extend(unknown_version(spec));
-    findings.extend(silent_api(wanted, plan, observed));
-    if let Some(api) = observed.api_facts() {
-        findings.extend(changed_roles(wanted, observed, api));
-    }
+    findings.extend(unknown_version(situation.spec));
+    findings.extend(silent_api(situation, plan));
+    findings.extend(changed_roles(situation));
     findings
 }
 
@@ -35,20 +31,20 @@ fn unknown_version(spec: &ClusterSpec) -> Option<Finding> {
 }
 
 /// The API does not answer although there are finished nodes. Making a new cluster would destroy the one that is there.
-fn silent_api(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Option<Finding> {
-    let spec = &wanted.spec;
-    let reason = match &observed.api {
+fn silent_api(situation: &Situation<'_>, plan: &Plan) -> Option<Finding> {
+    let spec = situation.spec;
+    let reason = match &situation.observed.api {
         ApiState::Answered(_) => return None,
         ApiState::Silent { reason } => reason.as_str(),
         ApiState::Absent => "no control plane was found",
     };
-    let nodes = spec.hosts().filter(|(name, ..)| standing(wanted, observed, name) == Standing::Finished);
-    let leave = leavers(wanted, observed).filter(|leaver| leaver.standing == Standing::Finished);
-    let nodes: Vec<_> = nodes.map(|(name, ..)| name).chain(leave.map(|leaver| leaver.name)).collect();
+    let stay = situation.hosts().filter(|host| host.is_finished()).map(|host| host.name);
+    let leave = situation.departing.iter().filter(|leaver| leaver.standing == Standing::Finished);
+    let nodes: Vec<_> = stay.chain(leave.map(|leaver| leaver.name)).collect();
     if nodes.is_empty() {
         return None;
     }
-    if wanted_restore(wanted, observed).is_some() || begun(wanted, observed).next().is_some() {
+    if wanted_restore(situation).is_some() || begun(situation).next().is_some() {
         return None;
     }
     let path = FieldPath::root("api_endpoint");
@@ -61,7 +57,7 @@ fn silent_api(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Option<Findi
              planned when it answers.",
         ));
     }
-    let gone = match lost_quorum::without_data(wanted, observed).as_slice() {
+    let gone = match lost_quorum::without_data(situation).as_slice() {
         [] => String::new(),
         gone => format!(" The data of etcd are gone on {}.", gone.join(", ")),
     };
@@ -84,12 +80,13 @@ fn silent_api(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Option<Findi
 }
 
 /// The Node of a host that is no finished one may lack its role only because kubeadm was cut off, which is done again then.
-fn changed_roles(wanted: &Wanted, observed: &Observed, api: &ApiFacts) -> Vec<Finding> {
-    let hosts = wanted.spec.hosts().filter(|(name, ..)| standing(wanted, observed, name) != Standing::Begun);
-    let hosts = hosts.filter_map(|(name, role, _)| Some((name, role, api.nodes.get(name)?)));
-    let changed = hosts.filter(|(_, role, node)| node.control_plane != (*role == Role::ControlPlane));
+fn changed_roles(situation: &Situation<'_>) -> Vec<Finding> {
+    let hosts = situation.hosts().filter(|host| host.standing != Standing::Begun);
+    let has_role = |node: &NodeFacts, role| node.control_plane == (role == Role::ControlPlane);
+    let changed = hosts.filter(|host| host.node.is_some_and(|node| !has_role(node, host.role)));
     changed
-        .map(|(name, role, _)| {
+        .map(|host| {
+            let (name, role) = (host.name, host.role);
             let other = if role == Role::Worker { Role::ControlPlane } else { Role::Worker };
             Finding::error(
                 host_path(role, name),

@@ -1,18 +1,17 @@
 //! Findings about what single control planes claim and the others do not know.
 
-use kubeone_facts::Observed;
 use kubeone_spec::{Finding, Role};
 
 use super::host_path;
-use crate::evidence::{Doubt, doubts};
+use crate::evidence::Doubt;
 use crate::memory::key_of;
 use crate::restore::is_in_doubt;
-use crate::wanted::Wanted;
+use crate::situation::Situation;
 
 /// An error as long as the plan would have to take a side.
-pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
-    let finding = if is_in_doubt(wanted, observed) { Finding::error } else { Finding::warning };
-    let doubts = doubts(wanted, observed).into_iter();
+pub(super) fn findings(situation: &Situation<'_>) -> Vec<Finding> {
+    let finding = if is_in_doubt(situation) { Finding::error } else { Finding::warning };
+    let doubts = situation.evidence.doubts().into_iter();
     doubts.map(|(host, claim, doubt)| {
         let (summary, detail) = match doubt {
             Doubt::Unreadable => (

@@ -9,7 +9,8 @@ use kubeone_spec::{ClusterSpec, FieldPath, Finding, Role};
 
 use super::{foreign_reason, host_path};
 use crate::plan::{Action, Plan};
-use crate::standing::{Foreign, Standing, other_cluster, standing};
+use crate::situation::Situation;
+use crate::standing::{Foreign, Standing, other_cluster};
 use crate::wanted::Wanted;
 
 /// The architectures for which Kubernetes and all images of ours are built.
@@ -20,15 +21,16 @@ const CONTROL_PLANE_NEEDS: (u32, u64) = (2, 1700);
 /// A worker's own services fit into less; this leaves room for a few pods.
 const WORKER_NEEDS: (u32, u64) = (1, 900);
 
-pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
-    let spec = &wanted.spec;
+pub(super) fn findings(situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
+    let (wanted, spec, observed) = (situation.wanted, situation.spec, situation.observed);
     let mut findings = Vec::new();
     let worked_on: BTreeSet<_> =
         plan.actions().filter(|action| action.effects().reaches_host).filter_map(Action::host).collect();
-    for (name, role, _) in spec.hosts() {
+    for host in situation.hosts() {
+        let (name, role) = (host.name, host.role);
         let path = host_path(role, name);
         let works_on_it = worked_on.contains(name);
-        match standing(wanted, observed, name) {
+        match host.standing {
             Standing::Unreachable { reason } => findings.push(unreachable(&path, name, reason, works_on_it)),
             Standing::Damaged { reason } => findings.push(Finding::error(
                 path.clone(),
@@ -43,7 +45,7 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec
                 path.clone(),
                 format!("{name} is refused: {}", foreign_reason(&foreign)),
                 match foreign {
-                    Foreign::OtherUid { .. } if other_cluster(wanted, observed).is_some() => {
+                    Foreign::OtherUid { .. } if other_cluster(situation).is_some() => {
                         "Nothing was changed on it. Terraform's state names a cluster with another uid. Use a fresh machine, \
                          or remove what is on it first (`kubeadm reset`, then delete /etc/kubeone). To go on with the \
                          cluster that is on it, let Terraform forget the other one (`terraform state rm`) and apply."
@@ -61,11 +63,11 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec
             )),
             _ => {}
         }
-        let is_ours = matches!(standing(wanted, observed, name), Standing::Finished | Standing::Adoptable);
-        if is_ours && let Some(facts) = observed.facts(name) {
+        let Some(facts) = host.facts else { continue };
+        if host.is_ours() {
             findings.extend(unusable_files(name, facts, &path));
         }
-        if works_on_it && let Some(facts) = observed.facts(name) {
+        if works_on_it {
             findings.extend(machine(spec, role, name, facts, &path));
         }
     }

@@ -1,17 +1,18 @@
 //! Findings about machines that leave: what cannot be done in good order, and what is left alone.
 
-use kubeone_facts::Observed;
 use kubeone_facts::marker::unknown_owner;
 use kubeone_spec::{Finding, Role};
 
 use super::hosts::write_it_by_hand;
 use super::{foreign_reason, host_path};
-use crate::leaving::{Leaver, leavers};
+use crate::leaving::Leaver;
+use crate::situation::Situation;
 use crate::standing::Standing;
 use crate::wanted::Wanted;
 
-pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
-    let finding = |leaver: Leaver<'_>| {
+pub(super) fn findings(situation: &Situation<'_>) -> Vec<Finding> {
+    let wanted = situation.wanted;
+    let finding = |leaver: &Leaver<'_>| {
         let path = host_path(leaver.role, leaver.name);
         let gone = leaver.successor.is_some() || wanted.leaving[leaver.name].address_taken;
         match &leaver.standing {
@@ -34,8 +35,9 @@ pub(super) fn findings(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
             _ => None,
         }
     };
-    let endpoint = leavers(wanted, observed).filter_map(|leaver| takes_endpoint(wanted, &leaver));
-    endpoint.chain(leavers(wanted, observed).filter_map(finding)).collect()
+    let departing = || situation.departing.iter();
+    let endpoint = departing().filter_map(|leaver| takes_endpoint(wanted, leaver));
+    endpoint.chain(departing().filter_map(finding)).collect()
 }
 
 /// A control plane that works and whose own address is where all nodes ask for the API.

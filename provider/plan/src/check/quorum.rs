@@ -1,15 +1,13 @@
 //! Findings about etcd's quorum: a plan is followed through, and each state it passes through must keep the data safe.
 
-use kubeone_facts::{EtcdMember, Observed};
+use kubeone_facts::EtcdMember;
 use kubeone_spec::{Finding, HostSpec, Role};
 
 use super::host_path;
 use crate::etcd::{is_member_of, is_quorum, label, peer_url};
-use crate::evidence;
-use crate::leaving::leavers;
 use crate::plan::{OnEtcd, Plan};
 use crate::quorum::{answers, voters};
-use crate::wanted::Wanted;
+use crate::situation::Situation;
 
 /// A member with a vote. One that never started has no name yet, and its vote counts all the same.
 struct Voter {
@@ -17,24 +15,24 @@ struct Voter {
     answers: bool,
 }
 
-pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
-    if evidence::members(wanted, observed).is_empty() {
+pub(super) fn findings(situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
+    if situation.evidence.members.is_empty() {
         return Vec::new();
     }
-    let voter = |member: &EtcdMember| Voter { member: member.clone(), answers: answers(wanted, observed, member) };
-    let mut voters: Vec<Voter> = voters(wanted, observed).map(voter).collect();
+    let voter = |member: &EtcdMember| Voter { member: member.clone(), answers: answers(situation, member) };
+    let mut voters: Vec<Voter> = voters(situation).map(voter).collect();
     let mut findings: Vec<Finding> = Vec::new();
     for action in plan.actions() {
         let Some(host) = action.host() else { continue };
         let etcd = action.effects().etcd;
         let spec = match etcd {
             OnEtcd::Replaces => {
-                voters = wanted.spec.host(host).map(|spec| joined(host, spec)).into_iter().collect();
+                voters = situation.spec.host(host).map(|spec| joined(host, spec)).into_iter().collect();
                 continue;
             }
-            OnEtcd::Joins => wanted.spec.host(host),
-            OnEtcd::Leaves if has_member(wanted, observed, host) => {
-                wanted.leaving.get(host).map(|leaving| &leaving.host)
+            OnEtcd::Joins => situation.spec.host(host),
+            OnEtcd::Leaves if has_member(situation, host) => {
+                situation.wanted.leaving.get(host).map(|leaving| &leaving.host)
             }
             OnEtcd::Leaves | OnEtcd::Unchanged | OnEtcd::Restarts | OnEtcd::Stops => continue,
         };
@@ -59,8 +57,8 @@ fn joined(host: &str, spec: &HostSpec) -> Voter {
     Voter { member, answers: true }
 }
 
-fn has_member(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
-    leavers(wanted, observed).any(|leaver| leaver.name == name && leaver.has_member)
+fn has_member(situation: &Situation<'_>, name: &str) -> bool {
+    situation.departing.iter().any(|leaver| leaver.name == name && leaver.has_member)
 }
 
 fn without_quorum(host: &str, others: &[Voter]) -> Option<Finding> {

@@ -6,8 +6,8 @@ use kubeone_spec::{FieldPath, Finding, UnreachableHosts};
 
 use super::hosts::write_it_by_hand;
 use super::{foreign_reason, host_path};
-use crate::evidence::known_ca;
-use crate::standing::{Standing, standing};
+use crate::situation::Situation;
+use crate::standing::Standing;
 use crate::wanted::Wanted;
 
 /// With an error among them nothing is removed, and Terraform keeps the cluster in its state.
@@ -15,17 +15,21 @@ pub fn check_removal(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
     if let Some(finding) = all_silent(wanted, observed) {
         return vec![finding];
     }
+    let situation = Situation::new(wanted, observed);
     let mut findings = Vec::new();
-    for (name, role, _) in wanted.spec.hosts() {
-        let path = host_path(role, name);
-        match standing(wanted, observed, name) {
+    for host in situation.hosts() {
+        let name = host.name;
+        let path = host_path(host.role, name);
+        // Whether a host with a damaged marker is reset: something else says whose it is.
+        let is_known = || host.facts.is_some_and(|facts| situation.evidence.known_ca(facts).is_some());
+        match host.standing {
             Standing::Unreachable { reason } => findings.push(unseen(wanted, observed, name, path, reason)),
             Standing::Foreign(foreign) => findings.push(Finding::warning(
                 path,
                 format!("{name} is left alone: {}", foreign_reason(&foreign)),
                 "Only hosts that carry this cluster's marker are reset.",
             )),
-            Standing::Damaged { reason } if !is_known(wanted, observed, name) => findings.push(Finding::error(
+            Standing::Damaged { reason } if !is_known() => findings.push(Finding::error(
                 path,
                 unknown_owner(name, reason),
                 format!(
@@ -34,7 +38,7 @@ pub fn check_removal(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
                     write_it_by_hand(wanted)
                 ),
             )),
-            Standing::Adoptable | Standing::Damaged { .. } if is_known(wanted, observed, name) => {}
+            Standing::Adoptable | Standing::Damaged { .. } if is_known() => {}
             Standing::Adoptable => findings.push(Finding::warning(
                 path,
                 format!("{name} is left alone: it was imported and never adopted"),
@@ -44,11 +48,6 @@ pub fn check_removal(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
         }
     }
     findings
-}
-
-/// Whether a host with a damaged marker is reset: something else says whose it is.
-fn is_known(wanted: &Wanted, observed: &Observed, name: &str) -> bool {
-    observed.facts(name).is_some_and(|facts| known_ca(wanted, observed, facts).is_some())
 }
 
 fn unseen(wanted: &Wanted, observed: &Observed, name: &str, path: FieldPath, reason: &str) -> Finding {

@@ -1,58 +1,57 @@
 //! Findings about a restore of etcd: what it would cost, whether it can be done, and what stands in its way.
 
 use kubeone_facts::Observed;
-use kubeone_spec::{FieldPath, Finding, RestoreSource, Role};
+use kubeone_spec::{ClusterSpec, FieldPath, Finding, RestoreSource, Role};
 
 use super::host_path;
-use crate::leaving::{Leaver, leavers};
+use crate::leaving::Leaver;
 use crate::memory::key_of_id;
 use crate::plan::{Action, Plan};
-use crate::restore::{
-    WantedRestore, begun, finished_control_planes, is_enough_for_new_machines, other_version, restorer, wanted_restore,
-};
-use crate::standing::{Standing, standing};
+use crate::restore::{WantedRestore, begun, is_enough_for_new_machines, other_version, restorer, wanted_restore};
+use crate::situation::{HostSituation, Situation};
+use crate::standing::Standing;
 use crate::versions::{Way, api_servers, way};
-use crate::wanted::Wanted;
 use crate::{evidence, snapshots};
 
 /// `everybody` includes the machines that leave; `observed` does not.
-pub(super) fn findings(wanted: &Wanted, plan: &Plan, everybody: &Observed, observed: &Observed) -> Vec<Finding> {
-    let Some(restore) = wanted_restore(wanted, observed) else {
-        return left_half_done(wanted, observed).into_iter().collect();
+pub(super) fn findings(everybody: &Situation<'_>, situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
+    let Some(restore) = wanted_restore(situation) else {
+        return left_half_done(situation).into_iter().collect();
     };
-    let mut findings: Vec<Finding> = other_version_than_wanted(wanted, observed, &restore).into_iter().collect();
-    let exists = finished_control_planes(wanted, observed).next().is_some();
-    if wanted.imported {
+    let mut findings: Vec<Finding> = other_version_than_wanted(situation, &restore).into_iter().collect();
+    let exists = situation.finished_control_planes().next().is_some();
+    if situation.wanted.imported {
         findings.push(Finding::error(
             path(),
             "the first apply after an import cannot restore etcd",
             "Take `restore` away, apply, and write it again then.",
         ));
     }
-    findings.extend(leaving(wanted, everybody));
-    let damaged = damaged_markers(wanted, observed);
+    findings.extend(leaving(everybody));
+    let damaged = damaged_markers(situation);
     if !damaged.is_empty() {
         findings.extend(damaged);
         return findings;
     }
     if exists {
-        findings.extend(protection(wanted));
-        findings.extend(no_source(wanted, observed, &restore));
-        findings.extend(out_of_reach(wanted, observed));
+        findings.extend(protection(situation.spec));
+        findings.extend(no_source(situation, &restore));
+        findings.extend(out_of_reach(situation));
     } else {
         findings.extend(not_enough(&restore));
     }
-    findings.extend(still_running(wanted, plan, observed));
+    findings.extend(still_running(situation, plan));
     findings
 }
 
 /// A damaged marker does not tell which restore the control plane remembers, and it would go on with the old data.
-fn damaged_markers(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
-    let is_damaged = |name: &&String| {
-        observed.facts(name).is_some_and(|facts| facts.marker.damage().is_some() && facts.carries_kubernetes())
+fn damaged_markers(situation: &Situation<'_>) -> Vec<Finding> {
+    let is_damaged = |host: &&HostSituation<'_>| {
+        host.facts.is_some_and(|facts| facts.marker.damage().is_some() && facts.carries_kubernetes())
     };
-    let damaged = wanted.spec.control_plane.keys().filter(is_damaged);
-    let finding = |name: &String| {
+    let damaged = situation.control_planes().iter().filter(is_damaged);
+    let finding = |host: &HostSituation<'_>| {
+        let name = host.name;
         Finding::error(
             host_path(Role::ControlPlane, name),
             format!("etcd cannot be restored while the marker of {name} is damaged"),
@@ -72,8 +71,8 @@ fn source_path(restore: &WantedRestore) -> FieldPath {
     path().field(if restore.source.snapshot().is_some() { "snapshot" } else { "survivor" })
 }
 
-fn left_half_done(wanted: &Wanted, observed: &Observed) -> Option<Finding> {
-    let stopped: Vec<_> = begun(wanted, observed).collect();
+fn left_half_done(situation: &Situation<'_>) -> Option<Finding> {
+    let stopped: Vec<_> = begun(situation).collect();
     let (_, first) = stopped.first()?;
     let (what, hosts): (_, Vec<_>) = (key_of_id(&first.what), stopped.iter().map(|(name, _)| *name).collect());
     Some(Finding::error(
@@ -86,9 +85,9 @@ fn left_half_done(wanted: &Wanted, observed: &Observed) -> Option<Finding> {
 
 /// Data of another version would meet static pods that do not fit them, and a plan that does both at once has no way
 /// back.
-fn other_version_than_wanted(wanted: &Wanted, observed: &Observed, restore: &WantedRestore) -> Option<Finding> {
-    let target = wanted.spec.kubernetes_version;
-    if let Some(version) = other_version(wanted, restore) {
+fn other_version_than_wanted(situation: &Situation<'_>, restore: &WantedRestore) -> Option<Finding> {
+    let target = situation.spec.kubernetes_version;
+    if let Some(version) = other_version(situation.wanted, restore) {
         return Some(
             Finding::error(
                 source_path(restore),
@@ -101,10 +100,10 @@ fn other_version_than_wanted(wanted: &Wanted, observed: &Observed, restore: &Wan
             .derived_from(FieldPath::root("kubernetes_version")),
         );
     }
-    if way(wanted, observed) != Way::Upgrade {
+    if way(situation) != Way::Upgrade {
         return None;
     }
-    let finding = match api_servers(wanted, observed) {
+    let finding = match api_servers(situation) {
         Some((oldest, newest)) if oldest < newest => Finding::error(
             path(),
             "etcd would be restored in the middle of an upgrade",
@@ -124,8 +123,7 @@ fn other_version_than_wanted(wanted: &Wanted, observed: &Observed, restore: &Wan
     Some(finding.derived_from(FieldPath::root("kubernetes_version")))
 }
 
-fn protection(wanted: &Wanted) -> Option<Finding> {
-    let spec = &wanted.spec;
+fn protection(spec: &ClusterSpec) -> Option<Finding> {
     spec.deletion.protection.then(|| {
         Finding::error(
             path(),
@@ -138,8 +136,9 @@ fn protection(wanted: &Wanted) -> Option<Finding> {
 }
 
 /// What etcd would be restored from is not there.
-fn no_source(wanted: &Wanted, observed: &Observed, restore: &WantedRestore) -> Option<Finding> {
-    if let Some(host) = restorer(wanted, observed, restore) {
+fn no_source(situation: &Situation<'_>, restore: &WantedRestore) -> Option<Finding> {
+    if let Some(host) = restorer(situation, restore) {
+        let observed = situation.observed;
         return without_data(observed, host, restore).or_else(|| of_another_cluster(observed, host, restore));
     }
     let finding = |summary: String, detail: String| Some(Finding::error(source_path(restore), summary, detail));
@@ -149,7 +148,7 @@ fn no_source(wanted: &Wanted, observed: &Observed, restore: &WantedRestore) -> O
             "Name one that can be reached and holds data of etcd.".to_owned(),
         ),
         RestoreSource::OnHost(_) | RestoreSource::Local(_) => {
-            let known: Vec<_> = snapshots::known(wanted, observed).iter().map(|it| it.name.clone()).collect();
+            let known: Vec<_> = snapshots::known(situation).iter().map(|it| it.name.clone()).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             finding(
                 format!("no control plane that can be reached holds {}", restore.source),
@@ -188,9 +187,10 @@ fn of_another_cluster(observed: &Observed, host: &str, restore: &WantedRestore) 
 }
 
 /// A member that nobody stopped may go on with the old data.
-fn out_of_reach(wanted: &Wanted, observed: &Observed) -> Option<Finding> {
-    let is_silent = |name: &&String| matches!(standing(wanted, observed, name), Standing::Unreachable { .. });
-    let names: Vec<_> = wanted.spec.control_plane.keys().filter(is_silent).map(String::as_str).collect();
+fn out_of_reach(situation: &Situation<'_>) -> Option<Finding> {
+    let hosts = situation.control_planes().iter();
+    let silent = hosts.filter(|host| matches!(host.standing, Standing::Unreachable { .. }));
+    let names: Vec<_> = silent.map(|host| host.name).collect();
     let first = names.first()?;
     Some(Finding::warning(
         host_path(Role::ControlPlane, first),
@@ -201,9 +201,9 @@ fn out_of_reach(wanted: &Wanted, observed: &Observed) -> Option<Finding> {
 }
 
 /// Machines that leave would have to be emptied, which the restored cluster cannot do yet.
-fn leaving(wanted: &Wanted, everybody: &Observed) -> Vec<Finding> {
-    let answering = leavers(wanted, everybody).filter(Leaver::answers);
-    let finding = |leaver: Leaver<'_>| {
+fn leaving(everybody: &Situation<'_>) -> Vec<Finding> {
+    let answering = everybody.departing.iter().filter(|leaver| leaver.answers());
+    let finding = |leaver: &Leaver<'_>| {
         Finding::error(
             host_path(leaver.role, leaver.name),
             format!("{} would leave the cluster while etcd is restored", leaver.name),
@@ -235,21 +235,21 @@ fn not_enough(restore: &WantedRestore) -> Option<Finding> {
 }
 
 /// The planner stops everybody before; here it is written down a second time.
-fn still_running(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
+fn still_running(situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
     let position =
         |is_it: &dyn Fn(&Action) -> bool| plan.stages.iter().position(|stage| stage.lanes.iter().flatten().any(is_it));
     let Some(restored) = position(&|action| matches!(action, Action::RestoreEtcd { .. })) else { return Vec::new() };
     let is_restorer =
         |name: &str| plan.actions().any(|action| matches!(action, Action::RestoreEtcd { host, .. } if host == name));
-    let runs = finished_control_planes(wanted, observed).filter(|(name, facts)| {
-        let stopped = position(&|action| matches!(action, Action::StopControlPlane { host, .. } if host == name));
-        let has_data = is_restorer(name) && facts.restore.as_ref().is_some_and(|begun| begun.replaced);
+    let runs = situation.finished_control_planes().filter(|(it, facts)| {
+        let stopped = position(&|action| matches!(action, Action::StopControlPlane { host, .. } if host == it.name));
+        let has_data = is_restorer(it.name) && facts.restore.as_ref().is_some_and(|begun| begun.replaced);
         !has_data && stopped.is_none_or(|stopped| stopped >= restored)
     });
-    let finding = |(name, _): (&str, _)| {
+    let finding = |(host, _): (&HostSituation<'_>, _)| {
         Finding::error(
             FieldPath::default(),
-            format!("the plan restores etcd while {name} still runs with the old data"),
+            format!("the plan restores etcd while {} still runs with the old data", host.name),
             "This is a bug in the provider, please report it.",
         )
     };

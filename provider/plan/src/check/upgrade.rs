@@ -1,15 +1,16 @@
 //! Findings about the way from the version that runs to the wanted one.
 
-use kubeone_facts::{ApiFacts, Observed};
+use std::collections::BTreeSet;
+
+use kubeone_facts::ApiFacts;
 use kubeone_spec::{ClusterSpec, FieldPath, Finding, KubernetesVersion, Role};
 
 use super::host_path;
-use crate::evidence;
-use crate::leaving::{Leaver, leavers};
+use crate::leaving::Leaver;
 use crate::plan::{Action, OnControlPlane, OnEtcd, Plan, upgrade_begins};
 use crate::restore::wanted_restore;
+use crate::situation::{HostSituation, Situation};
 use crate::versions::{Way, api_servers, way};
-use crate::wanted::Wanted;
 
 /// How many minor releases a kubelet may be older than the API server.
 const KUBELET_SKEW: u16 = 3;
@@ -19,20 +20,19 @@ const DISK_NEEDED_MIB: u64 = 1000;
 const DISK_COMFORTABLE_MIB: u64 = 3000;
 
 /// `everybody` includes the machines that leave; `observed` does not.
-pub(super) fn findings(wanted: &Wanted, plan: &Plan, everybody: &Observed, observed: &Observed) -> Vec<Finding> {
-    let spec = &wanted.spec;
+pub(super) fn findings(everybody: &Situation<'_>, situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
     let mut findings = Vec::new();
-    findings.extend(no_way(wanted, observed));
-    if let Some(api) = observed.api_facts() {
-        findings.extend(kubelet_skew(wanted, plan, observed, api));
+    findings.extend(no_way(situation));
+    if let Some(api) = situation.observed.api_facts() {
+        findings.extend(kubelet_skew(situation, plan, api));
         if plan.actions().any(|action| action.effects().control_plane == OnControlPlane::Upgrades) {
-            findings.extend(replacements(wanted, plan, everybody));
-            findings.extend(disk(spec, plan, observed));
+            findings.extend(replacements(everybody, plan));
+            findings.extend(disk(situation, plan));
         }
-        if upgrade_begins(wanted, observed) && way(wanted, observed) == Way::Upgrade {
-            findings.extend(unready_nodes(spec, api));
-            findings.extend(missing_members(wanted, observed, api));
-            findings.extend(deprecated_apis(spec, api));
+        if upgrade_begins(situation) && way(situation) == Way::Upgrade {
+            findings.extend(unready_nodes(situation));
+            findings.extend(missing_members(situation));
+            findings.extend(deprecated_apis(situation.spec, api));
         }
     }
     findings
@@ -42,14 +42,14 @@ fn version_path() -> FieldPath {
     FieldPath::root("kubernetes_version")
 }
 
-fn no_way(wanted: &Wanted, observed: &Observed) -> Option<Finding> {
-    let target = wanted.spec.kubernetes_version;
-    match way(wanted, observed) {
+fn no_way(situation: &Situation<'_>) -> Option<Finding> {
+    let target = situation.spec.kubernetes_version;
+    match way(situation) {
         Way::Arrived | Way::Upgrade => None,
         Way::Back { newest, begun: true } => Some(Finding::error(
             version_path(),
             format!("an upgrade to Kubernetes {newest} has begun, so the cluster cannot stay at {target}"),
-            match wanted_restore(wanted, observed) {
+            match wanted_restore(situation) {
                 None => format!(
                     "Control planes cannot go back. Set `kubernetes_version` to `{newest}`, and the upgrade is completed."
                 ),
@@ -83,9 +83,9 @@ fn path(from: KubernetesVersion, to: KubernetesVersion) -> String {
 
 /// A kubelet must fit the API server that runs, and the one that is wanted. One that is too new and to which the plan brings
 /// another, or other API servers, is on its way out of that.
-fn kubelet_skew(wanted: &Wanted, plan: &Plan, observed: &Observed, api: &ApiFacts) -> Vec<Finding> {
-    let Some((_, newest)) = api_servers(wanted, observed) else { return Vec::new() };
-    let ahead = newest.max(wanted.spec.kubernetes_version);
+fn kubelet_skew(situation: &Situation<'_>, plan: &Plan, api: &ApiFacts) -> Vec<Finding> {
+    let Some((_, newest)) = api_servers(situation) else { return Vec::new() };
+    let ahead = newest.max(situation.spec.kubernetes_version);
     let kubelets = api.nodes.iter().filter_map(|(name, node)| {
         let kubelet = node.kubelet_version.parse::<KubernetesVersion>().ok()?;
         Some((name, node, kubelet))
@@ -119,11 +119,11 @@ fn kubelet_skew(wanted: &Wanted, plan: &Plan, observed: &Observed, api: &ApiFact
 }
 
 /// A new machine in the place of a control plane needs all others; so does the upgrade of one.
-fn replacements(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
+fn replacements(situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
     let joins = plan.actions().any(|action| action.effects().etcd == OnEtcd::Joins);
     // Under another name, too: the old one leaves before the upgrade, and the new one joins after it.
     let is_replaced = |it: &Leaver| it.successor.is_some() || joins && it.remains();
-    let replaced = leavers(wanted, observed).filter(|it| it.role == Role::ControlPlane && is_replaced(it));
+    let replaced = situation.departing.iter().filter(|it| it.role == Role::ControlPlane && is_replaced(it));
     replaced
         .map(|leaver| {
             let name = leaver.name;
@@ -137,17 +137,18 @@ fn replacements(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Findin
         .collect()
 }
 
-fn disk(spec: &ClusterSpec, plan: &Plan, observed: &Observed) -> Vec<Finding> {
-    let fetches = spec.hosts().filter(|(name, ..)| {
-        plan.actions().any(|action| matches!(action, Action::FetchUpgrade { host, .. } if host == name))
-    });
+fn disk(situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
+    let fetches: BTreeSet<_> = plan
+        .actions()
+        .filter(|action| matches!(action, Action::FetchUpgrade { .. }))
+        .filter_map(Action::host)
+        .collect();
+    let hosts = situation.hosts().filter(|host| fetches.contains(host.name));
     // 0 is what could not be read.
-    let free = fetches.filter_map(|(name, role, _)| {
-        Some((name, role, observed.facts(name)?.free_disk_mib)).filter(|(.., free)| *free > 0)
-    });
-    free.filter_map(|(name, role, free)| {
-        let path = host_path(role, name);
-        let summary = format!("{name} has {free} MiB of disk left");
+    let free = hosts.filter_map(|host| Some((host, host.facts?.free_disk_mib)).filter(|(_, free)| *free > 0));
+    free.filter_map(|(host, free)| {
+        let path = host_path(host.role, host.name);
+        let summary = format!("{} has {free} MiB of disk left", host.name);
         let detail = "The packages and images of the new version come beside the old ones.";
         if free < DISK_NEEDED_MIB {
             Some(Finding::error(path, summary, format!("{detail} They need {DISK_NEEDED_MIB} MiB at least.")))
@@ -160,11 +161,11 @@ fn disk(spec: &ClusterSpec, plan: &Plan, observed: &Observed) -> Vec<Finding> {
     .collect()
 }
 
-fn unready_nodes(spec: &ClusterSpec, api: &ApiFacts) -> Vec<Finding> {
-    let nodes = spec.hosts().filter_map(|(name, role, _)| Some((name, role, api.nodes.get(name)?)));
-    nodes
-        .filter(|(.., node)| !node.ready)
-        .map(|(name, role, _)| {
+fn unready_nodes(situation: &Situation<'_>) -> Vec<Finding> {
+    let unready = situation.hosts().filter(|host| host.node.is_some_and(|node| !node.ready));
+    unready
+        .map(|host| {
+            let (name, role) = (host.name, host.role);
             let summary = format!("the node {name} is not ready, and an upgrade is about to begin");
             match role {
                 Role::ControlPlane => Finding::error(
@@ -183,17 +184,18 @@ fn unready_nodes(spec: &ClusterSpec, api: &ApiFacts) -> Vec<Finding> {
 }
 
 /// etcd must be complete: one member of it is away while its host is upgraded.
-fn missing_members(wanted: &Wanted, observed: &Observed, api: &ApiFacts) -> Vec<Finding> {
-    let (spec, members) = (&wanted.spec, evidence::members(wanted, observed));
+fn missing_members(situation: &Situation<'_>) -> Vec<Finding> {
+    let members = situation.evidence.members;
     if members.is_empty() {
         return Vec::new();
     }
     let votes = |name: &str| members.iter().any(|member| member.name == name && !member.learner);
-    let is_silent = |name: &str| observed.facts(name).is_none_or(|facts| facts.etcd_members.is_empty());
-    let nodes = spec.control_plane.keys().filter(|name| api.nodes.contains_key(*name));
+    let is_silent = |host: &HostSituation<'_>| host.facts.is_none_or(|facts| facts.etcd_members.is_empty());
+    let nodes = situation.control_planes().iter().filter(|host| host.node.is_some());
     nodes
-        .filter_map(|name| {
-            let summary = match (votes(name), is_silent(name)) {
+        .filter_map(|host| {
+            let name = host.name;
+            let summary = match (votes(name), is_silent(host)) {
                 (true, false) => return None,
                 (true, true) => format!("the member of etcd on {name} does not answer"),
                 (false, _) => format!("etcd has no voting member on {name}"),

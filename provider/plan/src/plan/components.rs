@@ -2,34 +2,26 @@
 //! are in order.
 
 use kubeone_desired::control_plane::ControlPlane;
-use kubeone_facts::Observed;
 
 use super::{Action, Lane};
 use crate::component_changes::{component_changes, is_of_others, stale_files};
-use crate::repair::was_left;
-use crate::standing::{Standing, standing};
-use crate::versions::{Progress, Way, progress, way};
-use crate::wanted::Wanted;
+use crate::situation::{HostSituation, Situation};
+use crate::versions::{Progress, Way, way};
 
 /// A cluster that another tool made keeps its own arguments.
-pub(super) fn configure_control_planes(wanted: &Wanted, observed: &Observed) -> Lane {
-    let names = || wanted.spec.control_plane.keys();
-    if way(wanted, observed) != Way::Arrived || is_of_others(wanted, observed) {
+pub(super) fn configure_control_planes(situation: &Situation<'_>) -> Lane {
+    if way(situation) != Way::Arrived || is_of_others(situation) {
         return Lane::new();
     }
-    let desired = ControlPlane::of(&wanted.spec);
-    let configure = |name: &String| {
-        let facts = observed.facts(name)?;
-        let is_settled = standing(wanted, observed, name) == Standing::Finished
-            && progress(wanted, observed, name) == Progress::Done
-            && !was_left(wanted, observed, name);
-        if !is_settled {
+    let desired = ControlPlane::of(situation.spec);
+    let configure = |host: &HostSituation<'_>| {
+        let facts = host.facts?;
+        if !host.is_finished() || host.progress != Progress::Done || host.stands_aside() {
             return None;
         }
-        let what = component_changes(&desired, facts);
-        let stale = stale_files(&desired, facts);
+        let (what, stale) = (component_changes(&desired, facts), stale_files(&desired, facts));
         let is_due = !what.is_empty() || !stale.is_empty() || facts.configured.begun;
-        is_due.then(|| Action::ConfigureControlPlane { host: name.clone(), what, stale })
+        is_due.then(|| Action::ConfigureControlPlane { host: host.name.to_owned(), what, stale })
     };
-    names().filter_map(configure).collect()
+    situation.control_planes().iter().filter_map(configure).collect()
 }

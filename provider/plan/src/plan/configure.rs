@@ -1,24 +1,24 @@
 //! Where in a plan nodes get what their hosts' settings say of them: when nothing else is left to do on them.
 
-use kubeone_facts::{NodeSettings, Observed};
-use kubeone_spec::{HostSpec, Role};
+use kubeone_facts::NodeSettings;
+use kubeone_spec::Role;
 
 use super::{Action, Lane};
 use crate::node_changes::{NodeChange, of_host, of_node};
-use crate::standing::{Standing, standing};
-use crate::wanted::Wanted;
+use crate::situation::{HostSituation, Situation};
+use crate::standing::Standing;
 
 /// Side by side; but control planes whose kubelets restart one after the other. A host that becomes a node gets its
 /// settings then.
-pub(super) fn lanes(wanted: &Wanted, observed: &Observed) -> Vec<Lane> {
+pub(super) fn lanes(situation: &Situation<'_>) -> Vec<Lane> {
     let mut lanes = vec![Lane::new()];
-    for (name, role, host) in wanted.spec.hosts() {
-        let what = changes(wanted, observed, name, role, host);
+    for host in situation.hosts() {
+        let what = changes(host);
         if what.is_empty() {
             continue;
         }
-        let configure = Action::ConfigureNode { host: name.to_owned(), role, what };
-        if role == Role::ControlPlane && configure.effects().restarts_kubelet {
+        let configure = Action::ConfigureNode { host: host.name.to_owned(), role: host.role, what };
+        if host.role == Role::ControlPlane && configure.effects().restarts_kubelet {
             lanes[0].push(configure);
         } else {
             lanes.push(vec![configure]);
@@ -27,20 +27,15 @@ pub(super) fn lanes(wanted: &Wanted, observed: &Observed) -> Vec<Lane> {
     lanes
 }
 
-fn changes(wanted: &Wanted, observed: &Observed, name: &str, role: Role, host: &HostSpec) -> Vec<NodeChange> {
-    let standing = standing(wanted, observed, name);
-    let node = observed.api_facts().and_then(|api| api.nodes.get(name));
+fn changes(host: &HostSituation<'_>) -> Vec<NodeChange> {
     // The Node of a host that cannot be reached is still in the API.
-    let (Some(node), Standing::Finished | Standing::Adoptable | Standing::Unreachable { .. }) = (node, &standing)
-    else {
-        return Vec::new();
-    };
+    let Some(node) = host.node.filter(|_| host.is_node()) else { return Vec::new() };
     let mut settings = node.settings.clone();
-    if standing == Standing::Adoptable {
+    if host.standing == Standing::Adoptable {
         own_all_taints(&mut settings);
     }
-    let mut changes = of_node(host, role, &settings);
-    changes.extend(observed.facts(name).and_then(|facts| of_host(host, facts)));
+    let mut changes = of_node(host.spec, host.role, &settings);
+    changes.extend(host.facts.and_then(|facts| of_host(host.spec, facts)));
     changes
 }
 

@@ -1,20 +1,20 @@
 //! Where in a plan nodes get another containerd: control planes one after the other, then the workers.
 
-use kubeone_facts::Observed;
 use kubeone_spec::Role;
 
 use super::upgrade::worker_lanes;
 use super::{Action, Lane, Plan};
 use crate::runtime::{Change, change};
-use crate::wanted::Wanted;
+use crate::situation::Situation;
 
 /// Adds the exchange of containerd where another one is wanted. Containers run on while it restarts, so nodes are emptied
 /// only where the settings ask for that; but whoever starts or looks at a container waits for a moment, so it happens to as
 /// few nodes at a time as an upgrade of Kubernetes does.
-pub(super) fn add_containerd(plan: &mut Plan, wanted: &Wanted, observed: &Observed) {
+pub(super) fn add_containerd(plan: &mut Plan, situation: &Situation<'_>) {
+    let spec = situation.spec;
     let of = |role| {
-        let hosts = wanted.spec.hosts().filter(move |(_, its_role, _)| *its_role == role);
-        hosts.filter_map(|(name, ..)| Some((name, change(wanted, observed, name)?))).collect::<Vec<_>>()
+        let hosts = situation.of_role(role).iter();
+        hosts.filter_map(|host| Some((host.name, change(spec, host)?))).collect::<Vec<_>>()
     };
     let upgrade = |(host, Change { from, to }): &(&str, Change)| Action::UpgradeContainerd {
         host: (*host).to_owned(),
@@ -24,5 +24,5 @@ pub(super) fn add_containerd(plan: &mut Plan, wanted: &Wanted, observed: &Observ
     let control_planes: Lane = of(Role::ControlPlane).iter().map(upgrade).collect();
     plan.add("change containerd on the control planes", vec![control_planes]);
     let workers = of(Role::Worker);
-    plan.add("change containerd on the workers", worker_lanes(&wanted.spec, &workers, upgrade));
+    plan.add("change containerd on the workers", worker_lanes(spec, &workers, upgrade));
 }

@@ -4,12 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use kubeone_facts::Observed;
 use kubeone_spec::Role;
 
 use super::{Action, Lane};
-use crate::leaving::{Leaver, leavers};
-use crate::wanted::Wanted;
+use crate::leaving::Leaver;
+use crate::situation::Situation;
 
 /// Of so many workers, one may be emptied at a time: the others take its pods.
 const WORKERS_FOR_EACH_EMPTIED: usize = 4;
@@ -17,16 +16,17 @@ const WORKERS_FOR_EACH_EMPTIED: usize = 4;
 const MOST_EMPTIED_AT_ONCE: usize = 10;
 
 /// The machines that leave and have something to leave behind.
-pub(super) struct Leave<'a> {
-    leavers: Vec<Leaver<'a>>,
+pub(super) struct Leave<'s, 'a> {
+    leavers: Vec<&'s Leaver<'a>>,
     workers: usize,
 }
 
-impl<'a> Leave<'a> {
-    pub(super) fn new(wanted: &'a Wanted, observed: &'a Observed) -> Self {
-        let leavers = leavers(wanted, observed).filter(Leaver::remains).collect();
-        let dropped = wanted.leaving.keys().filter(|name| wanted.spec.host(name).is_none()).count();
-        Self { leavers, workers: wanted.spec.static_workers.len() + dropped }
+impl<'s, 'a> Leave<'s, 'a> {
+    pub(super) fn new(situation: &'s Situation<'a>) -> Self {
+        let leavers = situation.departing.iter().filter(|leaver| leaver.remains()).collect();
+        let (spec, leaving) = (situation.spec, &situation.wanted.leaving);
+        let dropped = leaving.keys().filter(|name| spec.host(name).is_none()).count();
+        Self { leavers, workers: spec.static_workers.len() + dropped }
     }
 
     /// Lanes in which new machines join, each after the one whose name it takes.
@@ -73,8 +73,8 @@ impl<'a> Leave<'a> {
         lanes
     }
 
-    fn of(&self, role: Role) -> impl Iterator<Item = &Leaver<'a>> {
-        self.leavers.iter().filter(move |leaver| leaver.role == role)
+    fn of(&self, role: Role) -> impl Iterator<Item = &'s Leaver<'a>> {
+        self.leavers.iter().copied().filter(move |leaver| leaver.role == role)
     }
 
     /// Puts the work on workers that are emptied into as many lanes as may be emptied at the same time.

@@ -1,36 +1,36 @@
 //! Whether a host has to be prepared, and of one that was prepared before: why again.
 
 use kubeone_desired::{catalog, host_files};
-use kubeone_facts::{HostFacts, Observed};
-use kubeone_spec::{ClusterSpec, KubernetesVersion, Role};
+use kubeone_facts::HostFacts;
+use kubeone_spec::{ClusterSpec, KubernetesVersion};
 
 use super::Action;
 use crate::repair::CONTAINERD;
 use crate::runtime;
-use crate::standing::{Standing, has_node, standing};
-use crate::versions::{Progress, progress};
-use crate::wanted::Wanted;
+use crate::situation::HostSituation;
+use crate::standing::Standing;
+use crate::versions::Progress;
 
 /// `None` where nothing has to be done, or nothing may.
-pub(super) fn preparation(wanted: &Wanted, observed: &Observed, name: &str, role: Role) -> Option<Action> {
-    let spec = &wanted.spec;
-    let why = match standing(wanted, observed, name) {
+pub(super) fn preparation(spec: &ClusterSpec, host: &HostSituation<'_>) -> Option<Action> {
+    let why = match host.standing {
         Standing::Foreign(_) | Standing::Damaged { .. } | Standing::Adoptable => return None,
-        Standing::Unreachable { .. } if has_node(observed, name) => return None,
+        Standing::Unreachable { .. } if host.node.is_some() => return None,
         // The upgrade brings what belongs to the new version.
-        Standing::Finished if progress(wanted, observed, name) != Progress::Done => return None,
-        Standing::Begun if shortcomings(spec, observed.facts(name)?).is_empty() => return None,
+        Standing::Finished if host.progress != Progress::Done => return None,
+        Standing::Begun if shortcomings(spec, host.facts?).is_empty() => return None,
         // What is not there yet says nothing.
         Standing::Unseen | Standing::Bare | Standing::Unreachable { .. } | Standing::Begun => Vec::new(),
         Standing::Finished => {
-            let mut why = shortcomings(spec, observed.facts(name)?);
+            let mut why = shortcomings(spec, host.facts?);
             if why.is_empty() {
-                why.push(newer_kubelet(spec, observed, name)?);
+                why.push(newer_kubelet(spec, host)?);
             }
             why
         }
     };
-    Some(Action::PrepareHost { host: name.to_owned(), role, kubernetes_version: spec.kubernetes_version, why })
+    let (name, role) = (host.name.to_owned(), host.role);
+    Some(Action::PrepareHost { host: name, role, kubernetes_version: spec.kubernetes_version, why })
 }
 
 /// Where packages, container runtime, kernel settings and our files are not as they should be. What an adopted host was
@@ -86,8 +86,8 @@ fn packages(spec: &ClusterSpec, facts: &HostFacts) -> Vec<String> {
 }
 
 /// The package is the right one, and what runs is of a newer one that was there before.
-fn newer_kubelet(spec: &ClusterSpec, observed: &Observed, name: &str) -> Option<String> {
-    let running = &observed.api_facts()?.nodes.get(name)?.kubelet_version;
+fn newer_kubelet(spec: &ClusterSpec, host: &HostSituation<'_>) -> Option<String> {
+    let running = &host.node?.kubelet_version;
     let version: KubernetesVersion = running.parse().ok()?;
     (version > spec.kubernetes_version).then(|| format!("a kubelet {version} runs"))
 }

@@ -4,29 +4,27 @@ use kubeone_facts::Observed;
 use kubeone_spec::Role;
 
 use super::{Action, Lane, Plan};
-use crate::evidence::known_ca;
-use crate::standing::{Standing, standing};
+use crate::situation::{HostSituation, Situation};
+use crate::standing::Standing;
 use crate::wanted::Wanted;
 
 /// Workers first, so that they can still be told apart from strangers while the API lives; then all control planes at
 /// once, because nothing of the cluster is left to keep. Hosts that are not ours are not touched; hosts that cannot be
 /// reached are [`crate::check_removal`]'s business.
 pub fn plan_removal(wanted: &Wanted, observed: &Observed) -> Plan {
-    let reset = |name: &str, role| {
-        let ca = match standing(wanted, observed, name) {
+    let situation = Situation::new(wanted, observed);
+    let reset = |host: &HostSituation<'_>| {
+        let ca = match host.standing {
             Standing::Unseen | Standing::Begun | Standing::Finished => None,
             Standing::Adoptable | Standing::Damaged { .. } => {
-                Some(known_ca(wanted, observed, observed.facts(name)?)?.to_owned())
+                Some(situation.evidence.known_ca(host.facts?)?.to_owned())
             }
             Standing::Unreachable { .. } | Standing::Foreign(_) | Standing::Bare => return None,
         };
         let keeps_snapshots = wanted.spec.deletion.keep_snapshots;
-        Some(vec![Action::ResetHost { host: name.to_owned(), role, keeps_snapshots, ca }])
+        Some(vec![Action::ResetHost { host: host.name.to_owned(), role: host.role, keeps_snapshots, ca }])
     };
-    let resets = |role| -> Vec<Lane> {
-        let hosts = wanted.spec.hosts().filter(|(_, its_role, _)| *its_role == role);
-        hosts.filter_map(|(name, ..)| reset(name, role)).collect()
-    };
+    let resets = |role| -> Vec<Lane> { situation.of_role(role).iter().filter_map(reset).collect() };
     let mut plan = Plan::default();
     plan.add("reset workers", resets(Role::Worker));
     plan.add("reset control planes", resets(Role::ControlPlane));

@@ -1,37 +1,35 @@
 //! Where in a plan etcd is saved, and where snapshots are copied.
 
-use kubeone_facts::{Observed, SnapshotCause};
+use kubeone_facts::SnapshotCause;
 
 use super::{Action, Lane};
 use crate::restore;
-use crate::snapshots::{awaits_copy, is_ours};
-use crate::wanted::Wanted;
+use crate::situation::{HostSituation, Situation};
+use crate::snapshots::awaits_copy;
 
 /// The lane that takes a snapshot on one control plane: the first one whose member of etcd votes, or else the first that
 /// is finished, which then tells what is wrong with it. `begins` is the host of the first control plane of a new cluster.
-pub(super) fn snapshot_lane(wanted: &Wanted, observed: &Observed, cause: SnapshotCause, begins: Option<&str>) -> Lane {
-    let names = || wanted.spec.control_plane.keys().map(String::as_str);
-    let finished = |name: &&str| is_ours(wanted, observed, name);
-    let votes = |name: &&str| {
-        let members = restore::members(wanted, observed, name);
-        members.iter().any(|member| member.name == *name && !member.learner)
+pub(super) fn snapshot_lane(situation: &Situation<'_>, cause: SnapshotCause, begins: Option<&str>) -> Lane {
+    let finished = || situation.control_planes().iter().filter(|host| host.is_ours());
+    let votes = |host: &&HostSituation<'_>| {
+        restore::members(host).iter().any(|member| member.name == host.name && !member.learner)
     };
-    let host = begins.or_else(|| names().filter(finished).find(votes)).or_else(|| names().find(finished));
-    let Some(host) = host else { return Lane::new() };
-    let copy = wanted.spec.backup.copy_to.clone().map(|to| copy(host, Vec::new(), to));
+    let takes = || finished().find(votes).or_else(|| finished().next()).map(|host| host.name);
+    let Some(host) = begins.or_else(takes) else { return Lane::new() };
+    let copy = situation.spec.backup.copy_to.clone().map(|to| copy(host, Vec::new(), to));
     [Action::TakeSnapshot { host: host.to_owned(), cause }].into_iter().chain(copy).collect()
 }
 
 /// One lane for each control plane with snapshots of this cluster whose copies an earlier run did not make.
-pub(super) fn copy_lanes(wanted: &Wanted, observed: &Observed) -> Vec<Lane> {
-    let Some(to) = &wanted.spec.backup.copy_to else { return Vec::new() };
-    let uid = observed.api_facts().map(|api| api.cluster_uid.as_str());
-    let hosts = wanted.spec.control_plane.keys().filter(|name| is_ours(wanted, observed, name));
+pub(super) fn copy_lanes(situation: &Situation<'_>) -> Vec<Lane> {
+    let spec = situation.spec;
+    let Some(to) = &spec.backup.copy_to else { return Vec::new() };
+    let uid = situation.observed.api_facts().map(|api| api.cluster_uid.as_str());
+    let hosts = situation.control_planes().iter().filter(|host| host.is_ours());
     let lanes = hosts.filter_map(|host| {
-        let held = observed.facts(host)?.snapshots.iter();
-        let names: Vec<_> =
-            held.filter(|it| awaits_copy(&wanted.spec, it, uid)).map(|it| it.snapshot.name.clone()).collect();
-        (!names.is_empty()).then(|| vec![copy(host, names, to.clone())])
+        let held = host.facts?.snapshots.iter();
+        let names: Vec<_> = held.filter(|it| awaits_copy(spec, it, uid)).map(|it| it.snapshot.name.clone()).collect();
+        (!names.is_empty()).then(|| vec![copy(host.name, names, to.clone())])
     });
     lanes.collect()
 }

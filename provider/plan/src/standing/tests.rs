@@ -43,7 +43,10 @@ fn answered() -> ApiState {
 
 #[test]
 fn files_that_somebody_took_away_are_no_reset() {
-    let was_reset = |facts| was_reset(&wanted(), &observed(facts, ApiState::Absent), "cp-1");
+    let was_reset = |facts| {
+        let (wanted, observed) = (wanted(), observed(facts, ApiState::Absent));
+        Situation::new(&wanted, &observed).host("cp-1").unwrap().was_reset
+    };
     assert!(was_reset(node(|facts| facts.kubernetes.kubelet_conf = false)));
     assert!(!was_reset(node(|_| {})));
     let taken_away = |facts: &mut HostFacts| {
@@ -61,8 +64,8 @@ fn files_that_somebody_took_away_are_no_reset() {
 #[test]
 fn a_host_is_a_node_when_it_is_finished_and_the_cluster_has_it() {
     let is_node = |facts, api| {
-        let observed = observed(facts, api);
-        is_node(&standing(&wanted(), &observed, "cp-1"), &observed, "cp-1")
+        let (wanted, observed) = (wanted(), observed(facts, api));
+        Situation::new(&wanted, &observed).host("cp-1").unwrap().is_node()
     };
     assert!(is_node(node(|_| {}), answered()));
     assert!(!is_node(node(|_| {}), ApiState::Answered(Box::default())), "its Node is gone, and its API is another");

@@ -14,6 +14,7 @@ use super::upgrade::images;
 use super::{Extent, World, fresh_machine};
 use crate::plan::Action;
 use crate::renewal::{AUTHORITIES, KUBELET_CERTIFICATE};
+use crate::situation::Situation;
 use crate::wanted::Wanted;
 
 /// A case as it was read.
@@ -191,7 +192,7 @@ fn world(settings: &Settings, found: &str) -> World {
         state if state.starts_with("of ") => {
             world.wanted.uid = state.strip_prefix("of ").map(str::to_owned);
             // An API that answers for another cluster is not asked.
-            if crate::other_cluster(&world.wanted, &world.observed).is_some() {
+            if crate::other_cluster(&Situation::new(&world.wanted, &world.observed)).is_some() {
                 world.observed.api = ApiState::Absent;
             }
         }

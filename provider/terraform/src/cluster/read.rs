@@ -2,7 +2,7 @@
 
 use kubeone_engine::observe;
 use kubeone_facts::{ApiState, MarkerFile, Observed};
-use kubeone_plan::{Wanted, other_cluster, plan_create_or_update};
+use kubeone_plan::{Situation, Wanted, other_cluster, plan_create_or_update};
 use kubeone_spec::ClusterSpec;
 use tfplugin::{Diagnostic, Diagnostics, ReadRequest, ReadResponse, Value};
 use tokio::time::timeout;
@@ -60,7 +60,7 @@ fn answer(mut request: ReadRequest, wanted: &Wanted, observed: &Observed) -> Rea
         Ok(private) => {
             request.private = private;
             let mut diagnostics = Diagnostics::new();
-            if let Some(uid) = other_cluster(wanted, observed) {
+            if let Some(uid) = other_cluster(&Situation::new(wanted, observed)) {
                 diagnostics.push(not_the_same(wanted, uid));
             }
             request.unchanged(diagnostics)
@@ -116,7 +116,7 @@ fn is_gone(spec: &ClusterSpec, observed: &Observed) -> bool {
 /// Brings computed attributes up to date, and answers what to remember; what is the same stays as it is.
 fn update(state: &mut Value, wanted: &Wanted, observed: &Observed) -> Result<Vec<u8>, Diagnostic> {
     let mut status = encode::read_status(state)?;
-    if other_cluster(wanted, observed).is_none() {
+    if other_cluster(&Situation::new(wanted, observed)).is_none() {
         status = encode::status(&wanted.spec, observed, &status);
     }
     if !plan_create_or_update(wanted, observed).is_empty() {

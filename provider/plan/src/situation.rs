@@ -1,0 +1,176 @@
+//! The situation of a cluster: what is judged about its machines from settings and observation, once for plan and check.
+
+use kubeone_facts::{ApiState, HostFacts, NodeFacts, Observed};
+use kubeone_spec::{ClusterSpec, HostSpec, Role};
+
+use crate::evidence::Evidence;
+use crate::leaving::{Leaver, leavers};
+use crate::memory::{is_earlier, remembers};
+use crate::repair;
+use crate::standing::{Standing, standing, standing_of, was_reset};
+use crate::versions::{self, Progress};
+use crate::wanted::Wanted;
+
+/// What planning and checks read instead of judging again.
+pub struct Situation<'a> {
+    pub wanted: &'a Wanted,
+    pub spec: &'a ClusterSpec,
+    pub observed: &'a Observed,
+    pub evidence: Evidence<'a>,
+    /// Machines that leave, by name.
+    pub departing: Vec<Leaver<'a>>,
+    /// In the order of [`ClusterSpec::hosts`].
+    hosts: Vec<HostSituation<'a>>,
+}
+
+/// What is judged about a host of the settings.
+pub struct HostSituation<'a> {
+    pub name: &'a str,
+    pub role: Role,
+    pub spec: &'a HostSpec,
+    /// If it was reached.
+    pub facts: Option<&'a HostFacts>,
+    /// If the cluster has a Node of its name.
+    pub node: Option<&'a NodeFacts>,
+    pub standing: Standing<'a>,
+    /// A finished node was reset to join again, and did not.
+    pub was_reset: bool,
+    /// A finished control plane still belongs to the cluster before the last restore: it was stopped for it, or out of reach.
+    pub is_abandoned: bool,
+    /// A finished control plane is not a member of etcd.
+    pub lost_member: bool,
+    /// A finished control plane has no Node.
+    pub lost_node: bool,
+    /// How far it is on the way to the wanted version.
+    pub progress: Progress,
+}
+
+impl<'a> Situation<'a> {
+    pub fn new(wanted: &'a Wanted, observed: &'a Observed) -> Self {
+        let spec = &wanted.spec;
+        let standings: Vec<_> = spec.hosts().map(|(name, ..)| standing(wanted, observed, name)).collect();
+        let of_leaving = |name: &String| standing_of(wanted, observed, name, observed.leaving.get(name));
+        let leaving: Vec<_> = wanted.leaving.keys().map(of_leaving).collect();
+        let evidence = Evidence::new(wanted, observed, &standings, &leaving);
+        let departing = leavers(&evidence, &leaving);
+        let hosts = spec.hosts().zip(standings);
+        let hosts = hosts.map(|(host, standing)| HostSituation::new(&evidence, &departing, host, standing)).collect();
+        Self { wanted, spec, observed, evidence, departing, hosts }
+    }
+
+    pub fn hosts(&self) -> impl Iterator<Item = &HostSituation<'a>> {
+        self.hosts.iter()
+    }
+
+    pub fn of_role(&self, role: Role) -> &[HostSituation<'a>] {
+        let (control_planes, workers) = self.hosts.split_at(self.spec.control_plane.len());
+        match role {
+            Role::ControlPlane => control_planes,
+            Role::Worker => workers,
+        }
+    }
+
+    pub fn control_planes(&self) -> &[HostSituation<'a>] {
+        self.of_role(Role::ControlPlane)
+    }
+
+    pub fn host(&self, name: &str) -> Option<&HostSituation<'a>> {
+        let find = |hosts: &'_ [HostSituation<'a>]| hosts.binary_search_by_key(&name, |host| host.name).ok();
+        let (control_planes, workers) = (self.control_planes(), self.of_role(Role::Worker));
+        find(control_planes).map(|at| &control_planes[at]).or_else(|| find(workers).map(|at| &workers[at]))
+    }
+
+    /// Finished control planes that were reached, by name.
+    pub fn finished_control_planes(&self) -> impl Iterator<Item = (&HostSituation<'a>, &'a HostFacts)> {
+        let finished = self.control_planes().iter().filter(|host| host.is_finished());
+        finished.filter_map(|host| Some((host, host.facts?)))
+    }
+
+    /// Whether a machine that leaves was a finished node: then the cluster exists.
+    pub fn finished_departs(&self) -> bool {
+        self.departing.iter().any(|it| it.standing == Standing::Finished)
+    }
+
+    /// The observation without the Nodes of machines that leave; `None` where there are none.
+    fn without_departing_nodes(&self) -> Option<Observed> {
+        let gone: Vec<&str> = self.departing.iter().filter(|it| it.has_node).map(|it| it.name).collect();
+        if gone.is_empty() {
+            return None;
+        }
+        let mut observed = self.observed.clone();
+        if let ApiState::Answered(api) = &mut observed.api {
+            api.nodes.retain(|name, _| !gone.contains(&name.as_str()));
+        }
+        Some(observed)
+    }
+}
+
+/// Judges with all machines, and without the Nodes of those that leave: the settings know none of them.
+pub(crate) fn judge<T>(
+    wanted: &Wanted,
+    observed: &Observed,
+    then: impl FnOnce(&Situation<'_>, &Situation<'_>) -> T,
+) -> T {
+    let everybody = Situation::new(wanted, observed);
+    match everybody.without_departing_nodes() {
+        None => then(&everybody, &everybody),
+        Some(observed) => then(&everybody, &Situation::new(wanted, &observed)),
+    }
+}
+
+impl<'a> HostSituation<'a> {
+    /// Each fact follows from those before it.
+    fn new(
+        evidence: &Evidence<'a>,
+        departing: &[Leaver<'a>],
+        (name, role, spec): (&'a str, Role, &'a HostSpec),
+        standing: Standing<'a>,
+    ) -> Self {
+        let observed = evidence.observed;
+        let facts = observed.facts(name);
+        let node = observed.api_facts().and_then(|api| api.nodes.get(name));
+        let mut host = Self {
+            name,
+            role,
+            spec,
+            facts,
+            node,
+            standing,
+            was_reset: was_reset(standing, facts),
+            is_abandoned: false,
+            lost_member: false,
+            lost_node: false,
+            progress: Progress::Done,
+        };
+        if role == Role::ControlPlane && host.is_finished() {
+            host.is_abandoned = facts.is_some_and(|facts| is_earlier(remembers(facts), evidence.last_restore));
+            // A machine that gets another name has neither Node nor member under that one yet.
+            let is_renamed = departing.iter().any(|it| it.successor == Some(name));
+            host.lost_member = !is_renamed && repair::lost_its_member(evidence, &host);
+            host.lost_node = !is_renamed && !host.lost_member && host.node.is_none() && observed.api_facts().is_some();
+        }
+        host.progress = versions::progress(evidence, &host);
+        host
+    }
+
+    pub fn is_finished(&self) -> bool {
+        self.standing == Standing::Finished
+    }
+
+    /// A node of the cluster, whether or not its marker says so already.
+    pub fn is_ours(&self) -> bool {
+        matches!(self.standing, Standing::Finished | Standing::Adoptable)
+    }
+
+    /// A node of the cluster, and nothing has to be done to make it one. A host that cannot be reached, but has its Node, is
+    /// left as it is.
+    pub fn is_node(&self) -> bool {
+        (self.is_ours() || matches!(self.standing, Standing::Unreachable { .. })) && self.node.is_some()
+    }
+
+    /// A node that stands aside for now: it was stopped for a restore, is to join again, or was reset.
+    pub fn stands_aside(&self) -> bool {
+        let is_stopped = self.facts.is_some_and(|facts| facts.restore.is_some());
+        is_stopped || self.is_abandoned || self.was_reset || self.lost_member
+    }
+}
