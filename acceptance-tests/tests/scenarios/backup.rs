@@ -37,7 +37,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
 
     // A new value of the trigger takes a snapshot and copies it, once: the plan after it is empty.
     scenario.terraform.write("backup_override.tf", &wanted("first", &copies))?;
-    steps_must_say(&mut scenario, &["take a snapshot of etcd (trigger `first`)", "copy the snapshot to"])?;
+    steps_must_say(&mut scenario, &["take etcd snapshot (trigger `first`)", "copy the snapshot to"])?;
     let run = scenario.apply()?;
     eprintln!("        first snapshot with its copy: {:.1} s", run.duration.as_secs_f64());
     on_hosts(&scenario, 1, 1)?;
@@ -53,7 +53,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     let warned = run.diagnostics.iter().any(|it| it.severity == "warning" && it.detail.contains("was not copied"));
     ensure!(warned, "nobody was warned: {:#?}", run.diagnostics);
     scenario.terraform.write("backup_override.tf", &wanted("second", &copies))?;
-    steps_must_say(&mut scenario, &["(an earlier run did not)"])?;
+    steps_must_say(&mut scenario, &["(not copied yet)"])?;
     scenario.apply()?;
     ensure!(self::files(&copies)?.len() == 2, "{:?}", self::files(&copies)?);
 

@@ -18,7 +18,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     second.run("systemd-run --quiet --unit squatter socat TCP-LISTEN:10259,fork /dev/null")?;
 
     let run = scenario.apply_fails_with("control-plane-2: join control plane")?;
-    for words in ["10259", "Done already:\n", "control-plane-1: initialise control plane", "The next apply"] {
+    for words in ["10259", "Done already:\n", "control-plane-1: initialize control plane", "The next apply"] {
         run.must_fail_with(words)?;
     }
     scenario.state()?.must_not_have(CLUSTER)?;

@@ -21,7 +21,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     stand_for(&scenario, "control-plane-1 = \"spare-1\"")?;
     must_plan(
         &mut scenario,
-        "control-plane-1: remove the earlier control plane (drain, leave etcd, delete its Node, reset the host)",
+        "control-plane-1: remove replaced control plane (drain, remove etcd member, delete Node, reset host)",
     )?;
     let change = Change::begin(&scenario, "replace a control plane that works")?;
     let run = scenario.apply()?;
@@ -33,7 +33,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     ensure!(healthy == ["control-plane-2", "control-plane-3", "spare-1"], "members are well on {healthy:?}");
 
     stand_for(&scenario, "control-plane-1 = \"spare-1\", worker-1 = \"spare-2\"")?;
-    must_plan(&mut scenario, "worker-1: remove the earlier worker (drain, delete its Node, reset the host)")?;
+    must_plan(&mut scenario, "worker-1: remove replaced worker (drain, delete Node, reset host)")?;
     let change = Change::begin(&scenario, "replace a worker that works")?;
     let run = scenario.apply()?;
     change.end(&scenario, &run, &["control-plane-2", "control-plane-3", "spare-1"])?;

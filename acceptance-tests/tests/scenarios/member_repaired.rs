@@ -40,7 +40,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     let of_hosts: Vec<_> = steps.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let of_hosts: Vec<_> = of_hosts.into_iter().filter(|step| !step.starts_with("cluster: wait until")).collect();
     ensure!(
-        of_hosts == ["control-plane-3: join control plane (its member of etcd is gone)"],
+        of_hosts == ["control-plane-3: join control plane (its etcd member is missing)"],
         "the plan shows {steps:#}"
     );
 

@@ -27,7 +27,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
         anyhow::bail!("the plan does not show its steps");
     };
     let steps = steps.to_string();
-    let words = "control-plane-2: renew certificates (its API server gets the names api.example.com)";
+    let words = "control-plane-2: renew certificates (new API server names api.example.com)";
     ensure!(steps.contains(words), "{steps}");
 
     let api = scenario.probe_api(Request::Administrator("/api/v1/namespaces/kube-system"))?;

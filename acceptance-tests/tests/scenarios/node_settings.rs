@@ -70,9 +70,9 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
 fn changed_on_one_host(scenario: &mut Scenario, main: &str) -> Result<()> {
     set_of_worker(scenario, main, SETTINGS)?;
     let steps = planned_steps(scenario)?;
-    let expected = "worker-1: set labels pool=general, zone removed; set annotations example.com/owner; \
-                    set taints dedicated=db:NoSchedule; change the kubelet's settings (max_pods 60 → 80, \
-                    system_reserved.memory default → 100Mi) and restart it";
+    let expected = "worker-1: set labels pool=general; remove labels zone; set annotations example.com/owner; \
+                    set taints dedicated=db:NoSchedule; configure kubelet (max_pods 60 → 80, \
+                    system_reserved.memory default → 100Mi), restart";
     ensure!(steps == json!([expected]), "the plan shows {steps}");
 
     let others = [CONTROL_PLANE, OTHER].map(|name| scenario.machine(name));

@@ -21,7 +21,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     let Attribute::Known(steps) = plan.attribute(CLUSTER, "/planned_steps")? else {
         anyhow::bail!("the first plan does not show its steps");
     };
-    for words in ["control-plane-1: initialise control plane", "worker-1: join worker", "apply addon canal"] {
+    for words in ["control-plane-1: initialize control plane", "worker-1: join worker", "apply addon canal"] {
         ensure!(steps.to_string().contains(words), "the plan does not say `{words}`: {steps}");
     }
 

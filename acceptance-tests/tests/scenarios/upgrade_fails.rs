@@ -32,7 +32,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     let Attribute::Known(steps) = plan.attribute(CLUSTER, "/planned_steps")? else {
         bail!("the plan does not show what is left");
     };
-    let left = ["fetch packages and images of Kubernetes 1.35.5", "upgrade worker to Kubernetes 1.35.5"];
+    let left = ["fetch packages and images for Kubernetes 1.35.5", "upgrade worker to Kubernetes 1.35.5"];
     ensure!(steps == json!(left.map(|step| format!("{LAST}: {step}"))), "the plan shows {steps:#}");
 
     scenario.machine(LAST).run("umount /usr/bin/kubelet")?;

@@ -15,12 +15,12 @@ resource "terraform_data" "dependent" {
 "#;
 
 const STEPS: &[&str] = &[
-    "cluster: check that all is well before the upgrade to Kubernetes 1.35.5",
-    "control-plane-1: take a snapshot of etcd (before the upgrade to 1.35.5)",
-    "control-plane-1: fetch packages and images of Kubernetes 1.35.5",
-    "worker-1: fetch packages and images of Kubernetes 1.35.5",
+    "cluster: run preflight checks for the upgrade to Kubernetes 1.35.5",
+    "control-plane-1: take etcd snapshot (before the upgrade to 1.35.5)",
+    "control-plane-1: fetch packages and images for Kubernetes 1.35.5",
+    "worker-1: fetch packages and images for Kubernetes 1.35.5",
     "control-plane-1: upgrade control plane to Kubernetes 1.35.5",
-    "control-plane-1: upgrade kube-proxy and CoreDNS to those of Kubernetes 1.35.5",
+    "control-plane-1: upgrade kube-proxy and CoreDNS for Kubernetes 1.35.5",
     "worker-1: upgrade worker to Kubernetes 1.35.5",
 ];
 

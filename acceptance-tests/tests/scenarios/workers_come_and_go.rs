@@ -25,7 +25,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     let plan = scenario.plan()?;
     let steps = plan.attribute("kubeone_cluster.this", "/planned_steps")?;
     ensure!(
-        format!("{steps:?}").contains("worker-2: remove worker (drain, delete its Node, reset the host)"),
+        format!("{steps:?}").contains("worker-2: remove worker (drain, delete Node, reset host)"),
         "the plan shows {steps:?}"
     );
     let change = Change::begin(&scenario, "remove a worker")?;

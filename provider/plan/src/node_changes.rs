@@ -38,14 +38,14 @@ impl fmt::Display for NodeChange {
             Self::Annotations { set, remove } => ("annotations", set, remove),
             Self::Taints { set, remove } => ("taints", set, remove),
             Self::Kubelet { changes } => {
-                return write!(f, "change the kubelet's settings ({}) and restart it", changes.join(", "));
+                return write!(f, "configure kubelet ({}), restart", changes.join(", "));
             }
         };
         if set.is_empty() {
             return write!(f, "remove {what} {}", remove.join(", "));
         }
-        let removed = remove.iter().map(|it| format!("{it} removed"));
-        write!(f, "set {what} {}", set.iter().cloned().chain(removed).collect::<Vec<_>>().join(", "))
+        write!(f, "set {what} {}", set.join(", "))?;
+        if remove.is_empty() { Ok(()) } else { write!(f, "; remove {what} {}", remove.join(", ")) }
     }
 }
 
@@ -123,7 +123,7 @@ mod tests {
             ..NodeSettings::default()
         };
         let wanted = json!({ "labels": { "pool": "general" }, "annotations": { "note": "x" } });
-        assert_eq!(of(&wanted, Role::Worker, &node), ["set labels pool=general, zone removed"]);
+        assert_eq!(of(&wanted, Role::Worker, &node), ["set labels pool=general; remove labels zone"]);
         let nothing = ["remove labels pool, zone", "remove annotations note"];
         assert_eq!(of(&json!({}), Role::Worker, &node), nothing);
     }
@@ -136,7 +136,7 @@ mod tests {
             ..NodeSettings::default()
         };
         let wanted = json!({ "taints": [{ "key": "a", "value": "2", "effect": "NoSchedule" }] });
-        assert_eq!(of(&wanted, Role::Worker, &node), ["set taints a=2:NoSchedule, b:NoSchedule removed"]);
+        assert_eq!(of(&wanted, Role::Worker, &node), ["set taints a=2:NoSchedule; remove taints b:NoSchedule"]);
         let same = json!({ "taints": [{ "key": "b", "effect": "NoSchedule" },
             { "key": "a", "value": "1", "effect": "NoSchedule" }] });
         assert_eq!(of(&same, Role::Worker, &node), [""; 0]);
@@ -144,7 +144,7 @@ mod tests {
         let adopting = json!({ "taints": [{ "key": "of-others", "effect": "NoSchedule" }] });
         assert_eq!(
             of(&adopting, Role::Worker, &node),
-            ["set taints of-others:NoSchedule, a=1:NoSchedule removed, b:NoSchedule removed"]
+            ["set taints of-others:NoSchedule; remove taints a=1:NoSchedule, b:NoSchedule"]
         );
     }
 

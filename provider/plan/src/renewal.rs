@@ -78,12 +78,12 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Interrupted => f.write_str("completes a renewal that was interrupted"),
-            Self::Trigger => f.write_str("`renew_trigger` has a new value"),
-            Self::Names(names) => write!(f, "its API server gets the names {}", names.join(", ")),
+            Self::Interrupted => f.write_str("an earlier renewal was interrupted"),
+            Self::Trigger => f.write_str("`renew_trigger` changed"),
+            Self::Names(names) => write!(f, "new API server names {}", names.join(", ")),
             Self::Ends { file, end, over } => {
                 let day = end.split('T').next().unwrap_or(end);
-                write!(f, "{file} {} on {day}", if *over { "ended" } else { "ends" })
+                write!(f, "{file} {} on {day}", if *over { "expired" } else { "expires" })
             }
         }
     }

@@ -34,9 +34,9 @@ impl fmt::Display for Repair {
         match self {
             Self::Start { services } => write!(f, "start {}", services.join(" and ")),
             Self::Restore { files } => write!(f, "restore {}", files.join(", ")),
-            Self::RenewKubeletCertificate => f.write_str("renew the kubelet's certificate"),
-            Self::RegisterNode => f.write_str("register its Node"),
-            Self::RestartKubelet => f.write_str("restart the kubelet"),
+            Self::RenewKubeletCertificate => f.write_str("renew kubelet certificate"),
+            Self::RegisterNode => f.write_str("register Node"),
+            Self::RestartKubelet => f.write_str("restart kubelet"),
         }
     }
 }

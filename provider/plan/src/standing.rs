@@ -167,10 +167,10 @@ pub const JOIN_UNIT: &str = "kubeone-join";
 /// What an earlier run left of `kubeadm init` or `join` on a host that is no node, in words for the plan.
 pub fn leftover(facts: &HostFacts, unit: &str) -> Option<String> {
     let text = match facts.units.get(unit) {
-        Some(UnitState::Running) => "takes over the one that is still running",
-        Some(UnitState::Failed) => "after one that failed",
-        Some(UnitState::Succeeded) => "completes one that was interrupted",
-        None if facts.kubernetes.any() => "after one that was interrupted",
+        Some(UnitState::Running) => "an earlier attempt is still running",
+        Some(UnitState::Failed) => "an earlier attempt failed",
+        Some(UnitState::Succeeded) => "an earlier attempt was interrupted at the end",
+        None if facts.kubernetes.any() => "an earlier attempt was interrupted",
         None => return None,
     };
     Some(text.to_owned())

@@ -73,7 +73,7 @@ fn made(mut state: Value) -> Value {
         endpoint: "https://10.0.0.1:6443".to_owned(),
         ca_certificate: "-----BEGIN CERTIFICATE-----".to_owned(),
         nodes: [("cp-1".to_owned(), NodeStatus::default()), ("w-1".to_owned(), NodeStatus::default())].into(),
-        planned_steps: vec!["cp-1: initialise control plane with Kubernetes 1.35.4".to_owned()],
+        planned_steps: vec!["cp-1: initialize control plane with Kubernetes 1.35.4".to_owned()],
         ..ClusterStatus::default()
     };
     encode::write(&mut state, &status).unwrap();

@@ -133,7 +133,7 @@ async fn lost_cluster(core: &Core, deletion: Json) -> (Instance<'_>, Json) {
         ("ca_certificate", json!("PEM")),
         ("nodes", json!({})),
         ("ssh_host_keys", json!({})),
-        ("planned_steps", json!(["cp-1: initialise control plane with Kubernetes 1.35.4"])),
+        ("planned_steps", json!(["cp-1: initialize control plane with Kubernetes 1.35.4"])),
     ];
     for (name, value) in computed {
         assert!(state.set(&name.into(), Value::from(value)));

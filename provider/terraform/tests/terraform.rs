@@ -60,7 +60,7 @@ fn its_first_plan_shows_the_steps_of_each_host() {
     let shown = text(&output);
     assert!(output.status.success(), "{shown}");
     for step in
-        ["control-plane-1: initialise control plane", "control-plane-3: join control plane", "worker-1: join worker"]
+        ["control-plane-1: initialize control plane", "control-plane-3: join control plane", "worker-1: join worker"]
     {
         assert!(shown.contains(step), "{step}: {shown}");
     }

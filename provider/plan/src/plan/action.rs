@@ -222,7 +222,7 @@ impl fmt::Display for Action {
                 let from = restore.as_ref().map_or_else(String::new, |what| format!(" from {what}"));
                 write!(
                     f,
-                    "{host}: initialise control plane with Kubernetes {kubernetes_version}{from}{}",
+                    "{host}: initialize control plane with Kubernetes {kubernetes_version}{from}{}",
                     after(resume)
                 )
             }
@@ -231,19 +231,19 @@ impl fmt::Display for Action {
             Self::JoinControlPlane { host, resume } => write!(f, "{host}: join control plane{}", after(resume)),
             Self::JoinWorker { host, resume } => write!(f, "{host}: join worker{}", after(resume)),
             Self::ApplyAddon { addon, drift } => write!(f, "cluster: apply addon {addon}{}", because(drift)),
-            Self::RepairCluster { missing, .. } => write!(f, "cluster: make again {}", missing.join(", ")),
+            Self::RepairCluster { missing, .. } => write!(f, "cluster: recreate {}", missing.join(", ")),
             Self::AwaitNodes { hosts } => match hosts.as_slice() {
                 [host] => write!(f, "cluster: wait until {host} is ready"),
                 _ => write!(f, "cluster: wait until {} nodes are ready", hosts.len()),
             },
-            Self::TakeSnapshot { host, cause } => write!(f, "{host}: take a snapshot of etcd ({cause})"),
+            Self::TakeSnapshot { host, cause } => write!(f, "{host}: take etcd snapshot ({cause})"),
             Self::CopySnapshots { host, snapshots, to } => match snapshots.as_slice() {
                 [] => write!(f, "{host}: copy the snapshot to {to}"),
-                names => write!(f, "{host}: copy {} to {to} (an earlier run did not)", names.join(", ")),
+                names => write!(f, "{host}: copy {} to {to} (not copied yet)", names.join(", ")),
             },
             Self::PrepareRestore { host, what, from: None } => write!(f, "{host}: check {}", key_of_id(what)),
             Self::PrepareRestore { host, what, from: Some(path) } => {
-                write!(f, "{host}: bring {} from {path} and check it", key_of_id(what))
+                write!(f, "{host}: upload {} from {path} and check it", key_of_id(what))
             }
             Self::StopControlPlane { host, .. } => write!(f, "{host}: stop control plane"),
             Self::RestoreEtcd { host, what } => write!(f, "{host}: restore etcd from {}", key_of_id(what)),
@@ -267,15 +267,15 @@ impl fmt::Display for Action {
             Self::AwaitApi => f.write_str("cluster: wait until the Kubernetes API answers"),
             Self::RenewCertificates { host, reason } => write!(f, "{host}: renew certificates ({reason})"),
             Self::RemoveNode { host, role, replaced } => {
-                let earlier = if *replaced { "the earlier " } else { "" };
-                let etcd = if *role == Role::ControlPlane { "leave etcd, " } else { "" };
-                write!(f, "{host}: remove {earlier}{role} (drain, {etcd}delete its Node, reset the host)")
+                let replaced = if *replaced { "replaced " } else { "" };
+                let etcd = if *role == Role::ControlPlane { "remove etcd member, " } else { "" };
+                write!(f, "{host}: remove {replaced}{role} (drain, {etcd}delete Node, reset host)")
             }
             Self::PreflightUpgrade { kubernetes_version } => {
-                write!(f, "cluster: check that all is well before the upgrade to Kubernetes {kubernetes_version}")
+                write!(f, "cluster: run preflight checks for the upgrade to Kubernetes {kubernetes_version}")
             }
             Self::FetchUpgrade { host, kubernetes_version, .. } => {
-                write!(f, "{host}: fetch packages and images of Kubernetes {kubernetes_version}")
+                write!(f, "{host}: fetch packages and images for Kubernetes {kubernetes_version}")
             }
             Self::UpgradeControlPlane { host, kubernetes_version } => {
                 write!(f, "{host}: upgrade control plane to Kubernetes {kubernetes_version}")
@@ -288,17 +288,16 @@ impl fmt::Display for Action {
                 write!(f, "{host}: {verb} containerd {from} → {to}")
             }
             Self::UpgradeKubeadmAddons { host, kubernetes_version } => {
-                write!(f, "{host}: upgrade kube-proxy and CoreDNS to those of Kubernetes {kubernetes_version}")
+                write!(f, "{host}: upgrade kube-proxy and CoreDNS for Kubernetes {kubernetes_version}")
             }
-
-            Self::UncordonNode { host } => write!(f, "{host}: make schedulable again (an earlier run was interrupted)"),
+            Self::UncordonNode { host } => write!(f, "{host}: uncordon (an earlier run was interrupted)"),
             Self::ResetHost { host, role, keeps_snapshots, ca } => {
                 let snapshots = match (role, keeps_snapshots) {
                     (Role::Worker, _) => "",
-                    (Role::ControlPlane, true) => " (its snapshots of etcd stay)",
-                    (Role::ControlPlane, false) => " and remove its snapshots of etcd",
+                    (Role::ControlPlane, true) => " (keep etcd snapshots)",
+                    (Role::ControlPlane, false) => " and delete its etcd snapshots",
                 };
-                let known = ca.as_ref().map_or("", |_| " (its marker is damaged, and it has the CA of the cluster)");
+                let known = ca.as_ref().map_or("", |_| " (damaged marker, identified by the cluster CA)");
                 write!(f, "{host}: reset {role}{snapshots}{known}")
             }
         }

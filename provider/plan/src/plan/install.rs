@@ -63,7 +63,7 @@ fn plan(everybody: &Situation<'_>, situation: &Situation<'_>, addons: &[WantedAd
         // Before a new snapshot takes their place.
         plan.add("copy snapshots", copy_lanes(situation));
         // Before anything changes; of a new cluster when there is something to save.
-        plan.add("save etcd", vec![std::mem::take(&mut snapshot)]);
+        plan.add("take etcd snapshot", vec![std::mem::take(&mut snapshot)]);
         // What leaves need not be upgraded; and a control plane of the old version would hold the others up.
         if upgrades {
             plan.add("remove nodes", leave.dead().into_iter().chain(leave.away()).collect());
@@ -78,7 +78,7 @@ fn plan(everybody: &Situation<'_>, situation: &Situation<'_>, addons: &[WantedAd
     let only_removes = lanes.iter().flatten().all(|action| action.effects().node == OnNode::Leaves);
     plan.add(
         match (init, only_removes) {
-            (Some(_), _) => "prepare hosts and start the control plane",
+            (Some(_), _) => "prepare hosts and initialize the control plane",
             (None, true) => "remove lost nodes",
             (None, false) => "prepare hosts",
         },
@@ -102,7 +102,7 @@ fn plan(everybody: &Situation<'_>, situation: &Situation<'_>, addons: &[WantedAd
     let joining: BTreeSet<_> = joins.filter_map(Action::host).collect();
     let await_nodes = await_nodes(situation, |host| joining.contains(host));
     plan.add("wait for the nodes", vec![await_nodes.into_iter().collect()]);
-    plan.add("save etcd", vec![snapshot]);
+    plan.add("take etcd snapshot", vec![snapshot]);
     // Last, so that what runs on them has somewhere to go.
     if !upgrades {
         plan.add("remove nodes", leave.away());
@@ -193,15 +193,15 @@ fn join(host: &HostSituation<'_>) -> Option<Action> {
         return None;
     }
     let resume = match host.standing {
-        Standing::Finished if host.is_abandoned => Some("it has the data before the restore".to_owned()),
-        Standing::Finished if host.was_reset => Some("it was reset and came no further".to_owned()),
-        Standing::Finished if host.lost_member => Some("its member of etcd is gone".to_owned()),
-        Standing::Finished => Some("its Node is gone".to_owned()),
+        Standing::Finished if host.is_abandoned => Some("it has the data from before the restore".to_owned()),
+        Standing::Finished if host.was_reset => Some("reset, then interrupted".to_owned()),
+        Standing::Finished if host.lost_member => Some("its etcd member is missing".to_owned()),
+        Standing::Finished => Some("its Node is missing".to_owned()),
         // Whoever made it a node was cut off before Terraform knew of it.
-        Standing::Unseen if host.node.is_some() => Some("unless it is one already".to_owned()),
+        Standing::Unseen if host.node.is_some() => Some("unless it has joined already".to_owned()),
         _ => host.facts.and_then(|facts| leftover(facts, JOIN_UNIT)),
     };
-    let resume = resume.or_else(|| host.node.map(|_| "in place of an earlier machine".to_owned()));
+    let resume = resume.or_else(|| host.node.map(|_| "replaces an earlier machine".to_owned()));
     let name = host.name.to_owned();
     Some(match host.role {
         Role::ControlPlane => Action::JoinControlPlane { host: name, resume },

@@ -48,7 +48,7 @@ fn shortcomings(spec: &ClusterSpec, facts: &HostFacts) -> Vec<String> {
         why.push(format!("{CONTAINERD} is disabled"));
     }
     if facts.swap_active {
-        why.push("swap is on".to_owned());
+        why.push("swap is enabled".to_owned());
     }
     for (path, hash) in host_files::expected_files(spec, facts) {
         match facts.files.get(&path) {
@@ -89,5 +89,5 @@ fn packages(spec: &ClusterSpec, facts: &HostFacts) -> Vec<String> {
 fn newer_kubelet(spec: &ClusterSpec, host: &HostSituation<'_>) -> Option<String> {
     let running = &host.node?.kubelet_version;
     let version: KubernetesVersion = running.parse().ok()?;
-    (version > spec.kubernetes_version).then(|| format!("a kubelet {version} runs"))
+    (version > spec.kubernetes_version).then(|| format!("kubelet {version} is running"))
 }

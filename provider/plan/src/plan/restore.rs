@@ -57,7 +57,7 @@ fn plan(situation: &Situation<'_>, addons: &[WantedAddon], restore: &WantedResto
     plan.add("wait for the nodes", vec![await_nodes(situation, are_new).into_iter().collect()]);
     let cause = wanted_by_trigger(situation, false);
     let snapshot = cause.map(|cause| snapshot_lane(situation, cause, Some(host)));
-    plan.add("save etcd", snapshot.into_iter().collect());
+    plan.add("take etcd snapshot", snapshot.into_iter().collect());
     plan
 }
 
@@ -105,6 +105,8 @@ fn rejoin(name: &str, role: Role) -> Action {
     let host = name.to_owned();
     match role {
         Role::ControlPlane => Action::JoinControlPlane { host, resume: Some("with the restored data".to_owned()) },
-        Role::Worker => Action::JoinWorker { host, resume: Some("unless the restored data know it".to_owned()) },
+        Role::Worker => {
+            Action::JoinWorker { host, resume: Some("unless the restored data contain its Node".to_owned()) }
+        }
     }
 }

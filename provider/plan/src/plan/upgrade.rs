@@ -17,10 +17,10 @@ pub(super) fn add_upgrade(plan: &mut Plan, situation: &Situation<'_>) {
     let workers: Vec<&str> = behind(situation, Role::Worker).map(|host| host.name).collect();
 
     if begins(situation) {
-        plan.add("check the cluster", vec![vec![Action::PreflightUpgrade { kubernetes_version }]]);
+        plan.add("run preflight checks", vec![vec![Action::PreflightUpgrade { kubernetes_version }]]);
         if spec.backup.before_upgrade {
             let cause = SnapshotCause::BeforeUpgrade(kubernetes_version);
-            plan.add("save etcd", vec![snapshot_lane(situation, cause, None)]);
+            plan.add("take etcd snapshot", vec![snapshot_lane(situation, cause, None)]);
         }
     }
     let fetch = |role, host: &&str| vec![Action::FetchUpgrade { host: (*host).to_owned(), role, kubernetes_version }];
@@ -37,8 +37,8 @@ pub(super) fn add_upgrade(plan: &mut Plan, situation: &Situation<'_>) {
     {
         lanes.insert(0, vec![Action::UpgradeKubeadmAddons { host, kubernetes_version }]);
     }
-    plan.add(if workers.is_empty() { "upgrade kubeadm's addons" } else { "upgrade the workers" }, lanes);
-    plan.add("make nodes schedulable again", vec![forgotten_cordons(situation)]);
+    plan.add(if workers.is_empty() { "upgrade kubeadm addons" } else { "upgrade the workers" }, lanes);
+    plan.add("uncordon nodes", vec![forgotten_cordons(situation)]);
 }
 
 /// A control plane that is there and answers; by then it has the new version.

@@ -100,10 +100,13 @@ fn what_was_left_is_told_as_it_is() {
         leftover(&facts, JOIN_UNIT)
     };
     assert_eq!(left(None, |_| {}), None);
-    assert_eq!(left(None, |it| it.kubernetes.etcd_data = true).as_deref(), Some("after one that was interrupted"));
-    assert_eq!(left(Some(UnitState::Running), |_| {}).as_deref(), Some("takes over the one that is still running"));
-    assert_eq!(left(Some(UnitState::Failed), |_| {}).as_deref(), Some("after one that failed"));
-    assert_eq!(left(Some(UnitState::Succeeded), |_| {}).as_deref(), Some("completes one that was interrupted"));
+    assert_eq!(left(None, |it| it.kubernetes.etcd_data = true).as_deref(), Some("an earlier attempt was interrupted"));
+    assert_eq!(left(Some(UnitState::Running), |_| {}).as_deref(), Some("an earlier attempt is still running"));
+    assert_eq!(left(Some(UnitState::Failed), |_| {}).as_deref(), Some("an earlier attempt failed"));
+    assert_eq!(
+        left(Some(UnitState::Succeeded), |_| {}).as_deref(),
+        Some("an earlier attempt was interrupted at the end")
+    );
     let other = HostFacts { units: [(INIT_UNIT.to_owned(), UnitState::Running)].into(), ..HostFacts::default() };
     assert_eq!(leftover(&other, JOIN_UNIT), None);
 }

@@ -39,7 +39,7 @@ fn tell(control_planes: usize, workers: usize, failing: usize) -> Vec<Line> {
         let took = 11.0 + some(index, 5) * 1.3;
         vec![(what("prepare_host", Some(name), &format!("prepare {role} for Kubernetes 1.35.4")), took)]
     });
-    let init = what("init_control_plane", Some("cp-1"), "initialise control plane with Kubernetes 1.35.4");
+    let init = what("init_control_plane", Some("cp-1"), "initialize control plane with Kubernetes 1.35.4");
     let mut joins = vec![vec![(what("apply_addon", None, "apply addon canal"), 6.2)]];
     joins.push(Vec::new());
     for (index, (name, role)) in hosts.iter().enumerate().skip(1) {

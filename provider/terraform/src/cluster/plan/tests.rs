@@ -80,7 +80,7 @@ fn assert_unknown(response: &PlanResponse, unknown: &[&str]) {
 
 const CREATE_STEPS: [&str; 5] = [
     "cp-1: prepare control plane for Kubernetes 1.35.4",
-    "cp-1: initialise control plane with Kubernetes 1.35.4",
+    "cp-1: initialize control plane with Kubernetes 1.35.4",
     "w-1: prepare worker for Kubernetes 1.35.4",
     "w-1: join worker",
     "cluster: wait until 2 nodes are ready",
@@ -151,7 +151,7 @@ fn labels_of_one_host_change_on_its_node_alone() {
     let labels = host("static_workers", "w-1").attribute("labels");
     let pool = Value::object([("pool", Value::from("general"))]);
     let response = update(&settled(), |config| assert!(config.set(&labels, pool))).unwrap();
-    assert_eq!(steps(&response), ["w-1: set labels pool=general, zone removed"]);
+    assert_eq!(steps(&response), ["w-1: set labels pool=general; remove labels zone"]);
     assert_eq!(response.planned_state.attribute("nodes"), state().attribute("nodes"));
 }
 
@@ -245,7 +245,7 @@ fn a_new_machine_takes_the_place_of_an_old_one() {
     let response = update(&settled(), |config| assert!(config.set(&id, "2"))).unwrap();
     let expected = [
         "w-1: prepare worker for Kubernetes 1.35.4",
-        "w-1: remove the earlier worker (drain, delete its Node, reset the host)",
+        "w-1: remove replaced worker (drain, delete Node, reset host)",
         "w-1: join worker",
     ];
     assert_eq!(steps(&response)[..3], expected);
@@ -258,7 +258,7 @@ fn a_new_machine_takes_the_place_of_an_old_one() {
 #[test]
 fn a_dropped_host_leaves_the_nodes_with_the_plan() {
     let response = update(&settled(), |config| assert!(config.set(&"static_workers".into(), Value::Null))).unwrap();
-    assert_eq!(steps(&response), ["w-1: remove worker (drain, delete its Node, reset the host)"]);
+    assert_eq!(steps(&response), ["w-1: remove worker (drain, delete Node, reset host)"]);
     let nodes: Vec<_> = response.planned_state.attribute("nodes").as_map().unwrap().keys().cloned().collect();
     assert_eq!(nodes, ["cp-1"]);
 
