@@ -29,7 +29,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     for arguments in [&[][..], &["-destroy"]] {
         let run = scenario.terraform.plan_run(arguments)?;
         run.must_fail_with(SILENT)?;
-        run.must_fail_with("apply `deletion = { protection = false }` and nothing else, and destroy it then")?;
+        run.must_fail_with("apply only `deletion = { protection = false }`, then run `terraform destroy`")?;
     }
     scenario.terraform.write("main.tf", &main)?;
     let run = scenario.terraform.apply(&[])?;

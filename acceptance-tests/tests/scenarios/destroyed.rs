@@ -90,7 +90,7 @@ fn with_another_key(scenario: &mut Scenario) -> Result<()> {
     scenario.terraform.write(KEY_OVERRIDE, &format!("provider \"kubeone\" {{\n  {ssh}\n}}\n"))?;
     let before = scenario.machine("worker-1").traces()?;
     let run = scenario.terraform.destroy(&[TARGET])?;
-    run.must_fail_with("worker-1 answers and cannot be looked at")?;
+    run.must_fail_with("worker-1 answers but cannot be inspected")?;
     scenario.machine("worker-1").must_be_untouched_since(&before)?;
     ensure!(scenario.state()?.addresses().contains(&CLUSTER), "the state forgot a cluster that refused the key");
     std::fs::remove_file(scenario.terraform.folder().join(KEY_OVERRIDE))?;

@@ -9,7 +9,7 @@ pub(crate) fn run(programs: &Programs) -> Result<()> {
     scenario.machine("worker-1").run(
         "mkdir -p /etc/kubernetes/manifests /var/lib/etcd/member && echo 'apiVersion: v1' > /etc/kubernetes/kubelet.conf",
     )?;
-    scenario.apply_fails_with("worker-1 is refused: Kubernetes is on it, and it was not installed by this provider")?;
+    scenario.apply_fails_with("worker-1 is refused: it runs Kubernetes that this provider did not install")?;
     for host in ["control-plane-1", "worker-1"] {
         let touched = scenario.machine(host).succeeds("test -e /etc/kubeone || dpkg -s kubelet")?;
         ensure!(!touched, "{host} was changed although the cluster was refused");

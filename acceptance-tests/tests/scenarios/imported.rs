@@ -149,7 +149,7 @@ fn write_import(scenario: &Scenario, of: &str) -> Result<()> {
 /// Without the cluster in the state it is somebody else's.
 fn not_taken_over_by_a_create(scenario: &mut Scenario, before: &BTreeMap<&'static str, Traces>) -> Result<()> {
     write_cluster(scenario, VERSION, 1)?;
-    scenario.apply_fails_with("is refused: Kubernetes is on it, and it was not installed by this provider")?;
+    scenario.apply_fails_with("is refused: it runs Kubernetes that this provider did not install")?;
     untouched(scenario, before)
 }
 

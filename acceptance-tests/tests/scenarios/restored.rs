@@ -77,9 +77,9 @@ pub(crate) fn interrupted(programs: &Programs) -> Result<()> {
     restorer.reboot()?;
     ensure!(!apply.wait()?.succeeded, "the apply outlived its provider");
 
-    // Nobody forgets what was begun.
+    // An interrupted restore is not forgotten.
     settings(&scenario, TAKEN)?;
-    scenario.terraform.plan_run(&[])?.must_fail_with("has begun and not come to its end")?;
+    scenario.terraform.plan_run(&[])?.must_fail_with("was interrupted; ")?;
     settings(&scenario, &restore)?;
     scenario.apply()?;
     is_as_at_the_snapshot(&scenario, &NODES)

@@ -55,7 +55,7 @@ fn host_path(role: Role, name: &str) -> FieldPath {
 fn foreign_reason(foreign: &Foreign) -> String {
     match foreign {
         Foreign::OtherName { cluster } => format!("it belongs to the cluster `{cluster}`"),
-        Foreign::OtherUid { uid } => format!("it belongs to another cluster of this name, with the uid {uid}"),
-        Foreign::Unmarked => "Kubernetes is on it, and it was not installed by this provider".to_owned(),
+        Foreign::OtherUid { uid } => format!("it belongs to another cluster with this name, uid {uid}"),
+        Foreign::Unmarked => "it runs Kubernetes that this provider did not install".to_owned(),
     }
 }

@@ -33,14 +33,14 @@ fn other_runtimes(situation: &Situation<'_>) -> Vec<Finding> {
     let finding = |host: &HostSituation<'_>| {
         let (name, role) = (host.name, host.role);
         let runtime = host.node?.other_runtime()?;
-        let detail = "This provider works with containerd alone. ";
+        let detail = "This provider supports containerd only. ";
         let advice = match role {
-            Role::ControlPlane => "Move the node to containerd before the cluster is taken over.",
+            Role::ControlPlane => "Migrate the node to containerd before you import the cluster.",
             Role::Worker => {
-                "Move the node to containerd, or do not name it: it stays in the cluster and is not managed."
+                "Migrate the node to containerd, or leave it out of `static_workers`: it stays in the cluster unmanaged."
             }
         };
-        let summary = format!("the node {name} runs its containers with {runtime}");
+        let summary = format!("the node {name} uses the container runtime {runtime}");
         Some(Finding::error(host_path(role, name), summary, format!("{detail}{advice}")))
     };
     adoptable.filter_map(finding).collect()
@@ -68,15 +68,15 @@ fn unnamed_nodes(spec: &ClusterSpec, api: &ApiFacts) -> Vec<Finding> {
         if node.control_plane {
             return Finding::error(
                 host_path(Role::ControlPlane, name),
-                format!("the settings do not name the control plane {name} of the imported cluster"),
-                "Name all of its control planes, by the names of their nodes. One that shall go can be taken out after the \
+                format!("the control plane {name} of the imported cluster is missing from `control_plane`"),
+                "Add all of its control planes, with the names of their nodes as keys. You can remove one after the \
                  next apply.",
             );
         }
         Finding::warning(
             host_path(Role::Worker, name),
-            format!("the settings do not name the worker {name} of the imported cluster"),
-            "It stays in the cluster and is not managed.",
+            format!("the worker {name} of the imported cluster is missing from `static_workers`"),
+            "It stays in the cluster unmanaged.",
         )
     };
     unnamed.map(finding).collect()
@@ -91,8 +91,8 @@ fn of_node(host: &HostSituation<'_>, node: &NodeFacts) -> Option<Finding> {
             host_path(role, name).field("address"),
             format!("{} is not the machine behind the node {name}", host.spec.address),
             format!(
-                "Its machine id is {}, that of the node is {}. Write the address of the machine that is in the cluster; \
-                 another one can take its place after the next apply.",
+                "Its machine id is {}; the node has {}. Set the address of the machine that is in the cluster. You can \
+                 replace the machine after the next apply.",
                 facts.machine_id, node.machine_id
             ),
         ));
@@ -103,8 +103,8 @@ fn of_node(host: &HostSituation<'_>, node: &NodeFacts) -> Option<Finding> {
     }
     Some(Finding::error(
         host_path(role, name).field("private_address"),
-        format!("the node {name} does not use the address {address} inside the cluster"),
-        format!("It uses another one: set `private_address = \"{}\"`.", node.internal_address),
+        format!("the node {name} does not use {address} as its internal address"),
+        format!("Set `private_address = \"{}\"`.", node.internal_address),
     ))
 }
 
@@ -116,6 +116,6 @@ fn wrong_name(api: &ApiFacts, host: &HostSituation<'_>) -> Option<Finding> {
     Some(Finding::error(
         host_path(role, name),
         format!("{name} is the node {node} of the imported cluster"),
-        format!("The key of a host is the name of its node: write `{node}`."),
+        format!("The key of a host must be the name of its node. Rename the key to `{node}`."),
     ))
 }

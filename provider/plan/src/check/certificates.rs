@@ -16,10 +16,10 @@ pub(super) fn findings(situation: &Situation<'_>) -> Vec<Finding> {
         let (renewal, missing) = waiting_renewal(situation, host)?;
         Some(Finding::warning(
             host_path(Role::ControlPlane, host.name),
-            format!("the certificates of {} are not renewed yet: {}", host.name, renewal.reason),
+            format!("certificates of {} are not renewed yet: {}", host.name, renewal.reason),
             format!(
-                "Its member of etcd restarts for that, and etcd would lose its quorum: {} would not answer either. Bring \
-                 that back, or replace its host; the next apply renews them.",
+                "Renewing them restarts its etcd member, and etcd would lose quorum because {} is not available \
+                 either. Repair or replace that member; the next apply renews the certificates.",
                 missing.join(" and ")
             ),
         ))
@@ -40,14 +40,14 @@ fn authorities(situation: &Situation<'_>) -> Vec<Finding> {
     let is_near = |now: Timestamp, end| end <= now.saturating_add(A_YEAR).unwrap_or(Timestamp::MAX);
     ends.filter(|(_, (end, now))| is_near(*now, *end))
         .map(|(path, (end, now))| {
-            let verb = if end <= now { "ended" } else { "ends" };
+            let verb = if end <= now { "expired" } else { "expires" };
             let day = end.to_string();
             let day = day.split('T').next().unwrap_or(&day);
             Finding::warning(
                 FieldPath::root("certificates"),
                 format!("the certificate authority {path} {verb} on {day}"),
-                "No certificate it signed is accepted after that day, and new ones do not help. It is not replaced by \
-                 this provider: plan its rotation, or a new cluster, in time.",
+                "Certificates that it signed are rejected after that day, including renewed ones. This provider does \
+                 not rotate certificate authorities: plan the rotation, or a new cluster, in time.",
             )
         })
         .collect()

@@ -26,7 +26,7 @@ fn unknown_version(spec: &ClusterSpec) -> Option<Finding> {
     Some(Finding::error(
         FieldPath::root("kubernetes_version"),
         format!("Kubernetes {} is not supported", spec.kubernetes_version),
-        format!("Supported are {}.", catalog::known_releases().collect::<Vec<_>>().join(", ")),
+        format!("Supported releases: {}.", catalog::known_releases().collect::<Vec<_>>().join(", ")),
     ))
 }
 
@@ -53,16 +53,16 @@ fn silent_api(situation: &Situation<'_>, plan: &Plan) -> Option<Finding> {
         return Some(Finding::warning(
             path,
             summary,
-            "The plan follows from what the hosts alone show, and brings the API back. What else there may be to do is \
-             planned when it answers.",
+            "The plan repairs what is broken on the hosts, so that the API comes back. Everything else is planned once \
+             it answers.",
         ));
     }
     let gone = match lost_quorum::without_data(situation).as_slice() {
         [] => String::new(),
-        gone => format!(" The data of etcd are gone on {}.", gone.join(", ")),
+        gone => format!(" {} lost the etcd data.", gone.join(", ")),
     };
     let give_up = if spec.deletion.protection {
-        " To give the cluster up, apply `deletion = { protection = false }` and nothing else, and destroy it then."
+        " To give up the cluster, apply only `deletion = { protection = false }`, then run `terraform destroy`."
     } else {
         ""
     };
@@ -70,10 +70,10 @@ fn silent_api(situation: &Situation<'_>, plan: &Plan) -> Option<Finding> {
         path,
         summary,
         format!(
-            "The cluster exists: {} finished joining it. Nothing is planned until its API answers: too few of its \
-             control planes can be reached and hold data of etcd.{gone} Look at those that cannot be reached. If they are \
-             lost for good, the cluster can go on with the data of one that is left, `restore = {{ survivor = … }}`, or with \
-             a snapshot, `restore = {{ snapshot = … }}`.{give_up}",
+            "The cluster exists: {} joined it. Nothing is planned until its API answers, because too few control \
+             planes are reachable with their etcd data.{gone} Check the unreachable control planes. If they are lost \
+             for good, restore the data of a surviving one with `restore = {{ survivor = … }}`, or a snapshot with \
+             `restore = {{ snapshot = … }}`.{give_up}",
             nodes.join(", ")
         ),
     ))
@@ -90,8 +90,8 @@ fn changed_roles(situation: &Situation<'_>) -> Vec<Finding> {
             let other = if role == Role::Worker { Role::ControlPlane } else { Role::Worker };
             Finding::error(
                 host_path(role, name),
-                format!("{name} is a {other} of the cluster, not a {role}"),
-                "A node cannot change its role. Put it back into the other map, or give the host another name.",
+                format!("{name} is a {other} in the cluster, not a {role}"),
+                "A node cannot change its role. Move the host back to the other map, or rename it.",
             )
         })
         .collect()

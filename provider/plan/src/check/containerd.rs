@@ -23,8 +23,8 @@ fn unfit(wanted: &Wanted, pinned: ContainerdVersion) -> Option<Finding> {
     (!pinned.to_string().starts_with(fits)).then(|| {
         Finding::error(
             path(),
-            format!("containerd {pinned} does not fit Kubernetes {version}"),
-            format!("Versions that fit begin with `{fits}`."),
+            format!("containerd {pinned} is not supported with Kubernetes {version}"),
+            format!("Use a version that begins with `{fits}`."),
         )
     })
 }
@@ -38,10 +38,9 @@ fn earlier_minor(plan: &Plan) -> Option<Finding> {
     back.map(|(host, from, to)| {
         Finding::error(
             path(),
-            format!("{host} runs containerd {from} and cannot go back to {to}"),
+            format!("{host} runs containerd {from} and cannot be downgraded to {to}"),
             format!(
-                "What containerd keeps of its containers may not be readable for an earlier minor release. Set a version of \
-                 {}.{} or later.",
+                "An earlier minor release may not be able to read containerd's data. Set version {}.{} or later.",
                 from.major, from.minor
             ),
         )

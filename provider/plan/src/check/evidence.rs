@@ -15,31 +15,31 @@ pub(super) fn findings(situation: &Situation<'_>) -> Vec<Finding> {
     doubts.map(|(host, claim, doubt)| {
         let (summary, detail) = match doubt {
             Doubt::Unreadable => (
-                format!("{host} remembers a restore of etcd at a time that cannot be read"),
+                format!("{host} records an etcd restore with an unreadable time"),
                 format!(
-                    "`restored` in /etc/kubeone/cluster.json on it does not begin with a time. If etcd was never restored, \
-                     take that line out. If someone else wrote it, replace the machine. {EITHER_WAY}"
+                    "`restored` in /etc/kubeone/cluster.json on the host does not begin with a time. If etcd was never \
+                     restored, remove that line. If someone tampered with the file, replace the machine. {EITHER_WAY}"
                 ),
             ),
             Doubt::Future { is_believed } => (
-                format!("{host} remembers a restore of etcd in the future, at {}", time_of(claim)),
+                format!("{host} records an etcd restore in the future, at {}", time_of(claim)),
                 if is_believed {
-                    "It counts, because most control planes remember it, or the settings ask for it. A clock was wrong when \
-                     etcd was restored, or that of the machine that runs Terraform is wrong now."
+                    "The record is accepted, because most control planes have it or the settings ask for it. A clock \
+                     was wrong during the restore, or the clock of the machine that runs Terraform is wrong now."
                         .to_owned()
                 } else {
                     format!(
-                        "The clock of this machine or of the host is wrong, or `restored` in /etc/kubeone/cluster.json on \
-                         the host is forged. Set the clock right, or replace the machine. {EITHER_WAY}"
+                        "The clock of this machine or of the host is wrong, or `restored` in /etc/kubeone/cluster.json \
+                         on the host is forged. Correct the clock, or replace the machine. {EITHER_WAY}"
                     )
                 },
             ),
             Doubt::Contradicted { by } => (
-                format!("{host} alone remembers that etcd was restored from {} at {}", key_of(claim), time_of(claim)),
+                format!("only {host} records that etcd was restored from {} at {}", key_of(claim), time_of(claim)),
                 format!(
-                    "{} hold data of etcd and know nothing of it, and would have to join again and lose them. Nothing is \
-                     planned until one of the two is ruled out. If the restore took place, set `restore` to what it was. If \
-                     not, replace the machine of {host}. {EITHER_WAY}",
+                    "{} hold etcd data without that record; if it is true, they must rejoin and lose their data. \
+                     Nothing is planned until this is resolved. If the restore took place, set `restore` to its value. \
+                     If not, replace the machine of {host}. {EITHER_WAY}",
                     by.join(" and ")
                 ),
             ),
@@ -49,8 +49,7 @@ pub(super) fn findings(situation: &Situation<'_>) -> Vec<Finding> {
     .collect()
 }
 
-const EITHER_WAY: &str =
-    "To go on with the data of one control plane, whatever the others say, set `restore = { survivor = … }`.";
+const EITHER_WAY: &str = "To continue with the data of one particular control plane, set `restore = { survivor = … }`.";
 
 fn time_of(claim: &str) -> &str {
     claim.split(' ').next().unwrap_or_default()

@@ -36,8 +36,9 @@ pub(super) fn findings(situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
                 path.clone(),
                 unknown_owner(name, reason),
                 format!(
-                    "Nothing was changed on it. The API would show whether it is a node of this cluster, and the marker is \
-                     rewritten then. {} To give up what is on it, run `kubeadm reset` there and delete /etc/kubeone.",
+                    "Nothing was changed on it. Once the API answers and confirms that it is a node of this cluster, \
+                     the marker is rewritten. {} To discard what is on it, run `kubeadm reset` there and delete \
+                     /etc/kubeone.",
                     write_it_by_hand(wanted)
                 ),
             )),
@@ -46,18 +47,18 @@ pub(super) fn findings(situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
                 format!("{name} is refused: {}", foreign_reason(&foreign)),
                 match foreign {
                     Foreign::OtherUid { .. } if other_cluster(situation).is_some() => {
-                        "Nothing was changed on it. Terraform's state names a cluster with another uid. Use a fresh machine, \
-                         or remove what is on it first (`kubeadm reset`, then delete /etc/kubeone). To go on with the \
-                         cluster that is on it, let Terraform forget the other one (`terraform state rm`) and apply."
+                        "Nothing was changed on it. The cluster in Terraform's state has another uid. Use a fresh \
+                         machine, or clean this one first (`kubeadm reset`, then delete /etc/kubeone). To manage the \
+                         cluster that is on it, remove the other one from the state (`terraform state rm`) and apply."
                     }
                     Foreign::Unmarked => {
-                        "Nothing was changed on it. Use a fresh machine, or remove what is on it first (`kubeadm reset`). To \
-                         go on with the cluster that it is part of, import that: `terraform import ADDRESS HOST`, with the \
-                         address of one of its control planes."
+                        "Nothing was changed on it. Use a fresh machine, or clean this one first (`kubeadm reset`). To \
+                         manage the cluster that it is part of, import it: `terraform import ADDRESS HOST`, where HOST \
+                         is the address of one of its control planes."
                     }
                     Foreign::OtherName { .. } | Foreign::OtherUid { .. } => {
-                        "Nothing was changed on it. Use a fresh machine, or remove what is on it first (`kubeadm reset`, then \
-                         delete /etc/kubeone)."
+                        "Nothing was changed on it. Use a fresh machine, or clean this one first (`kubeadm reset`, \
+                         then delete /etc/kubeone)."
                     }
                 },
             )),
@@ -80,7 +81,7 @@ pub(super) fn findings(situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
 pub(super) fn write_it_by_hand(wanted: &Wanted) -> String {
     let uid = wanted.uid.as_deref().unwrap_or("the uid of the namespace kube-system");
     format!(
-        "Where you know that it is one, write the marker by hand: `{{ \"cluster\": \"{}\", \"uid\": \"{uid}\", \
+        "If you are sure that it is one, write the marker by hand: `{{ \"cluster\": \"{}\", \"uid\": \"{uid}\", \
          \"provider_version\": \"{}\" }}`.",
         wanted.spec.name,
         env!("CARGO_PKG_VERSION")
@@ -91,10 +92,9 @@ pub(super) fn write_it_by_hand(wanted: &Wanted) -> String {
 fn unusable_files(name: &str, facts: &HostFacts, path: &FieldPath) -> Vec<Finding> {
     let finding = |(file, reason): (&String, &String)| {
         let detail = if file.starts_with(snapshot::FOLDER) {
-            "The snapshot that it described counts no more. Delete what is left of it, or keep it where this provider does \
-             not look."
+            "The snapshot that it described is ignored. Delete its remaining files, or move them out of this folder."
         } else {
-            "It tells whether something is left to do. What cannot be ruled out is done once more."
+            "It records whether an operation is complete. The operation is repeated if that cannot be ruled out."
         };
         Finding::warning(path.clone(), format!("{file} on {name} is damaged: {reason}"), detail)
     };
@@ -108,10 +108,10 @@ fn unreachable(path: &FieldPath, name: &str, reason: &str, works_on_it: bool) ->
         Finding::error(
             path,
             summary,
-            "There is work to do on it, so it has to be reached. Check its address, and the SSH settings.",
+            "The plan has steps on this host, so it must be reachable. Check its address and the SSH settings.",
         )
     } else {
-        Finding::warning(path, summary, "Its node is in the cluster and is left as it is.")
+        Finding::warning(path, summary, "Its node stays in the cluster unchanged.")
     }
 }
 
@@ -134,7 +134,7 @@ fn system(name: &str, facts: &HostFacts, path: &FieldPath) -> Option<Finding> {
     Some(Finding::error(
         path.clone(),
         format!("{name} runs {}, which is not supported", system.trim()),
-        "Use Debian or Ubuntu, or a system made from one of them.",
+        "Use Debian or Ubuntu, or a distribution based on one of them.",
     ))
 }
 
@@ -145,7 +145,7 @@ fn architecture(name: &str, facts: &HostFacts, path: &FieldPath) -> Option<Findi
     Some(Finding::error(
         path.clone(),
         format!("{name} has the architecture `{}`, which is not supported", facts.architecture),
-        format!("Supported are {}.", ARCHITECTURES.join(" and ")),
+        format!("Supported architectures: {}.", ARCHITECTURES.join(" and ")),
     ))
 }
 
@@ -157,7 +157,7 @@ fn kernel(name: &str, facts: &HostFacts, path: &FieldPath, release: &MinorReleas
     Some(Finding::error(
         path.clone(),
         format!("{name} runs the kernel {}, which is too old", facts.kernel),
-        format!("This version of Kubernetes needs {} or newer.", release.minimum_kernel),
+        format!("This Kubernetes release needs {} or newer.", release.minimum_kernel),
     ))
 }
 
@@ -179,8 +179,8 @@ fn cgroup(spec: &ClusterSpec, plan: &Plan, observed: &Observed) -> Option<Findin
     Some(Finding::warning(
         host_path(*role, first),
         format!("{} {verb} cgroup v1", names.join(", ")),
-        "Kubernetes gives up support for cgroup v1. The kubelet is told to run all the same; boot with cgroup v2 \
-         (`systemd.unified_cgroup_hierarchy=1`) before a later version refuses.",
+        "Kubernetes is dropping support for cgroup v1. The kubelet is configured to run anyway; boot with cgroup v2 \
+         (`systemd.unified_cgroup_hierarchy=1`) before a later release refuses to start.",
     ))
 }
 
@@ -198,7 +198,7 @@ fn size(role: Role, name: &str, facts: &HostFacts, path: &FieldPath) -> Option<F
     Some(Finding::warning(
         path.clone(),
         format!("{name} is small for a {role}: {found}"),
-        format!("A {role} should have {cpus} CPUs and {memory} MiB of memory at least."),
+        format!("A {role} should have at least {cpus} CPUs and {memory} MiB of memory."),
     ))
 }
 
@@ -214,8 +214,8 @@ fn twins(spec: &ClusterSpec, observed: &Observed) -> Vec<Finding> {
                     host_path(role, name).field("address"),
                     format!("{name} and {other} are the same machine"),
                     format!(
-                        "Both have the machine id {}. Where two machines were cloned from one image, give each its own: \
-                         empty /etc/machine-id in the image.",
+                        "Both have the machine id {}. If they were cloned from one image, give each machine its own \
+                         id: empty /etc/machine-id in the image.",
                         facts.machine_id
                     ),
                 )

@@ -48,18 +48,18 @@ fn finding(wanted: &Wanted, host: &str, identity: HostIdentity) -> Option<Findin
     }
     let refused = wanted.unpinned_control_plane == UnpinnedControlPlane::Refuse;
     let consequence = if refused {
-        "`ssh.unpinned_control_plane = \"refuse\"` asks for that before the keys of the cluster are sent to it."
+        "`ssh.unpinned_control_plane = \"refuse\"` requires that before the keys of the cluster are sent to it."
     } else {
-        "Without that the keys of the cluster are sent to whoever answers. `ssh.unpinned_control_plane = \"refuse\"` makes \
-         this an error."
+        "Otherwise the keys of the cluster are sent to any machine that answers. `ssh.unpinned_control_plane = \
+         \"refuse\"` makes this an error."
     };
     let tell = if refused { Finding::error } else { Finding::warning };
     let finding = tell(
         host_path(Role::ControlPlane, host).field("ssh_host_key"),
         format!("the identity of the machine behind {host} is unverified, and it will receive the keys of the cluster"),
         format!(
-            "Its SSH host key would be taken as it comes. State it as `ssh_host_key`: the guide on security says where each \
-             cloud shows it. {consequence}"
+            "Its SSH host key would be trusted on first use. Set it as `ssh_host_key`: the security guide says where \
+             each cloud shows it. {consequence}"
         ),
     );
     Some(finding)

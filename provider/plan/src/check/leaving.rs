@@ -18,19 +18,19 @@ pub(super) fn findings(situation: &Situation<'_>) -> Vec<Finding> {
         match &leaver.standing {
             Standing::Unreachable { reason } if leaver.remains() && !gone => Some(Finding::warning(
                 path,
-                format!("{} leaves the cluster and cannot be reached: {reason}", leaver.name),
-                "If its kubelet does not answer either, its pods are given up without an end in good order. What the \
-                 cluster left on the machine stays there.",
+                format!("{} is removed from the cluster and cannot be reached: {reason}", leaver.name),
+                "If its kubelet does not respond either, its pods are not terminated gracefully. The machine is not \
+                 cleaned.",
             )),
             Standing::Damaged { reason } => Some(Finding::error(
                 path,
                 unknown_owner(&format!("the machine of {}", leaver.name), reason),
-                format!("It would be left running. {}", write_it_by_hand(wanted)),
+                format!("It would keep running. {}", write_it_by_hand(wanted)),
             )),
             Standing::Foreign(foreign) => Some(Finding::warning(
                 path,
                 format!("the machine of {} is left alone: {}", leaver.name, foreign_reason(foreign)),
-                "Only its Node is deleted. Only hosts that carry this cluster's marker are reset.",
+                "Only its Node is deleted. Only hosts with the marker of this cluster are reset.",
             )),
             _ => None,
         }
@@ -53,8 +53,11 @@ fn takes_endpoint(wanted: &Wanted, leaver: &Leaver<'_>) -> Option<Finding> {
     }
     Some(Finding::error(
         host_path(leaver.role, leaver.name),
-        format!("the API would be gone with {}: `api_endpoint.host` is its address, {}", leaver.name, endpoint.host),
-        "All nodes ask for the API there, and that cannot be changed. Keep this host, or give its address to another control \
-         plane in the same change.",
+        format!(
+            "removing {} would make the API unreachable: `api_endpoint.host` is its address, {}",
+            leaver.name, endpoint.host
+        ),
+        "All nodes use that endpoint, and it cannot be changed. Keep this host, or assign its address to another \
+         control plane in the same change.",
     ))
 }

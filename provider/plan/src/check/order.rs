@@ -13,14 +13,14 @@ pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
         findings.push(Finding::error(
             FieldPath::default(),
             summary,
-            "This is a bug in the provider, please report it.",
+            "This is a bug in the provider. Please report it.",
         ));
     };
     for stage in &plan.stages {
         let etcd_lanes =
             stage.lanes.iter().filter(|lane| lane.iter().any(|action| action.effects().etcd.takes_turns())).count();
         if etcd_lanes > 1 {
-            refuse(format!("the plan changes etcd in {etcd_lanes} places at the same time (stage `{}`)", stage.title));
+            refuse(format!("the plan changes {etcd_lanes} etcd members at the same time (stage `{}`)", stage.title));
         }
         let mut lane_of = BTreeMap::new();
         let mut torn = BTreeSet::new();
@@ -29,7 +29,7 @@ pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
             torn.extend(hosts.filter(|host| *lane_of.entry(*host).or_insert(number) != number));
         }
         for host in torn {
-            refuse(format!("the plan works on {host} in two places at the same time (stage `{}`)", stage.title));
+            refuse(format!("the plan runs two lanes on {host} at the same time (stage `{}`)", stage.title));
         }
     }
     let creates = stage_of(plan, |action| action.effects().cluster == OnCluster::Creates);
@@ -37,7 +37,7 @@ pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
     if let (Some(creates), Some(first)) = (creates, requires)
         && first <= creates
     {
-        refuse("the plan uses the cluster before its first control plane is there".to_owned());
+        refuse("the plan uses the cluster before its first control plane exists".to_owned());
     }
     let mut prepared_in = BTreeMap::new();
     for (position, stage) in plan.stages.iter().enumerate() {

@@ -66,9 +66,10 @@ fn without_quorum(host: &str, others: &[Voter]) -> Option<Finding> {
     if others.is_empty() {
         return Some(Finding::error(
             path,
-            format!("{host} holds the only copy of the cluster's data"),
-            "It cannot leave before another control plane has joined. Add one under a name of its own, apply, and change \
-             this one then. Its Node has the name of its key, so the new machine cannot join first under the same one.",
+            format!("{host} holds the only copy of the etcd data"),
+            "It cannot be removed before another control plane has joined. Add one under a new name, apply, then \
+             change this one. A new machine cannot join under the same name first, because the Node has the name of \
+             the key.",
         ));
     }
     let answering = others.iter().filter(|voter| voter.answers).count();
@@ -78,10 +79,10 @@ fn without_quorum(host: &str, others: &[Voter]) -> Option<Finding> {
     let silent: Vec<_> = others.iter().filter(|voter| !voter.answers).map(|voter| label(&voter.member)).collect();
     Some(Finding::error(
         path,
-        format!("a change of {host} would stop etcd: of {} other members, {answering} would answer", others.len()),
         format!(
-            "etcd works only as long as more than half of its members answer. Bring {} back, or replace it, first.",
-            silent.join(" and ")
+            "a change of {host} would stop etcd: only {answering} of the {} other members would respond",
+            others.len()
         ),
+        format!("etcd needs more than half of its members. Repair or replace {} first.", silent.join(" and ")),
     ))
 }

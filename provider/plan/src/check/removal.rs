@@ -27,14 +27,14 @@ pub fn check_removal(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
             Standing::Foreign(foreign) => findings.push(Finding::warning(
                 path,
                 format!("{name} is left alone: {}", foreign_reason(&foreign)),
-                "Only hosts that carry this cluster's marker are reset.",
+                "Only hosts with the marker of this cluster are reset.",
             )),
             Standing::Damaged { reason } if !is_known() => findings.push(Finding::error(
                 path,
                 unknown_owner(name, reason),
                 format!(
-                    "It would be left running. Nothing else shows that it is of this cluster: neither the API nor a finished \
-                     control plane that has the same CA can be asked. {}",
+                    "It would keep running. Nothing else shows that it belongs to this cluster: neither the API nor a \
+                     control plane with the same CA is reachable. {}",
                     write_it_by_hand(wanted)
                 ),
             )),
@@ -42,7 +42,7 @@ pub fn check_removal(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
             Standing::Adoptable => findings.push(Finding::warning(
                 path,
                 format!("{name} is left alone: it was imported and never adopted"),
-                "Only hosts that carry this cluster's marker are reset. `terraform apply` writes the markers.",
+                "Only hosts with the marker of this cluster are reset. `terraform apply` writes the markers.",
             )),
             _ => {}
         }
@@ -54,20 +54,18 @@ fn unseen(wanted: &Wanted, observed: &Observed, name: &str, path: FieldPath, rea
     if matches!(observed.hosts.get(name), Some(HostState::Refuses { .. })) {
         return Finding::error(
             path,
-            format!("{name} answers and cannot be looked at: {reason}"),
-            "It may well run the cluster still, so it is not left out. Check the SSH settings, the key of the host and \
-             what the user may do there, and destroy again. A machine that is given up can be turned off before.",
+            format!("{name} answers but cannot be inspected: {reason}"),
+            "It may still run the cluster, so it is not skipped. Check the SSH settings, the host key and the \
+             permissions of the SSH user, then destroy again. If you have given up the machine, turn it off first.",
         );
     }
     let summary = format!("{name} cannot be reached: {reason}");
     match wanted.spec.deletion.unreachable_hosts {
-        UnreachableHosts::Skip => {
-            Finding::warning(path, summary, "It is skipped: what the cluster left on it stays there.")
-        }
+        UnreachableHosts::Skip => Finding::warning(path, summary, "It is skipped and not cleaned."),
         UnreachableHosts::Fail => Finding::error(
             path,
             summary,
-            "Make it reachable, or set `deletion.unreachable_hosts = \"skip\"` to leave it as it is.",
+            "Make it reachable, or set `deletion.unreachable_hosts = \"skip\"` to skip it.",
         ),
     }
 }
@@ -83,9 +81,9 @@ fn all_silent(wanted: &Wanted, observed: &Observed) -> Option<Finding> {
         FieldPath::default(),
         format!("no host of the cluster `{}` can be reached", wanted.spec.name),
         format!(
-            "{silent}\nThe cluster would be forgotten, and might run on. Check the way to its hosts (network, firewall, VPN, \
-             bastion) and destroy again. If all of its machines are gone for good, nothing is left to destroy: \
-             `terraform state rm` with the address of this resource makes Terraform forget it."
+            "{silent}\nTerraform would forget the cluster while it may still be running. Check the connection to its \
+             hosts (network, firewall, VPN, bastion), then destroy again. If all machines are gone for good, nothing \
+             is left to destroy: remove this resource from the state with `terraform state rm`."
         ),
     ))
 }

@@ -23,8 +23,8 @@ pub(super) fn findings(everybody: &Situation<'_>, situation: &Situation<'_>, pla
     if situation.wanted.imported {
         findings.push(Finding::error(
             path(),
-            "the first apply after an import cannot restore etcd",
-            "Take `restore` away, apply, and write it again then.",
+            "etcd cannot be restored by the first apply after an import",
+            "Remove `restore`, apply, then set it again.",
         ));
     }
     findings.extend(leaving(everybody));
@@ -55,8 +55,8 @@ fn damaged_markers(situation: &Situation<'_>) -> Vec<Finding> {
         Finding::error(
             host_path(Role::ControlPlane, name),
             format!("etcd cannot be restored while the marker of {name} is damaged"),
-            "The marker says whether the restore took place already. Take `restore` away and apply: the marker is rewritten. \
-             Where etcd is to be restored then, write `restore` again.",
+            "The marker records whether this restore is done. Remove `restore` and apply, which rewrites the marker. \
+             Then set `restore` again if etcd still has to be restored.",
         )
         .derived_from(path())
     };
@@ -77,9 +77,9 @@ fn left_half_done(situation: &Situation<'_>) -> Option<Finding> {
     let (what, hosts): (_, Vec<_>) = (key_of_id(&first.what), stopped.iter().map(|(name, _)| *name).collect());
     Some(Finding::error(
         path(),
-        format!("a restore from {what} has begun and not come to its end; {} stopped for it", hosts.join(", ")),
-        "Set `restore` to what it was and apply: it is completed. To go on with the data as they were before it, set \
-         `restore = { survivor = … }` to one of these control planes instead.",
+        format!("a restore from {what} was interrupted; {} stopped for it", hosts.join(", ")),
+        "Set `restore` to its previous value and apply to complete it. To return to the data from before the restore, \
+         set `restore = { survivor = … }` to one of these control planes instead.",
     ))
 }
 
@@ -91,10 +91,10 @@ fn other_version_than_wanted(situation: &Situation<'_>, restore: &WantedRestore)
         return Some(
             Finding::error(
                 source_path(restore),
-                format!("{} is one of Kubernetes {version}, and `kubernetes_version` is {target}", restore.source),
+                format!("{} was taken with Kubernetes {version}, but `kubernetes_version` is {target}", restore.source),
                 format!(
-                    "Set `kubernetes_version` to `{version}`, restore, and upgrade then. Hosts that run a newer version \
-                     already cannot go back: restore onto fresh machines."
+                    "Set `kubernetes_version` to `{version}`, restore, then upgrade. Hosts that already run a newer \
+                     version cannot be downgraded: restore to fresh machines."
                 ),
             )
             .derived_from(FieldPath::root("kubernetes_version")),
@@ -106,18 +106,18 @@ fn other_version_than_wanted(situation: &Situation<'_>, restore: &WantedRestore)
     let finding = match api_servers(situation) {
         Some((oldest, newest)) if oldest < newest => Finding::error(
             path(),
-            "etcd would be restored in the middle of an upgrade",
+            "etcd would be restored during an upgrade",
             format!(
-                "Some control planes run Kubernetes {oldest} and some {newest}, and data of etcd fit one of the two. If the \
-                 API answers, take `restore` away and complete the upgrade first. If it does not, put new machines in the \
-                 places of all that run one of the two (another `instance_id`, with the old machines switched off), and set \
-                 `kubernetes_version` to the other."
+                "Some control planes run Kubernetes {oldest} and some {newest}, and etcd data fits only one of them. \
+                 If the API answers, remove `restore` and complete the upgrade first. If it does not, replace all \
+                 machines that run one of the two versions (another `instance_id`, old machines switched off), and set \
+                 `kubernetes_version` to the other version."
             ),
         ),
         _ => Finding::error(
             path(),
             "etcd would be restored and the cluster upgraded at the same time",
-            "Do one after the other: keep `kubernetes_version`, restore, and change the version then.",
+            "Do one at a time: keep `kubernetes_version`, restore, then change the version.",
         ),
     };
     Some(finding.derived_from(FieldPath::root("kubernetes_version")))
@@ -127,9 +127,9 @@ fn protection(spec: &ClusterSpec) -> Option<Finding> {
     spec.deletion.protection.then(|| {
         Finding::error(
             path(),
-            format!("cluster `{}` is protected against the loss of its data", spec.name),
-            "All that was written after the restored data would be lost. To restore all the same, set \
-             `deletion = { protection = false }` beside `restore`.",
+            format!("cluster `{}` is protected against data loss", spec.name),
+            "Everything written since the restored data would be lost. To restore anyway, set `deletion = { protection \
+             = false }` together with `restore`.",
         )
         .derived_from(FieldPath::root("deletion"))
     })
@@ -144,15 +144,15 @@ fn no_source(situation: &Situation<'_>, restore: &WantedRestore) -> Option<Findi
     let finding = |summary: String, detail: String| Some(Finding::error(source_path(restore), summary, detail));
     match restore.source {
         RestoreSource::Survivor(host) => finding(
-            format!("{host} cannot go on with its data: it is no control plane of the cluster that can be reached"),
-            "Name one that can be reached and holds data of etcd.".to_owned(),
+            format!("{host} cannot be the survivor: it is not a reachable control plane of the cluster"),
+            "Name a reachable control plane that holds etcd data.".to_owned(),
         ),
         RestoreSource::OnHost(_) | RestoreSource::Local(_) => {
             let known: Vec<_> = snapshots::known(situation).iter().map(|it| it.name.clone()).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             finding(
-                format!("no control plane that can be reached holds {}", restore.source),
-                format!("They know of these: {known}. A file on this machine is named by its path, with a `/`."),
+                format!("no reachable control plane holds {}", restore.source),
+                format!("Known snapshots: {known}. To use a file on this machine, set its path, with a `/`."),
             )
         }
     }
@@ -165,8 +165,8 @@ fn without_data(observed: &Observed, host: &str, restore: &WantedRestore) -> Opt
     (is_survivor && facts.restore.is_none() && !evidence::holds_data(facts)).then(|| {
         Finding::error(
             source_path(restore),
-            format!("{host} cannot go on with its data: there are none of etcd on it"),
-            "Name one that holds data of etcd, or restore a snapshot.",
+            format!("{host} cannot be the survivor: it holds no etcd data"),
+            "Name a control plane that holds etcd data, or restore a snapshot.",
         )
     })
 }
@@ -180,8 +180,10 @@ fn of_another_cluster(observed: &Observed, host: &str, restore: &WantedRestore) 
     (snapshot.cluster_uid != *uid).then(|| {
         Finding::error(
             source_path(restore),
-            format!("{} is one of another cluster, with the uid {}", restore.source, snapshot.cluster_uid),
-            format!("This cluster has the uid {uid}. Its certificates and tokens do not fit the data of another one."),
+            format!("{} belongs to another cluster, uid {}", restore.source, snapshot.cluster_uid),
+            format!(
+                "This cluster has the uid {uid}. Its certificates and tokens do not match the data of another cluster."
+            ),
         )
     })
 }
@@ -195,8 +197,8 @@ fn out_of_reach(situation: &Situation<'_>) -> Option<Finding> {
     Some(Finding::warning(
         host_path(Role::ControlPlane, first),
         format!("{} cannot be stopped before etcd is restored", names.join(", ")),
-        "Make sure that they are off, or cannot be reached by anybody: as long as they run, they may answer with the old \
-         data. When they come back, the next apply lets them join with the restored ones.",
+        "Make sure that they are off or disconnected: while they run, clients may get the old data from them. When \
+         they come back, the next apply joins them with the restored data.",
     ))
 }
 
@@ -206,9 +208,9 @@ fn leaving(everybody: &Situation<'_>) -> Vec<Finding> {
     let finding = |leaver: &Leaver<'_>| {
         Finding::error(
             host_path(leaver.role, leaver.name),
-            format!("{} would leave the cluster while etcd is restored", leaver.name),
-            "Do one after the other: keep it, restore, and let it go then. Machines that are gone already may be replaced at \
-             once.",
+            format!("{} would be removed from the cluster while etcd is restored", leaver.name),
+            "Do one at a time: keep it, restore, then remove it. Machines that are already gone may be replaced \
+             together with the restore.",
         )
         .derived_from(path())
     };
@@ -220,16 +222,15 @@ fn not_enough(restore: &WantedRestore) -> Option<Finding> {
     if is_enough_for_new_machines(restore) {
         return None;
     }
-    let detail = "On new machines a cluster begins with the keys of the old one, its certificate authorities and the key that \
-                  signs the tokens of service accounts: without them nothing that ran could talk to it. An encrypted copy \
-                  (`backup.copy_to` with `backup.recipients`) holds them: set `restore.snapshot` to its path, which ends in \
-                  `.age`.";
+    let detail = "New machines need the keys of the old cluster: its certificate authorities and the key that signs \
+                  service account tokens. An encrypted copy (`backup.copy_to` with `backup.recipients`) contains them: \
+                  set `restore.snapshot` to its path, which ends in `.age`.";
     let summary = match restore.source {
         RestoreSource::Survivor(host) => {
-            format!("{host} holds no data of this cluster, nor does any other control plane")
+            format!("neither {host} nor any other control plane holds data of this cluster")
         }
-        RestoreSource::OnHost(_) => format!("there is no control plane that could hold {}", restore.source),
-        RestoreSource::Local(_) => format!("{} alone is not enough for new machines", restore.source),
+        RestoreSource::OnHost(_) => format!("no control plane exists that could hold {}", restore.source),
+        RestoreSource::Local(_) => format!("{} alone is not enough to restore to new machines", restore.source),
     };
     Some(Finding::error(source_path(restore), summary, detail))
 }
@@ -250,7 +251,7 @@ fn still_running(situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
         Finding::error(
             FieldPath::default(),
             format!("the plan restores etcd while {} still runs with the old data", host.name),
-            "This is a bug in the provider, please report it.",
+            "This is a bug in the provider. Please report it.",
         )
     };
     runs.map(finding).collect()

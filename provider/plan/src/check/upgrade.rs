@@ -48,26 +48,26 @@ fn no_way(situation: &Situation<'_>) -> Option<Finding> {
         Way::Arrived | Way::Upgrade => None,
         Way::Back { newest, begun: true } => Some(Finding::error(
             version_path(),
-            format!("an upgrade to Kubernetes {newest} has begun, so the cluster cannot stay at {target}"),
+            format!("an upgrade to Kubernetes {newest} is in progress, so the cluster cannot stay at {target}"),
             match wanted_restore(situation) {
                 None => format!(
-                    "Control planes cannot go back. Set `kubernetes_version` to `{newest}`, and the upgrade is completed."
+                    "Control planes cannot be downgraded. Set `kubernetes_version` to `{newest}` to complete the upgrade."
                 ),
                 Some(_) => format!(
-                    "Control planes cannot go back. To restore data of {target}, put new machines in the places of those \
-                     that run {newest} (another `instance_id`, with the old machines switched off)."
+                    "Control planes cannot be downgraded. To restore data of {target}, replace the machines that run \
+                     {newest} (another `instance_id`, old machines switched off)."
                 ),
             },
         )),
         Way::Back { newest, begun: false } => Some(Finding::error(
             version_path(),
-            format!("the cluster runs Kubernetes {newest} and cannot go back to {target}"),
-            format!("Kubernetes has no way back to an older version. Set `kubernetes_version` to `{newest}`."),
+            format!("the cluster runs Kubernetes {newest} and cannot be downgraded to {target}"),
+            format!("Kubernetes does not support downgrades. Set `kubernetes_version` to `{newest}`."),
         )),
         Way::Skips { oldest } => Some(Finding::error(
             version_path(),
             format!("the cluster runs Kubernetes {oldest}, and {target} is more than one minor release away"),
-            format!("Upgrade one minor release after the other, and apply each: {}.", path(oldest, target)),
+            format!("Upgrade one minor release at a time, with an apply for each: {}.", path(oldest, target)),
         )),
     }
 }
@@ -109,9 +109,9 @@ fn kubelet_skew(situation: &Situation<'_>, plan: &Plan, api: &ApiFacts) -> Vec<F
             let role = if node.control_plane { Role::ControlPlane } else { Role::Worker };
             Finding::error(
                 host_path(role, name),
-                format!("the kubelet of {name} is {kubelet}, too far from the API server's {server}"),
+                format!("the kubelet of {name} has version {kubelet}, too far from the API server's {server}"),
                 format!(
-                    "A kubelet may be up to {KUBELET_SKEW} minor releases older than the API server, and never newer."
+                    "A kubelet may be up to {KUBELET_SKEW} minor releases older than the API server, but not newer."
                 ),
             )
         })
@@ -130,7 +130,7 @@ fn replacements(situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
             Finding::error(
                 host_path(Role::ControlPlane, name),
                 format!("{name} would be replaced and the cluster upgraded at the same time"),
-                "Do one after the other: keep `kubernetes_version` and apply the new machine, then change the version.",
+                "Do one at a time: keep `kubernetes_version` and apply the new machine, then change the version.",
             )
             .derived_from(version_path())
         })
@@ -148,12 +148,16 @@ fn disk(situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
     let free = hosts.filter_map(|host| Some((host, host.facts?.free_disk_mib)).filter(|(_, free)| *free > 0));
     free.filter_map(|(host, free)| {
         let path = host_path(host.role, host.name);
-        let summary = format!("{} has {free} MiB of disk left", host.name);
-        let detail = "The packages and images of the new version come beside the old ones.";
+        let summary = format!("{} has {free} MiB of free disk space", host.name);
+        let detail = "The packages and images of the new version are stored beside the old ones.";
         if free < DISK_NEEDED_MIB {
-            Some(Finding::error(path, summary, format!("{detail} They need {DISK_NEEDED_MIB} MiB at least.")))
+            Some(Finding::error(path, summary, format!("{detail} They need at least {DISK_NEEDED_MIB} MiB.")))
         } else if free < DISK_COMFORTABLE_MIB {
-            Some(Finding::warning(path, summary, format!("{detail} {DISK_COMFORTABLE_MIB} MiB are enough for sure.")))
+            Some(Finding::warning(
+                path,
+                summary,
+                format!("{detail} At least {DISK_COMFORTABLE_MIB} MiB are recommended."),
+            ))
         } else {
             None
         }
@@ -166,17 +170,17 @@ fn unready_nodes(situation: &Situation<'_>) -> Vec<Finding> {
     unready
         .map(|host| {
             let (name, role) = (host.name, host.role);
-            let summary = format!("the node {name} is not ready, and an upgrade is about to begin");
+            let summary = format!("the node {name} is not ready before the upgrade");
             match role {
                 Role::ControlPlane => Finding::error(
                     host_path(role, name),
                     summary,
-                    "While one control plane is upgraded, the others carry the cluster. Repair this one first.",
+                    "While one control plane is upgraded, the cluster depends on the others. Repair this one first.",
                 ),
                 Role::Worker => Finding::warning(
                     host_path(role, name),
                     summary,
-                    "It is upgraded all the same, and the upgrade ends with it only when it is ready.",
+                    "It is upgraded anyway, and its upgrade completes only once it is ready.",
                 ),
             }
         })
@@ -197,13 +201,13 @@ fn missing_members(situation: &Situation<'_>) -> Vec<Finding> {
             let name = host.name;
             let summary = match (votes(name), is_silent(host)) {
                 (true, false) => return None,
-                (true, true) => format!("the member of etcd on {name} does not answer"),
+                (true, true) => format!("the etcd member on {name} does not respond"),
                 (false, _) => format!("etcd has no voting member on {name}"),
             };
             Some(Finding::error(
                 host_path(Role::ControlPlane, name),
                 summary,
-                "While one control plane is upgraded, the members on the others must be a majority. Repair etcd first.",
+                "While one control plane is upgraded, the members on the others must form a majority. Repair etcd first.",
             ))
         })
         .collect()
@@ -219,9 +223,9 @@ fn deprecated_apis(spec: &ClusterSpec, api: &ApiFacts) -> Vec<Finding> {
     gone.map(|api| {
         Finding::warning(
             version_path(),
-            format!("somebody still uses `{}` of {}", api.resource, api.group_version),
+            format!("clients still use `{}` of {}", api.resource, api.group_version),
             format!(
-                "Kubernetes {} and later do not have it. The API server's audit log names who asks for it.",
+                "Kubernetes {} and later do not serve it. The API server's audit log shows which clients request it.",
                 api.removed_release
             ),
         )

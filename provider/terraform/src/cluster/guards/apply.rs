@@ -91,7 +91,7 @@ async fn machines_of_somebody_else_stop_a_create_before_it_begins() {
     unmarked.change(|facts| facts.marker = kubeone_facts::MarkerFile::Absent);
     let cases = [
         (marked("w-1", "staging"), "w-1 is refused: it belongs to the cluster `staging`"),
-        (unmarked, "w-1 is refused: Kubernetes is on it, and it was not installed by this provider"),
+        (unmarked, "w-1 is refused: it runs Kubernetes that this provider did not install"),
     ];
     for (worker, expected) in cases {
         let fleet = Fleet::bare().with("10.0.0.21", worker);

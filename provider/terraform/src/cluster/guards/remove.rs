@@ -57,7 +57,7 @@ async fn a_host_that_answers_and_refuses_is_not_left_behind() {
     let mut instance = known(&core, &unprotected()).await;
     fleet.worker().begins_to_refuse();
     let said = errors(instance.destroy().await.unwrap_err());
-    assert!(said[0].starts_with("w-1 answers and cannot be looked at"), "{said:?}");
+    assert!(said[0].starts_with("w-1 answers but cannot be inspected"), "{said:?}");
     assert_untouched(&fleet);
     assert!(!instance.state.is_null());
 }
@@ -93,7 +93,7 @@ async fn another_cluster_is_not_destroyed() {
     instance.destroy().await.unwrap();
     let warned: Vec<_> = instance.warnings.iter().map(|it| it.summary.as_str()).collect();
     assert_eq!(warned.len(), 2, "{warned:?}");
-    assert!(warned[0].starts_with("cp-1 is left alone: it belongs to another cluster of this name"), "{warned:?}");
+    assert!(warned[0].starts_with("cp-1 is left alone: it belongs to another cluster with this name"), "{warned:?}");
     assert_untouched(&fleet);
 }
 
