@@ -5,17 +5,17 @@ mod adoption;
 mod certificates;
 mod cluster;
 mod containerd;
+mod departing;
 mod evidence;
 mod hosts;
 mod identity;
-mod leaving;
 mod order;
 mod quorum;
 mod removal;
 mod restore;
 mod upgrade;
 
-pub use identity::check_newcomers;
+pub use identity::check_new_hosts;
 use kubeone_facts::Observed;
 use kubeone_spec::{FieldPath, Finding, Role};
 pub use removal::check_removal;
@@ -27,18 +27,18 @@ use crate::wanted::Wanted;
 
 /// Findings about a plan that makes or changes a cluster. With an error among them it must not be carried out.
 pub fn check(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
-    judge(wanted, observed, |everybody, situation| {
+    judge(wanted, observed, |all, situation| {
         let mut findings = cluster::findings(situation, plan);
         findings.extend(containerd::findings(wanted, plan));
         findings.extend(hosts::findings(situation, plan));
         findings.extend(identity::findings(wanted, plan, situation.observed));
         findings.extend(adoption::findings(situation));
         findings.extend(certificates::findings(situation));
-        findings.extend(evidence::findings(everybody));
-        findings.extend(leaving::findings(everybody));
-        findings.extend(quorum::findings(everybody, plan));
-        findings.extend(restore::findings(everybody, situation, plan));
-        findings.extend(upgrade::findings(everybody, situation, plan));
+        findings.extend(evidence::findings(all));
+        findings.extend(departing::findings(all));
+        findings.extend(quorum::findings(all, plan));
+        findings.extend(restore::findings(all, situation, plan));
+        findings.extend(upgrade::findings(all, situation, plan));
         findings.extend(order::findings(plan));
         findings
     })

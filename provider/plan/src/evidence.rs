@@ -1,7 +1,7 @@
 //! What may be believed about the cluster, of all that hosts say. Plan, check and steps take it from here alone.
 //!
-//! Only control planes bear witness, and only those that are finished nodes of this cluster: a worker knows nothing of etcd.
-//! One control plane alone is not believed against others that hold data. A restore that only it remembers would have them
+//! Only control planes bear reporter, and only those that are finished nodes of this cluster: a worker knows nothing of etcd.
+//! One control plane alone is not believed against others that hold data. A restore that only it recorded would have them
 //! stopped, emptied and joined again, so most must share the memory, or the settings must ask for that restore.
 
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use kubeone_desired::host_files;
 use kubeone_facts::{EtcdMember, HostFacts, Observed};
 use kubeone_spec::{Restore, Role};
 
-use crate::memory::{is_earlier, key_of, remembers, when};
+use crate::restore_record::{is_earlier, key_of, recorded, when};
 use crate::standing::{JOIN_UNIT, Standing};
 use crate::wanted::Wanted;
 
@@ -20,7 +20,7 @@ const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// A control plane of the cluster that was reached.
 #[derive(Clone, Copy)]
-pub struct Witness<'a> {
+pub struct Reporter<'a> {
     pub name: &'a str,
     pub facts: &'a HostFacts,
 }
@@ -30,12 +30,12 @@ pub struct Evidence<'a> {
     pub wanted: &'a Wanted,
     pub observed: &'a Observed,
     /// All that are finished nodes: those that stay, by name, and then those that leave.
-    witnesses: Vec<Witness<'a>>,
+    reporters: Vec<Reporter<'a>>,
     /// The last restore that may be believed of those that control planes remember.
     pub last_restore: Option<&'a str>,
     /// The control planes of the present cluster: those that have not missed its last restore. Where somebody else made them,
     /// they are ours by what the API says of them.
-    pub present: Vec<Witness<'a>>,
+    pub present: Vec<Reporter<'a>>,
     /// The members of etcd, as most control planes of the present cluster list them; of lists that equally many have, the
     /// longest: one that lost its data may have begun anew, alone.
     pub members: &'a [EtcdMember],
@@ -51,30 +51,30 @@ impl<'a> Evidence<'a> {
     ) -> Self {
         let stay = wanted.spec.control_plane.keys().zip(hosts);
         let stay =
-            stay.filter_map(|(name, standing)| Some((Witness { name, facts: observed.facts(name)? }, *standing)));
+            stay.filter_map(|(name, standing)| Some((Reporter { name, facts: observed.facts(name)? }, *standing)));
         let leave = wanted.leaving.iter().zip(leaving).filter(|((_, leaving), _)| leaving.role == Role::ControlPlane);
         let leave = leave.filter_map(|((name, _), standing)| {
-            Some((Witness { name, facts: observed.leaving_facts(name)? }, *standing))
+            Some((Reporter { name, facts: observed.leaving_facts(name)? }, *standing))
         });
         let all: Vec<_> = stay.chain(leave).collect();
         let finished = all.iter().filter(|(_, standing)| *standing == Standing::Finished);
-        let witnesses: Vec<_> = finished.map(|(witness, _)| *witness).collect();
+        let reporters: Vec<_> = finished.map(|(reporter, _)| *reporter).collect();
 
-        let voices: Vec<_> = witnesses.iter().map(Witness::voice).collect();
-        let last_restore = last_restore(&voices, Backing::of(wanted));
-        let is_present = |witness: &Witness<'_>| {
-            witness.facts.marker.as_ref().is_none() || !is_earlier(remembers(witness.facts), last_restore)
+        let reports: Vec<_> = reporters.iter().map(Reporter::report).collect();
+        let last_restore = last_restore(&reports, Backing::of(wanted));
+        let is_present = |reporter: &Reporter<'_>| {
+            reporter.facts.marker.as_ref().is_none() || !is_earlier(recorded(reporter.facts), last_restore)
         };
         let ours = all.iter().filter(|(_, it)| matches!(it, Standing::Finished | Standing::Adoptable));
-        let present: Vec<_> = ours.map(|(witness, _)| *witness).filter(is_present).collect();
-        let members = agreed(present.iter().map(|witness| witness.facts.etcd_members.as_slice()));
-        Self { wanted, observed, witnesses, last_restore, present, members }
+        let present: Vec<_> = ours.map(|(reporter, _)| *reporter).filter(is_present).collect();
+        let members = agreed(present.iter().map(|reporter| reporter.facts.etcd_members.as_slice()));
+        Self { wanted, observed, reporters, last_restore, present, members }
     }
 
     /// What time it is for the cluster: as half of its control planes say, for one clock may be wrong.
     fn clock(&self) -> Option<Timestamp> {
         let now = &self.observed.observed_at;
-        let clocks = self.witnesses.iter().filter_map(|witness| witness.facts.now(now));
+        let clocks = self.reporters.iter().filter_map(|reporter| reporter.facts.now(now));
         let mut clocks: Vec<_> = clocks.chain(now.parse().ok()).collect();
         clocks.sort_unstable();
         clocks.get(clocks.len().saturating_sub(1) / 2).copied()
@@ -82,25 +82,25 @@ impl<'a> Evidence<'a> {
 
     /// All memories that are not simply believed, with the control plane that has them.
     pub fn doubts(&self) -> Vec<(&'a str, &'a str, Doubt<'a>)> {
-        let voices: Vec<_> = self.witnesses.iter().map(Witness::voice).collect();
+        let reports: Vec<_> = self.reporters.iter().map(Reporter::report).collect();
         let backing = Backing::of(self.wanted);
         let limit = self.clock().and_then(|now| now.checked_add(CLOCK_TOLERANCE).ok());
         let is_future = |claim: &str| limit.zip(when(claim)).is_some_and(|(limit, at)| at > limit);
-        let doubt = |witness: &Witness<'a>| {
-            let claim = remembers(witness.facts)?;
-            let is_believed = is_believed(claim, &voices, backing);
+        let doubt = |reporter: &Reporter<'a>| {
+            let claim = recorded(reporter.facts)?;
+            let is_believed = is_believed(claim, &reports, backing);
             let knows_nothing =
-                |it: &&Witness<'a>| it.would_lose_data() && is_earlier(remembers(it.facts), Some(claim));
-            let by = || self.witnesses.iter().filter(knows_nothing).map(|it| it.name).collect();
+                |it: &&Reporter<'a>| it.would_lose_data() && is_earlier(recorded(it.facts), Some(claim));
+            let by = || self.reporters.iter().filter(knows_nothing).map(|it| it.name).collect();
             let doubt = match when(claim) {
                 None => Doubt::Unreadable,
                 Some(_) if is_future(claim) => Doubt::Future { is_believed },
                 Some(_) if is_believed => return None,
                 Some(_) => Doubt::Contradicted { by: by() },
             };
-            Some((witness.name, claim, doubt))
+            Some((reporter.name, claim, doubt))
         };
-        self.witnesses.iter().filter_map(doubt).collect()
+        self.reporters.iter().filter_map(doubt).collect()
     }
 
     /// The CA by which a host whose marker is damaged is known to be of this cluster although the API does not say so:
@@ -113,14 +113,14 @@ impl<'a> Evidence<'a> {
             .observed
             .api_facts()
             .is_some_and(|api| api.ca_sha256 == ca && uid.is_none_or(|uid| *uid == api.cluster_uid));
-        let is_shared = || self.witnesses.iter().any(|witness| witness.facts.kubernetes.ca_sha256 == ca);
+        let is_shared = || self.reporters.iter().any(|reporter| reporter.facts.kubernetes.ca_sha256 == ca);
         (is_of_api || is_shared()).then_some(ca)
     }
 }
 
 /// What one control plane has to say about the last restore.
 #[derive(Clone, Copy)]
-pub struct Voice<'a> {
+pub struct RestoreReport<'a> {
     pub name: &'a str,
     pub restored: Option<&'a str>,
     /// Whether it holds data that would be lost if it had to join again.
@@ -143,13 +143,13 @@ impl<'a> Backing<'a> {
 
     /// Settings ask for a restore once: where the last one that the others know is this, they ask for nothing more. Whose data
     /// a survivor's are knows best whether etcd has them.
-    fn supports(&self, restored: &str, share: &[Voice<'_>], against: &[Voice<'_>]) -> bool {
+    fn supports(&self, restored: &str, share: &[RestoreReport<'_>], against: &[RestoreReport<'_>]) -> bool {
         let is_asked_for = |memory: &str| self.asked_for.is_some_and(|restore| restore.is_done_by(key_of(memory)));
-        let others = against.iter().filter_map(|voice| voice.restored).chain(self.believed);
+        let others = against.iter().filter_map(|report| report.restored).chain(self.believed);
         let before = others.filter(|other| is_earlier(Some(other), Some(restored))).max_by_key(|other| when(other));
         let survivor = self.asked_for.and_then(|restore| restore.survivor.as_deref());
         let denies = |survivor: &str| {
-            against.iter().any(|voice| voice.name == survivor) && !share.iter().any(|voice| voice.name == survivor)
+            against.iter().any(|report| report.name == survivor) && !share.iter().any(|report| report.name == survivor)
         };
         self.believed == Some(restored)
             || is_asked_for(restored) && !before.is_some_and(is_asked_for) && !survivor.is_some_and(denies)
@@ -157,23 +157,23 @@ impl<'a> Backing<'a> {
 }
 
 /// The last restore that may be believed.
-pub fn last_restore<'a>(voices: &[Voice<'a>], backing: Backing<'_>) -> Option<&'a str> {
+pub fn last_restore<'a>(reports: &[RestoreReport<'a>], backing: Backing<'_>) -> Option<&'a str> {
     let mut claims: Vec<_> =
-        voices.iter().filter_map(|voice| voice.restored).filter_map(|claim| Some((when(claim)?, claim))).collect();
+        reports.iter().filter_map(|report| report.restored).filter_map(|claim| Some((when(claim)?, claim))).collect();
     claims.sort_unstable();
-    claims.into_iter().rev().map(|(_, claim)| claim).find(|claim| is_believed(claim, voices, backing))
+    claims.into_iter().rev().map(|(_, claim)| claim).find(|claim| is_believed(claim, reports, backing))
 }
 
-fn is_believed(claim: &str, voices: &[Voice<'_>], backing: Backing<'_>) -> bool {
-    let (others, share): (Vec<Voice<'_>>, Vec<_>) =
-        voices.iter().copied().partition(|voice| is_earlier(voice.restored, Some(claim)));
-    let against: Vec<_> = others.into_iter().filter(|voice| voice.has_data).collect();
+fn is_believed(claim: &str, reports: &[RestoreReport<'_>], backing: Backing<'_>) -> bool {
+    let (others, share): (Vec<RestoreReport<'_>>, Vec<_>) =
+        reports.iter().copied().partition(|report| is_earlier(report.restored, Some(claim)));
+    let against: Vec<_> = others.into_iter().filter(|report| report.has_data).collect();
     share.len() > against.len() || backing.supports(claim, &share, &against)
 }
 
-impl<'a> Witness<'a> {
-    fn voice(&self) -> Voice<'a> {
-        Voice { name: self.name, restored: remembers(self.facts), has_data: self.would_lose_data() }
+impl<'a> Reporter<'a> {
+    fn report(&self) -> RestoreReport<'a> {
+        RestoreReport { name: self.name, restored: recorded(self.facts), has_data: self.would_lose_data() }
     }
 
     /// Not one that was stopped for a restore, that has begun to join again, or whose own member of etcd says that it is

@@ -5,17 +5,17 @@
 
 pub mod check;
 pub mod component_changes;
+pub mod departing;
 pub mod etcd;
 pub mod evidence;
-pub mod leaving;
 pub mod lost_quorum;
-pub mod memory;
 pub mod node_changes;
 pub mod plan;
 pub mod quorum;
 pub mod renewal;
 pub mod repair;
 pub mod restore;
+pub mod restore_record;
 pub mod runtime;
 pub mod situation;
 pub mod snapshots;
@@ -25,7 +25,7 @@ pub mod wanted;
 #[cfg(test)]
 mod world;
 
-pub use check::{check, check_newcomers, check_removal};
+pub use check::{check, check_new_hosts, check_removal};
 pub use node_changes::NodeChange;
 pub use plan::{
     Action, Effects, Lane, OnCluster, OnControlPlane, OnEtcd, OnNode, Plan, Stage, plan_create_or_update, plan_removal,

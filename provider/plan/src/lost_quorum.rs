@@ -10,7 +10,7 @@ use crate::standing::Standing;
 
 /// Whether most voting members are on hosts that were reached and hold their data. Members are those that a member on one
 /// of the hosts knows, or else what the settings name.
-pub(crate) fn may_answer(situation: &Situation<'_>) -> bool {
+pub(crate) fn may_recover(situation: &Situation<'_>) -> bool {
     let holders = situation.finished_control_planes();
     let holders: Vec<_> = holders.filter(|(host, facts)| holds_data(facts) && !host.is_abandoned).collect();
     let voters: Vec<_> = voters(situation).collect();

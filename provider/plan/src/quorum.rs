@@ -32,7 +32,7 @@ fn will_answer(situation: &Situation<'_>, member: &EtcdMember) -> bool {
 /// when it has none to lose. A single member, and one of two, cannot restart without a pause.
 pub(crate) fn missing_for_a_restart(situation: &Situation<'_>, host: &HostSituation<'_>) -> Option<Vec<String>> {
     // What dead machines left behind goes before anything restarts.
-    let dead: Vec<_> = situation.departing.iter().filter(|leaver| leaver.has_member && !leaver.answers()).collect();
+    let dead: Vec<_> = situation.departing.iter().filter(|node| node.has_member && !node.is_reachable()).collect();
     let leaving = &situation.wanted.leaving;
     let left_behind = |member: &&EtcdMember| {
         !answers(situation, member) && dead.iter().any(|it| is_member_of(member, it.name, &leaving[it.name].host))

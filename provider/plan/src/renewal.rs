@@ -164,7 +164,7 @@ pub(crate) fn renewal_of(situation: &Situation<'_>, host: &HostSituation<'_>) ->
 
 /// What would be renewed if it did not cost etcd its quorum, and the members that are missing. It waits for them and holds
 /// nothing else up.
-pub(crate) fn waiting_renewal(situation: &Situation<'_>, host: &HostSituation<'_>) -> Option<(Renewal, Vec<String>)> {
+pub(crate) fn postponed_renewal(situation: &Situation<'_>, host: &HostSituation<'_>) -> Option<(Renewal, Vec<String>)> {
     let renewal = due(situation, host)?;
     let missing = missing_members(situation, host, &renewal)?;
     Some((renewal, missing))
@@ -176,7 +176,7 @@ fn due(situation: &Situation<'_>, host: &HostSituation<'_>) -> Option<Renewal> {
     }
     let observed = situation.observed;
     let renewal = renewal(situation.spec, host.facts?, &observed.observed_at)?;
-    // The cluster remembers the names, too, for control planes to come; so they wait until it answers.
+    // The cluster recorded the names, too, for control planes to come; so they wait until it answers.
     let waits = matches!(renewal.reason, Reason::Names(_)) && observed.api_facts().is_none();
     (!waits).then_some(renewal)
 }

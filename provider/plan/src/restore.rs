@@ -1,14 +1,14 @@
 //! Restores of etcd: which one is wanted, which was the last, and which hosts it left behind. Plan, check and steps decide
 //! by this alone.
 //!
-//! The control plane that restored remembers it in its marker, as its last move; those that join it take that over. So
+//! The control plane that restored recorded it in its marker, as its last move; those that join it take that over. So
 //! the latest one tells which of two clusters is the present one, should machines of the abandoned one come back.
 
 use kubeone_facts::{BegunRestore, EtcdMember, HostFacts};
 use kubeone_spec::{KubernetesVersion, RestoreSource};
 
 use crate::evidence::Doubt;
-use crate::memory::{id, is_remembered, key_of};
+use crate::restore_record::{id, is_recorded, key_of};
 use crate::situation::{HostSituation, Situation};
 use crate::wanted::Wanted;
 
@@ -40,7 +40,7 @@ pub(crate) fn members<'a>(host: &HostSituation<'a>) -> &'a [EtcdMember] {
 pub(crate) fn begun<'a>(situation: &Situation<'a>) -> impl Iterator<Item = (&'a str, &'a BegunRestore)> {
     let begun = |(host, facts): (&HostSituation<'a>, &'a HostFacts)| {
         let begun = facts.restore.as_ref()?;
-        let is_done = facts.marker.as_ref().is_some_and(|marker| is_remembered(marker, &begun.what));
+        let is_done = facts.marker.as_ref().is_some_and(|marker| is_recorded(marker, &begun.what));
         (!is_done && !host.is_abandoned).then_some((host.name, begun))
     };
     situation.finished_control_planes().filter_map(begun)
@@ -83,7 +83,7 @@ pub fn other_version(wanted: &Wanted, restore: &WantedRestore) -> Option<Kuberne
 }
 
 /// Whether it is not known which of two clusters is the present one. A restore that the settings ask for decides it.
-pub(crate) fn is_in_doubt(situation: &Situation<'_>) -> bool {
+pub(crate) fn is_ambiguous(situation: &Situation<'_>) -> bool {
     let decides = |doubt: &Doubt<'_>| !matches!(doubt, Doubt::Future { is_believed: true });
     situation.evidence.doubts().iter().any(|(.., doubt)| decides(doubt)) && wanted_restore(situation).is_none()
 }

@@ -3,10 +3,10 @@
 use kubeone_facts::{ApiState, HostFacts, NodeFacts, Observed};
 use kubeone_spec::{ClusterSpec, HostSpec, Role};
 
+use crate::departing::{DepartingNode, departing_nodes};
 use crate::evidence::Evidence;
-use crate::leaving::{Leaver, leavers};
-use crate::memory::{is_earlier, remembers};
 use crate::repair;
+use crate::restore_record::{is_earlier, recorded};
 use crate::standing::{Standing, standing, standing_of, was_reset};
 use crate::versions::{self, Progress};
 use crate::wanted::Wanted;
@@ -18,7 +18,7 @@ pub struct Situation<'a> {
     pub observed: &'a Observed,
     pub evidence: Evidence<'a>,
     /// Machines that leave, by name.
-    pub departing: Vec<Leaver<'a>>,
+    pub departing: Vec<DepartingNode<'a>>,
     /// In the order of [`ClusterSpec::hosts`].
     hosts: Vec<HostSituation<'a>>,
 }
@@ -52,7 +52,7 @@ impl<'a> Situation<'a> {
         let of_leaving = |name: &String| standing_of(wanted, observed, name, observed.leaving.get(name));
         let leaving: Vec<_> = wanted.leaving.keys().map(of_leaving).collect();
         let evidence = Evidence::new(wanted, observed, &standings, &leaving);
-        let departing = leavers(&evidence, &leaving);
+        let departing = departing_nodes(&evidence, &leaving);
         let hosts = spec.hosts().zip(standings);
         let hosts = hosts.map(|(host, standing)| HostSituation::new(&evidence, &departing, host, standing)).collect();
         Self { wanted, spec, observed, evidence, departing, hosts }
@@ -111,10 +111,10 @@ pub(crate) fn judge<T>(
     observed: &Observed,
     then: impl FnOnce(&Situation<'_>, &Situation<'_>) -> T,
 ) -> T {
-    let everybody = Situation::new(wanted, observed);
-    match everybody.without_departing_nodes() {
-        None => then(&everybody, &everybody),
-        Some(observed) => then(&everybody, &Situation::new(wanted, &observed)),
+    let all = Situation::new(wanted, observed);
+    match all.without_departing_nodes() {
+        None => then(&all, &all),
+        Some(observed) => then(&all, &Situation::new(wanted, &observed)),
     }
 }
 
@@ -122,7 +122,7 @@ impl<'a> HostSituation<'a> {
     /// Each fact follows from those before it.
     fn new(
         evidence: &Evidence<'a>,
-        departing: &[Leaver<'a>],
+        departing: &[DepartingNode<'a>],
         (name, role, spec): (&'a str, Role, &'a HostSpec),
         standing: Standing<'a>,
     ) -> Self {
@@ -143,9 +143,9 @@ impl<'a> HostSituation<'a> {
             progress: Progress::Done,
         };
         if role == Role::ControlPlane && host.is_finished() {
-            host.is_abandoned = facts.is_some_and(|facts| is_earlier(remembers(facts), evidence.last_restore));
+            host.is_abandoned = facts.is_some_and(|facts| is_earlier(recorded(facts), evidence.last_restore));
             // A machine that gets another name has neither Node nor member under that one yet.
-            let is_renamed = departing.iter().any(|it| it.successor == Some(name));
+            let is_renamed = departing.iter().any(|it| it.replacement == Some(name));
             host.lost_member = !is_renamed && repair::lost_its_member(evidence, &host);
             host.lost_node = !is_renamed && !host.lost_member && host.node.is_none() && observed.api_facts().is_some();
         }

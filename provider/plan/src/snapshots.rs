@@ -17,7 +17,7 @@ pub(crate) fn known<'a>(situation: &Situation<'a>) -> Vec<&'a Snapshot> {
     ours.map(|snapshot| (&snapshot.name, snapshot)).collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
-/// The value of `backup.trigger`, if no control plane remembers a snapshot that was taken for it. Snapshots that an
+/// The value of `backup.trigger`, if no control plane recorded a snapshot that was taken for it. Snapshots that an
 /// earlier cluster left on the hosts of a new one do not count.
 pub(crate) fn wanted_by_trigger(situation: &Situation<'_>, is_new: bool) -> Option<SnapshotCause> {
     let cause = SnapshotCause::Trigger(situation.spec.backup.trigger.clone()?);

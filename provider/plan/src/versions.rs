@@ -13,17 +13,17 @@ pub const COMPONENTS: [&str; 3] = ["kube-apiserver", "kube-controller-manager", 
 
 /// How the control planes stand to the wanted version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum UpgradePath {
     /// They run it, or what they run is not known.
-    Arrived,
+    UpToDate,
     Upgrade,
     /// They run a newer one. `begun`: some of them, as an upgrade began.
-    Back {
+    Downgrade {
         newest: KubernetesVersion,
         begun: bool,
     },
     /// There is a minor release between.
-    Skips {
+    SkipsMinor {
         oldest: KubernetesVersion,
     },
 }
@@ -37,17 +37,17 @@ pub(crate) fn api_servers(situation: &Situation<'_>) -> Option<(KubernetesVersio
     Some((*versions.iter().min()?, *versions.iter().max()?))
 }
 
-pub(crate) fn way(situation: &Situation<'_>) -> Way {
+pub(crate) fn upgrade_path(situation: &Situation<'_>) -> UpgradePath {
     let target = situation.spec.kubernetes_version;
-    let Some((oldest, newest)) = api_servers(situation) else { return Way::Arrived };
+    let Some((oldest, newest)) = api_servers(situation) else { return UpgradePath::UpToDate };
     if newest > target {
-        Way::Back { newest, begun: oldest <= target && oldest < newest }
+        UpgradePath::Downgrade { newest, begun: oldest <= target && oldest < newest }
     } else if (oldest.major, oldest.minor + 1) < (target.major, target.minor) {
-        Way::Skips { oldest }
+        UpgradePath::SkipsMinor { oldest }
     } else if oldest < target {
-        Way::Upgrade
+        UpgradePath::Upgrade
     } else {
-        Way::Arrived
+        UpgradePath::UpToDate
     }
 }
 

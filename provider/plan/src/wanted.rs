@@ -21,7 +21,7 @@ pub struct Wanted {
     /// whatever address the settings have for them.
     pub imported: bool,
     /// Hosts that earlier settings did not name, or behind whose name they had another machine.
-    pub newcomers: BTreeSet<String>,
+    pub new_hosts: BTreeSet<String>,
     /// SSH host keys that the state keeps of machines that stay, by the names of their hosts.
     pub host_keys: BTreeMap<String, String>,
     /// How it would be known of each control plane that the right machine answers, found out before any is contacted.
@@ -50,7 +50,7 @@ impl Wanted {
             uid: None,
             ca_certificate: None,
             imported: false,
-            newcomers: BTreeSet::new(),
+            new_hosts: BTreeSet::new(),
             host_keys: BTreeMap::new(),
             identities: BTreeMap::new(),
             unpinned_control_plane: UnpinnedControlPlane::default(),
@@ -66,9 +66,9 @@ impl Wanted {
             (name.to_owned(), LeavingHost { role, host: host.clone(), address_taken, host_key: None })
         });
         let is_new = |name: &str, host: &HostSpec| prior.host(name).is_none_or(|prior| host.is_new_machine(prior));
-        let newcomers = spec.hosts().filter(|(name, _, host)| is_new(name, host)).map(|(name, ..)| name.to_owned());
-        let (leaving, newcomers) = (leaving.collect(), newcomers.collect());
-        Self { leaving, newcomers, uid: uid.filter(|uid| !uid.is_empty()), ..Self::new(spec) }
+        let new_hosts = spec.hosts().filter(|(name, _, host)| is_new(name, host)).map(|(name, ..)| name.to_owned());
+        let (leaving, new_hosts) = (leaving.collect(), new_hosts.collect());
+        Self { leaving, new_hosts, uid: uid.filter(|uid| !uid.is_empty()), ..Self::new(spec) }
     }
 
     /// The same, of a cluster whose CA is known.
@@ -170,14 +170,14 @@ mod tests {
         let prior = spec(&json!({ "w-1": machine("a"), "w-2": other }));
         let kept = || BTreeMap::from([("w-1".to_owned(), "k1".to_owned()), ("w-2".to_owned(), "k2".to_owned())]);
         let same = Wanted::after(&prior, None, prior.clone()).with_host_keys(kept());
-        assert_eq!((same.host_keys, same.newcomers), (kept(), BTreeSet::new()));
+        assert_eq!((same.host_keys, same.new_hosts), (kept(), BTreeSet::new()));
         let wanted = spec(&json!({ "w-1": machine("b"), "w-3": { "address": "10.0.0.6" } }));
         let wanted = Wanted::after(&prior, None, wanted).with_host_keys(kept());
         assert_eq!(wanted.host_keys, BTreeMap::new());
         assert_eq!(wanted.leaving["w-1"].host_key.as_deref(), Some("k1"));
         assert_eq!(wanted.host_keys_before("10.0.0.5"), ["k1"]);
         assert_eq!(wanted.host_keys_before("10.0.0.6"), ["k2", "stated"]);
-        assert_eq!(wanted.newcomers, ["w-1", "w-3"].map(str::to_owned).into());
+        assert_eq!(wanted.new_hosts, ["w-1", "w-3"].map(str::to_owned).into());
     }
 
     #[test]

@@ -102,7 +102,7 @@ fn hosts(connector: &dyn Connector, purpose: Purpose, wanted: &Wanted) -> Result
         connect(connector, purpose, FieldPath::root(role.map()), name, host, acquaintance)
     };
     let stay = wanted.spec.hosts().map(|(name, role, host)| {
-        let is_new = wanted.newcomers.contains(name) && role == Role::ControlPlane;
+        let is_new = wanted.new_hosts.contains(name) && role == Role::ControlPlane;
         let must_be_known = is_new && wanted.unpinned_control_plane == UnpinnedControlPlane::Refuse;
         let acquaintance = Acquaintance { must_be_known, ..acquaintance(wanted, name, host) };
         connect_for(purpose, name, role, host, &acquaintance)

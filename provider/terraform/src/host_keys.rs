@@ -63,7 +63,7 @@ pub(crate) fn plan(planned: &mut Value, wanted: &Decoded<ClusterSpec>, prior: &C
     after.retain(|name, _| change.spec.host(name).is_some() && !change.leaving.contains_key(name));
     for (name, _, host) in change.spec.hosts() {
         let stated = host.ssh_host_key.as_deref().and_then(normalized_host_key);
-        let is_news = change.newcomers.contains(name)
+        let is_news = change.new_hosts.contains(name)
             || prior.host(name).is_some_and(|prior| prior.ssh_host_key != host.ssh_host_key);
         if let Some(stated) = stated.filter(|_| is_news) {
             after.insert(name.to_owned(), stated.into());

@@ -8,7 +8,7 @@ use kubeone_desired::kubeadm::api_server_port;
 use kubeone_facts::{AddonState, ApiFacts, ApiState, DeprecatedApi, NodeFacts, NodeSettings, Observed};
 use kubeone_hosts::Host;
 use kubeone_kubernetes::{ApiServer, ApiStream, Cluster, ClusterFacts, Kubeconfig};
-use kubeone_plan::evidence::{Backing, Voice, last_restore};
+use kubeone_plan::evidence::{Backing, RestoreReport, last_restore};
 use kubeone_plan::wanted::Wanted;
 use kubeone_spec::Role;
 
@@ -140,7 +140,7 @@ async fn find(wanted: &Wanted, hosts: &Hosts, backing: Backing<'_>) -> Result<Fo
     // Those that were not there when etcd was restored last come after the others: they have the data before.
     let voices = trusted.iter().map(|(_, restored, server)| {
         let (name, restored) = (server.host.name(), restored.as_deref());
-        Voice { name, restored, has_data: true }
+        RestoreReport { name, restored, has_data: true }
     });
     let last = last_restore(&voices.collect::<Vec<_>>(), backing).map(str::to_owned);
     trusted.sort_by_key(|(trust, restored, _)| (*trust, *restored != last));

@@ -7,7 +7,7 @@ use kubeone_facts::{HostFacts, Marker};
 use kubeone_hosts::{Host, Os};
 use kubeone_kubernetes::Cluster;
 use kubeone_plan::etcd::peer_url;
-use kubeone_plan::memory::remembered;
+use kubeone_plan::restore_record::new_record;
 use kubeone_plan::standing::INIT_UNIT;
 use kubeone_spec::{HostSpec, KubernetesVersion, Restore, RestoreSource, Role};
 
@@ -81,7 +81,7 @@ pub(crate) async fn run(
             return Err(StepError::Refused { reason });
         }
         let key = cx.spec.restore.as_ref().and_then(Restore::key).unwrap_or_default();
-        marker.restored = Some(remembered(cluster.now().await?, None, &key));
+        marker.restored = Some(new_record(cluster.now().await?, None, &key));
     }
     marker.replaces = cx.wanted.uid.clone().filter(|known| *known != uid);
     finish_node(cx, name, Role::ControlPlane, marker, &uid).await?;

@@ -7,7 +7,7 @@ use kubeone_facts::{HostFacts, Marker};
 use kubeone_hosts::{Host, Os};
 use kubeone_kubernetes::{Cluster, Node};
 use kubeone_plan::etcd::is_member_of;
-use kubeone_plan::memory::is_earlier;
+use kubeone_plan::restore_record::is_earlier;
 use kubeone_plan::standing::JOIN_UNIT;
 use kubeone_plan::versions::COMPONENTS;
 use kubeone_spec::{HostSpec, Role, Secret};

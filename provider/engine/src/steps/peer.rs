@@ -6,8 +6,8 @@ use futures::future::join_all;
 use kubeone_desired::kubeadm;
 use kubeone_facts::{EtcdMember, Marker, marker};
 use kubeone_hosts::{Host, RemoteFile};
-use kubeone_plan::evidence::{Voice, agreed, is_alike, last_restore};
-use kubeone_plan::memory::when;
+use kubeone_plan::evidence::{RestoreReport, agreed, is_alike, last_restore};
+use kubeone_plan::restore_record::when;
 use kubeone_spec::{Role, Secret};
 
 use crate::cx::Cx;
@@ -122,7 +122,7 @@ pub(super) async fn voters<'a>(cx: &'a Cx<'_>, except: Except<'_>, uid: &str) ->
 /// The last restore that may be believed of those that these control planes remember.
 fn last_of<'m>(cx: &Cx<'_>, markers: impl Iterator<Item = (&'m str, &'m Marker)>) -> Option<String> {
     let voice =
-        |(name, marker): (&'m str, &'m Marker)| Voice { name, restored: marker.restored.as_deref(), has_data: true };
+        |(name, marker): (&'m str, &'m Marker)| RestoreReport { name, restored: marker.restored.as_deref(), has_data: true };
     let voices: Vec<_> = markers.map(voice).collect();
     last_restore(&voices, cx.backing()).map(str::to_owned)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kubeone_facts::{HostFacts, Marker, Snapshot};
 use kubeone_hosts::{Host, HostError, RemoteFile};
-use kubeone_plan::memory::is_remembered;
+use kubeone_plan::restore_record::is_recorded;
 use kubeone_plan::restore::has_data_of;
 use kubeone_spec::{Restore, RestoreSource};
 
@@ -22,13 +22,13 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, what: &str) -> Result<Outcome, 
     await_earlier(host, RESTORE_UNIT).await?;
     let facts = observe_host(host).await?;
     let marker = Marker::claim(cx.spec, &facts)?;
-    if is_remembered(&marker, what) {
+    if is_recorded(&marker, what) {
         return Ok(Outcome::Skipped("it was restored already".to_owned()));
     }
     if has_data_of(&facts, what) {
         return Ok(Outcome::Skipped("etcd has the restored data already".to_owned()));
     }
-    if facts.restore.as_ref().is_some_and(|begun| is_remembered(&marker, &begun.what)) {
+    if facts.restore.as_ref().is_some_and(|begun| is_recorded(&marker, &begun.what)) {
         // Of a restore that came to its end. Taken away later, they would take with them what is brought now.
         end(host).await?;
     }

@@ -138,9 +138,9 @@ async fn is_still_wanted(cx: &Cx<'_>, name: &str, facts: &HostFacts, nodes: &BTr
     if nodes.iter().any(|(other, node)| other != name && is_it(&node.machine_id)) {
         return true;
     }
-    let newcomers = cx.spec.hosts().filter(|(other, ..)| *other != name && !nodes.contains_key(*other));
-    let newcomers = newcomers.filter_map(|(other, ..)| cx.host(other).ok());
-    let seen = join_all(newcomers.map(|host| timeout(HOST_PATIENCE, observe_host(host)))).await;
+    let new_hosts = cx.spec.hosts().filter(|(other, ..)| *other != name && !nodes.contains_key(*other));
+    let new_hosts = new_hosts.filter_map(|(other, ..)| cx.host(other).ok());
+    let seen = join_all(new_hosts.map(|host| timeout(HOST_PATIENCE, observe_host(host)))).await;
     seen.into_iter().flatten().flatten().any(|seen| is_it(&seen.machine_id))
 }
 

@@ -5,7 +5,7 @@
 
 use kubeone_desired::kubeadm;
 use kubeone_facts::Marker;
-use kubeone_plan::memory::{is_remembered, remembered};
+use kubeone_plan::restore_record::{is_recorded, new_record};
 use kubeone_plan::restore::has_data_of;
 use kubeone_spec::Role;
 
@@ -27,7 +27,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, what: &str) -> Result<Outcome, 
     await_earlier(host, RESTORE_UNIT).await?;
     let facts = observe_host(host).await?;
     let marker = Marker::claim(cx.spec, &facts)?;
-    if is_remembered(&marker, what) {
+    if is_recorded(&marker, what) {
         return Ok(Outcome::Skipped("it was restored already".to_owned()));
     }
     let uid = uid_of(&marker)?;
@@ -58,7 +58,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, what: &str) -> Result<Outcome, 
     let lost = lost_nodes::forget(cx).await?;
     record_files(host).await?;
     let before = latest_memory(cx, &uid).await;
-    let restored = Some(remembered(cluster.now().await?, before.as_deref(), what));
+    let restored = Some(new_record(cluster.now().await?, before.as_deref(), what));
     host.write(&marker_file(&Marker { restored, ..marker })?).await?;
     end(host).await?;
     Ok(if lost.is_empty() {

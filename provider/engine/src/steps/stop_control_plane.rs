@@ -2,7 +2,7 @@
 
 use kubeone_facts::Marker;
 use kubeone_hosts::{Host, Os};
-use kubeone_plan::memory::is_remembered;
+use kubeone_plan::restore_record::is_recorded;
 use kubeone_plan::restore::has_data_of;
 
 use super::{RESTORE_UNIT, await_earlier};
@@ -20,7 +20,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str, what: &str) -> Result<Outcome, 
     let facts = observe_host(host).await?;
     let marker = Marker::claim(cx.spec, &facts)?;
     if let Some(begun) = &facts.restore {
-        if is_remembered(&marker, &begun.what) {
+        if is_recorded(&marker, &begun.what) {
             // It came to its end, and its traces were not taken away any more: they must not be taken for this one's.
             end(host).await?;
         } else if has_data_of(&facts, what) {

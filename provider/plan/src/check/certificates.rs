@@ -6,14 +6,14 @@ use kubeone_facts::HostFacts;
 use kubeone_spec::{FieldPath, Finding, Role};
 
 use super::host_path;
-use crate::renewal::{AUTHORITIES, waiting_renewal};
+use crate::renewal::{AUTHORITIES, postponed_renewal};
 use crate::situation::Situation;
 
 const A_YEAR: SignedDuration = SignedDuration::from_hours(365 * 24);
 
 pub(super) fn findings(situation: &Situation<'_>) -> Vec<Finding> {
     let waiting = situation.control_planes().iter().filter_map(|host| {
-        let (renewal, missing) = waiting_renewal(situation, host)?;
+        let (renewal, missing) = postponed_renewal(situation, host)?;
         Some(Finding::warning(
             host_path(Role::ControlPlane, host.name),
             format!("certificates of {} are not renewed yet: {}", host.name, renewal.reason),

@@ -39,8 +39,8 @@ fn silent_api(situation: &Situation<'_>, plan: &Plan) -> Option<Finding> {
         ApiState::Absent => "no control plane was found",
     };
     let stay = situation.hosts().filter(|host| host.is_finished()).map(|host| host.name);
-    let leave = situation.departing.iter().filter(|leaver| leaver.standing == Standing::Finished);
-    let nodes: Vec<_> = stay.chain(leave.map(|leaver| leaver.name)).collect();
+    let leave = situation.departing.iter().filter(|node| node.standing == Standing::Finished);
+    let nodes: Vec<_> = stay.chain(leave.map(|node| node.name)).collect();
     if nodes.is_empty() {
         return None;
     }

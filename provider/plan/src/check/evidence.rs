@@ -4,13 +4,13 @@ use kubeone_spec::{Finding, Role};
 
 use super::host_path;
 use crate::evidence::Doubt;
-use crate::memory::key_of;
-use crate::restore::is_in_doubt;
+use crate::restore::is_ambiguous;
+use crate::restore_record::key_of;
 use crate::situation::Situation;
 
 /// An error as long as the plan would have to take a side.
 pub(super) fn findings(situation: &Situation<'_>) -> Vec<Finding> {
-    let finding = if is_in_doubt(situation) { Finding::error } else { Finding::warning };
+    let finding = if is_ambiguous(situation) { Finding::error } else { Finding::warning };
     let doubts = situation.evidence.doubts().into_iter();
     doubts.map(|(host, claim, doubt)| {
         let (summary, detail) = match doubt {

@@ -23,12 +23,12 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec
 }
 
 /// The same where the steps cannot be told yet: of each machine that is new.
-pub fn check_newcomers(wanted: &Wanted) -> Vec<Finding> {
+pub fn check_new_hosts(wanted: &Wanted) -> Vec<Finding> {
     if !exists(wanted) {
         return Vec::new();
     }
-    let newcomers = wanted.spec.control_plane.keys().filter(|name| wanted.newcomers.contains(*name));
-    newcomers.filter_map(|host| finding(wanted, host, *wanted.identities.get(host)?)).collect()
+    let new_hosts = wanted.spec.control_plane.keys().filter(|name| wanted.new_hosts.contains(*name));
+    new_hosts.filter_map(|host| finding(wanted, host, *wanted.identities.get(host)?)).collect()
 }
 
 /// Whether there are keys that have to be kept: those of a cluster that the state knows, or of the one that is restored.
@@ -160,9 +160,9 @@ mod tests {
 
     #[test]
     fn where_the_steps_are_not_known_each_new_machine_counts() {
-        let found = check_newcomers(&grown(HostIdentity::FirstContact));
+        let found = check_new_hosts(&grown(HostIdentity::FirstContact));
         assert_eq!(found.iter().map(|it| it.path.to_string()).collect::<Vec<_>>(), [CP_2]);
-        assert_eq!(check_newcomers(&grown(HostIdentity::Known)), []);
-        assert_eq!(check_newcomers(&Wanted { uid: None, ..grown(HostIdentity::FirstContact) }), []);
+        assert_eq!(check_new_hosts(&grown(HostIdentity::Known)), []);
+        assert_eq!(check_new_hosts(&Wanted { uid: None, ..grown(HostIdentity::FirstContact) }), []);
     }
 }

@@ -58,7 +58,7 @@ fn joined(host: &str, spec: &HostSpec) -> Voter {
 }
 
 fn has_member(situation: &Situation<'_>, name: &str) -> bool {
-    situation.departing.iter().any(|leaver| leaver.name == name && leaver.has_member)
+    situation.departing.iter().any(|node| node.name == name && node.has_member)
 }
 
 fn without_quorum(host: &str, others: &[Voter]) -> Option<Finding> {

@@ -4,17 +4,17 @@ use kubeone_facts::Observed;
 use kubeone_spec::{ClusterSpec, FieldPath, Finding, RestoreSource, Role};
 
 use super::host_path;
-use crate::leaving::Leaver;
-use crate::memory::key_of_id;
+use crate::departing::DepartingNode;
 use crate::plan::{Action, Plan};
 use crate::restore::{WantedRestore, begun, is_enough_for_new_machines, other_version, restorer, wanted_restore};
+use crate::restore_record::key_of_id;
 use crate::situation::{HostSituation, Situation};
 use crate::standing::Standing;
-use crate::versions::{Way, api_servers, way};
+use crate::versions::{UpgradePath, api_servers, upgrade_path};
 use crate::{evidence, snapshots};
 
-/// `everybody` includes the machines that leave; `observed` does not.
-pub(super) fn findings(everybody: &Situation<'_>, situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
+/// `all` includes the machines that leave; `observed` does not.
+pub(super) fn findings(all: &Situation<'_>, situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
     let Some(restore) = wanted_restore(situation) else {
         return left_half_done(situation).into_iter().collect();
     };
@@ -27,7 +27,7 @@ pub(super) fn findings(everybody: &Situation<'_>, situation: &Situation<'_>, pla
             "Remove `restore`, apply, then set it again.",
         ));
     }
-    findings.extend(leaving(everybody));
+    findings.extend(leaving(all));
     let damaged = damaged_markers(situation);
     if !damaged.is_empty() {
         findings.extend(damaged);
@@ -44,7 +44,7 @@ pub(super) fn findings(everybody: &Situation<'_>, situation: &Situation<'_>, pla
     findings
 }
 
-/// A damaged marker does not tell which restore the control plane remembers, and it would go on with the old data.
+/// A damaged marker does not tell which restore the control plane recorded, and it would go on with the old data.
 fn damaged_markers(situation: &Situation<'_>) -> Vec<Finding> {
     let is_damaged = |host: &&HostSituation<'_>| {
         host.facts.is_some_and(|facts| facts.marker.damage().is_some() && facts.carries_kubernetes())
@@ -100,7 +100,7 @@ fn other_version_than_wanted(situation: &Situation<'_>, restore: &WantedRestore)
             .derived_from(FieldPath::root("kubernetes_version")),
         );
     }
-    if way(situation) != Way::Upgrade {
+    if upgrade_path(situation) != UpgradePath::Upgrade {
         return None;
     }
     let finding = match api_servers(situation) {
@@ -203,18 +203,18 @@ fn out_of_reach(situation: &Situation<'_>) -> Option<Finding> {
 }
 
 /// Machines that leave would have to be emptied, which the restored cluster cannot do yet.
-fn leaving(everybody: &Situation<'_>) -> Vec<Finding> {
-    let answering = everybody.departing.iter().filter(|leaver| leaver.answers());
-    let finding = |leaver: &Leaver<'_>| {
+fn leaving(all: &Situation<'_>) -> Vec<Finding> {
+    let reachable = all.departing.iter().filter(|node| node.is_reachable());
+    let finding = |node: &DepartingNode<'_>| {
         Finding::error(
-            host_path(leaver.role, leaver.name),
-            format!("{} would be removed from the cluster while etcd is restored", leaver.name),
+            host_path(node.role, node.name),
+            format!("{} would be removed from the cluster while etcd is restored", node.name),
             "Do one at a time: keep it, restore, then remove it. Machines that are already gone may be replaced \
              together with the restore.",
         )
         .derived_from(path())
     };
-    answering.map(finding).collect()
+    reachable.map(finding).collect()
 }
 
 /// A cluster of new machines needs the keys of the old one.
@@ -235,7 +235,7 @@ fn not_enough(restore: &WantedRestore) -> Option<Finding> {
     Some(Finding::error(source_path(restore), summary, detail))
 }
 
-/// The planner stops everybody before; here it is written down a second time.
+/// The planner stops all before; here it is written down a second time.
 fn still_running(situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
     let position =
         |is_it: &dyn Fn(&Action) -> bool| plan.stages.iter().position(|stage| stage.lanes.iter().flatten().any(is_it));

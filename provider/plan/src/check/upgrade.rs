@@ -6,11 +6,11 @@ use kubeone_facts::ApiFacts;
 use kubeone_spec::{ClusterSpec, FieldPath, Finding, KubernetesVersion, Role};
 
 use super::host_path;
-use crate::leaving::Leaver;
+use crate::departing::DepartingNode;
 use crate::plan::{Action, OnControlPlane, OnEtcd, Plan, upgrade_begins};
 use crate::restore::wanted_restore;
 use crate::situation::{HostSituation, Situation};
-use crate::versions::{Way, api_servers, way};
+use crate::versions::{UpgradePath, api_servers, upgrade_path};
 
 /// How many minor releases a kubelet may be older than the API server.
 const KUBELET_SKEW: u16 = 3;
@@ -19,17 +19,17 @@ const KUBELET_SKEW: u16 = 3;
 const DISK_NEEDED_MIB: u64 = 1000;
 const DISK_COMFORTABLE_MIB: u64 = 3000;
 
-/// `everybody` includes the machines that leave; `observed` does not.
-pub(super) fn findings(everybody: &Situation<'_>, situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
+/// `all` includes the machines that leave; `observed` does not.
+pub(super) fn findings(all: &Situation<'_>, situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(no_way(situation));
     if let Some(api) = situation.observed.api_facts() {
         findings.extend(kubelet_skew(situation, plan, api));
         if plan.actions().any(|action| action.effects().control_plane == OnControlPlane::Upgrades) {
-            findings.extend(replacements(everybody, plan));
+            findings.extend(replacements(all, plan));
             findings.extend(disk(situation, plan));
         }
-        if upgrade_begins(situation) && way(situation) == Way::Upgrade {
+        if upgrade_begins(situation) && upgrade_path(situation) == UpgradePath::Upgrade {
             findings.extend(unready_nodes(situation));
             findings.extend(missing_members(situation));
             findings.extend(deprecated_apis(situation.spec, api));
@@ -44,9 +44,9 @@ fn version_path() -> FieldPath {
 
 fn no_way(situation: &Situation<'_>) -> Option<Finding> {
     let target = situation.spec.kubernetes_version;
-    match way(situation) {
-        Way::Arrived | Way::Upgrade => None,
-        Way::Back { newest, begun: true } => Some(Finding::error(
+    match upgrade_path(situation) {
+        UpgradePath::UpToDate | UpgradePath::Upgrade => None,
+        UpgradePath::Downgrade { newest, begun: true } => Some(Finding::error(
             version_path(),
             format!("an upgrade to Kubernetes {newest} is in progress, so the cluster cannot stay at {target}"),
             match wanted_restore(situation) {
@@ -59,12 +59,12 @@ fn no_way(situation: &Situation<'_>) -> Option<Finding> {
                 ),
             },
         )),
-        Way::Back { newest, begun: false } => Some(Finding::error(
+        UpgradePath::Downgrade { newest, begun: false } => Some(Finding::error(
             version_path(),
             format!("the cluster runs Kubernetes {newest} and cannot be downgraded to {target}"),
             format!("Kubernetes does not support downgrades. Set `kubernetes_version` to `{newest}`."),
         )),
-        Way::Skips { oldest } => Some(Finding::error(
+        UpgradePath::SkipsMinor { oldest } => Some(Finding::error(
             version_path(),
             format!("the cluster runs Kubernetes {oldest}, and {target} is more than one minor release away"),
             format!("Upgrade one minor release at a time, with an apply for each: {}.", path(oldest, target)),
@@ -122,11 +122,11 @@ fn kubelet_skew(situation: &Situation<'_>, plan: &Plan, api: &ApiFacts) -> Vec<F
 fn replacements(situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
     let joins = plan.actions().any(|action| action.effects().etcd == OnEtcd::Joins);
     // Under another name, too: the old one leaves before the upgrade, and the new one joins after it.
-    let is_replaced = |it: &Leaver| it.successor.is_some() || joins && it.remains();
+    let is_replaced = |it: &DepartingNode| it.replacement.is_some() || joins && it.needs_removal();
     let replaced = situation.departing.iter().filter(|it| it.role == Role::ControlPlane && is_replaced(it));
     replaced
-        .map(|leaver| {
-            let name = leaver.name;
+        .map(|node| {
+            let name = node.name;
             Finding::error(
                 host_path(Role::ControlPlane, name),
                 format!("{name} would be replaced and the cluster upgraded at the same time"),

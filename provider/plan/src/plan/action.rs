@@ -7,9 +7,9 @@ use kubeone_spec::{ContainerdVersion, KubernetesVersion, Role};
 use serde::{Deserialize, Serialize};
 
 use crate::component_changes::ComponentChange;
-use crate::memory::key_of_id;
 use crate::node_changes::NodeChange;
 use crate::repair::Repair;
+use crate::restore_record::key_of_id;
 
 /// One element of a plan. It names everything its step needs to know beyond the settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

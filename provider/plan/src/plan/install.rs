@@ -8,17 +8,17 @@ use kubeone_spec::{Cni, Role};
 
 use super::components::configure_control_planes;
 use super::containerd::add_containerd;
-use super::leave::Leave;
+use super::departures::Departures;
 use super::prepare::preparation;
 use super::snapshots::copy_lanes;
 use super::snapshots::snapshot_lane;
 use super::upgrade::add_upgrade;
 use super::{Action, Lane, OnNode, Plan, adopt, configure, renew, repair, restore};
-use crate::restore::{is_enough_for_new_machines, is_in_doubt, wanted_restore};
+use crate::restore::{is_ambiguous, is_enough_for_new_machines, wanted_restore};
 use crate::situation::{HostSituation, Situation, judge};
 use crate::snapshots;
 use crate::standing::{INIT_UNIT, JOIN_UNIT, Standing, leftover};
-use crate::versions::{Way, way};
+use crate::versions::{UpgradePath, upgrade_path};
 use crate::wanted::Wanted;
 
 /// What has to be done so that the cluster is as wanted. Hosts that were never looked at are taken for new machines,
@@ -30,14 +30,14 @@ pub fn plan_create_or_update(wanted: &Wanted, observed: &Observed) -> Plan {
 }
 
 pub(crate) fn plan_with_addons(wanted: &Wanted, observed: &Observed, addons: &[WantedAddon]) -> Plan {
-    judge(wanted, observed, |everybody, situation| plan(everybody, situation, addons))
+    judge(wanted, observed, |all, situation| plan(all, situation, addons))
 }
 
-fn plan(everybody: &Situation<'_>, situation: &Situation<'_>, addons: &[WantedAddon]) -> Plan {
+fn plan(all: &Situation<'_>, situation: &Situation<'_>, addons: &[WantedAddon]) -> Plan {
     if let Some(plan) = restore::restore(situation, addons) {
         return plan;
     }
-    if is_in_doubt(everybody) {
+    if is_ambiguous(all) {
         return Plan::default();
     }
     if repair::is_api_lost(situation) {
@@ -51,8 +51,8 @@ fn plan(everybody: &Situation<'_>, situation: &Situation<'_>, addons: &[WantedAd
     let cause = snapshots::wanted_by_trigger(situation, init.is_some());
     let mut snapshot = cause.map(|cause| snapshot_lane(situation, cause, init)).unwrap_or_default();
 
-    let leave = Leave::new(everybody);
-    let upgrades = way(situation) == Way::Upgrade;
+    let departures = Departures::new(all);
+    let upgrades = upgrade_path(situation) == UpgradePath::Upgrade;
 
     let mut plan = Plan::default();
     plan.add("rewrite damaged markers", adopt::rewrites(situation));
@@ -66,14 +66,14 @@ fn plan(everybody: &Situation<'_>, situation: &Situation<'_>, addons: &[WantedAd
         plan.add("take etcd snapshot", vec![std::mem::take(&mut snapshot)]);
         // What leaves need not be upgraded; and a control plane of the old version would hold the others up.
         if upgrades {
-            plan.add("remove nodes", leave.dead().into_iter().chain(leave.away()).collect());
+            plan.add("remove nodes", departures.dead_lanes().into_iter().chain(departures.drain_lanes()).collect());
         }
         // Before anything joins, so that it joins a cluster of its own version.
         add_upgrade(&mut plan, situation);
     }
     let mut lanes = prepare_lanes(situation, beginning);
     if !upgrades {
-        lanes.extend(leave.dead());
+        lanes.extend(departures.dead_lanes());
     }
     let only_removes = lanes.iter().flatten().all(|action| action.effects().node == OnNode::Leaves);
     plan.add(
@@ -96,7 +96,7 @@ fn plan(everybody: &Situation<'_>, situation: &Situation<'_>, addons: &[WantedAd
     }
     let joins = |role| joins(situation, role, init);
     let mut lanes = addon_lanes(addons, situation.observed);
-    lanes.extend(leave.make_way(joins(Role::ControlPlane), joins(Role::Worker)));
+    lanes.extend(departures.join_lanes(joins(Role::ControlPlane), joins(Role::Worker)));
     plan.add("join nodes and apply addons", lanes);
     let joins = plan.actions().filter(|action| action.effects().node.is_new());
     let joining: BTreeSet<_> = joins.filter_map(Action::host).collect();
@@ -105,7 +105,7 @@ fn plan(everybody: &Situation<'_>, situation: &Situation<'_>, addons: &[WantedAd
     plan.add("take etcd snapshot", vec![snapshot]);
     // Last, so that what runs on them has somewhere to go.
     if !upgrades {
-        plan.add("remove nodes", leave.away());
+        plan.add("remove nodes", departures.drain_lanes());
     }
     plan
 }
@@ -128,7 +128,7 @@ fn beginning<'a>(situation: &Situation<'a>) -> Option<Beginning<'a>> {
         return first_control_plane(situation).filter(|_| is_enough_for_new_machines(&restore));
     }
     let answers = situation.observed.api_facts().is_some();
-    if answers && matches!(way(situation), Way::Back { .. } | Way::Skips { .. }) {
+    if answers && matches!(upgrade_path(situation), UpgradePath::Downgrade { .. } | UpgradePath::SkipsMinor { .. }) {
         return None;
     }
     // A whole set of new machines takes over from those that leave.

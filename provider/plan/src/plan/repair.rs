@@ -11,7 +11,7 @@ use crate::lost_quorum;
 use crate::repair::{Repair, repairs};
 use crate::situation::{HostSituation, Situation};
 use crate::standing::Standing;
-use crate::versions::{Progress, Way, api_servers, way};
+use crate::versions::{Progress, UpgradePath, api_servers, upgrade_path};
 
 /// One control plane after the other: each may restart its member of etcd. Workers side by side.
 pub(super) fn repair_lanes(situation: &Situation<'_>) -> Vec<Lane> {
@@ -64,12 +64,12 @@ fn finished<'s, 'a>(situation: &'s Situation<'a>) -> impl Iterator<Item = &'s Ho
 /// nothing on the others helps.
 pub(super) fn without_api(situation: &Situation<'_>) -> Plan {
     let mut plan = Plan::default();
-    if !lost_quorum::may_answer(situation) {
+    if !lost_quorum::may_recover(situation) {
         return plan;
     }
     let mut lane = Lane::new();
     // An upgrade waits for the API: packages of the new version would be ahead of the API servers.
-    let arrived = way(situation) == Way::Arrived;
+    let arrived = upgrade_path(situation) == UpgradePath::UpToDate;
     for host in finished(situation) {
         lane.extend(preparation(situation.spec, host).filter(|_| arrived));
         lane.extend(repair(situation, host));

@@ -5,8 +5,8 @@ use kubeone_facts::MarkerFile;
 
 use super::laws::{converge, create, finished, interruptions, same_cluster, spec};
 use super::{Extent, World};
-use crate::memory::remembers;
 use crate::plan::{Action, plan_removal};
+use crate::restore_record::recorded;
 
 /// A cluster that somebody made by hand, just imported.
 fn imported() -> World {
@@ -29,7 +29,7 @@ impl World {
         }
         let (spec, uid) = (self.wanted.spec.clone(), self.api().cluster_uid.clone());
         let others = self.wanted.spec.control_plane.keys().filter(|name| *name != host);
-        let last = others.filter_map(|name| Some(remembers(self.observed.facts(name)?)?.to_owned())).max();
+        let last = others.filter_map(|name| Some(recorded(self.observed.facts(name)?)?.to_owned())).max();
         let is_member = self.members.iter().any(|member| member.name == host);
         let facts = self.facts(host);
         let mut marker = rewritten_marker(&spec, facts).finished(&spec, &uid);

@@ -4,8 +4,8 @@ use kubeone_facts::{EtcdMember, HostState, KubernetesFiles, MarkerFile, PackageV
 use kubeone_spec::{HostSpec, Role};
 
 use super::{Extent, World, fresh_machine};
+use crate::departing::is_node_of;
 use crate::etcd::is_member_of;
-use crate::leaving::is_node_of;
 
 impl World {
     /// Hosts of new settings are fresh machines.

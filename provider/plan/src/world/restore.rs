@@ -8,24 +8,24 @@ use super::laws::{converge, create, finished, interruptions, same_cluster, spec}
 use super::upgrade::images;
 use super::{Extent, NOW, World, fresh_machine};
 use crate::check::check;
-use crate::memory::{is_earlier, remembers, when};
-use crate::memory::{is_memory_of, is_remembered, key_of, remembered};
 use crate::plan::{Action, plan_with_addons};
 use crate::restore::has_data_of;
+use crate::restore_record::{is_earlier, recorded, when};
+use crate::restore_record::{is_record_of, is_recorded, key_of, new_record};
 
 impl World {
-    fn is_remembered(&self, host: &str, what: &str) -> bool {
-        self.observed.facts(host).unwrap().marker.as_ref().is_some_and(|marker| is_remembered(marker, what))
+    fn is_recorded(&self, host: &str, what: &str) -> bool {
+        self.observed.facts(host).unwrap().marker.as_ref().is_some_and(|marker| is_recorded(marker, what))
     }
 
     pub(super) fn prepare_restore(&mut self, host: &str, what: &str, extent: Extent) {
-        if extent == Extent::Whole && !self.is_remembered(host, what) {
+        if extent == Extent::Whole && !self.is_recorded(host, what) {
             self.checked = Some(host.to_owned());
         }
     }
 
     pub(super) fn stop_control_plane(&mut self, host: &str, what: &str, extent: Extent) {
-        let is_over = |begun: &BegunRestore| self.is_remembered(host, &begun.what);
+        let is_over = |begun: &BegunRestore| self.is_recorded(host, &begun.what);
         if self.observed.facts(host).and_then(|facts| facts.restore.as_ref()).is_some_and(is_over) {
             self.end_restore(host);
         }
@@ -53,7 +53,7 @@ impl World {
     }
 
     pub(super) fn restore_etcd(&mut self, host: &str, what: &str, extent: Extent) {
-        if self.is_remembered(host, what) {
+        if self.is_recorded(host, what) {
             return;
         }
         for (name, state) in &self.observed.hosts {
@@ -103,8 +103,8 @@ impl World {
 
     pub(super) fn remember_restore(&mut self, host: &str, what: &str) {
         let remember: Vec<String> = self.observed.hosts.values().filter_map(restored).collect();
-        let same = remember.iter().find(|restored| is_memory_of(restored, what)).cloned();
-        let new = || remembered(NOW.parse().unwrap(), self.last_restore().as_deref(), what);
+        let same = remember.iter().find(|restored| is_record_of(restored, what)).cloned();
+        let new = || new_record(NOW.parse().unwrap(), self.last_restore().as_deref(), what);
         self.facts(host).marker.as_mut().unwrap().restored = Some(same.unwrap_or_else(new));
     }
 
@@ -121,7 +121,7 @@ impl World {
 
     pub(super) fn is_left_behind(&self, host: &str) -> bool {
         let facts = self.observed.facts(host).filter(|_| self.wanted.spec.control_plane.contains_key(host));
-        facts.is_some_and(|facts| is_earlier(remembers(facts), self.last_restore().as_deref()))
+        facts.is_some_and(|facts| is_earlier(recorded(facts), self.last_restore().as_deref()))
     }
 
     fn restored_data(&self) -> ApiFacts {
@@ -394,7 +394,7 @@ fn the_same_data_are_restored_again_after_others() {
 fn is_restored_once_more(world: &World, restore: &Restore, before: &str, what: &str) {
     for name in world.wanted.spec.control_plane.keys() {
         let facts = world.observed.facts(name).unwrap();
-        let restored = remembers(facts).unwrap();
+        let restored = recorded(facts).unwrap();
         assert_eq!(key_of(restored), restore.key().unwrap(), "{name}: {what}");
         assert!(is_earlier(Some(before), Some(restored)), "{name}: {what}");
         assert_eq!(facts.restore, None, "{name}: {what}");
@@ -404,7 +404,7 @@ fn is_restored_once_more(world: &World, restore: &Restore, before: &str, what: &
     assert_eq!(is_kept, restore.survivor.is_some(), "{what}");
 }
 
-/// One control plane missed the restore in between, and still remembers the one that is asked for now.
+/// One control plane missed the restore in between, and still recorded the one that is asked for now.
 #[test]
 fn who_missed_a_restore_does_not_take_the_next_one_for_done() {
     let survivor = || Restore { survivor: Some("cp-3".to_owned()), ..Restore::default() };
@@ -423,6 +423,6 @@ fn who_missed_a_restore_does_not_take_the_next_one_for_done() {
     for (what, mut world) in interruptions(&world, &plan) {
         converge(&mut world, create);
         let facts = world.observed.facts("cp-3").unwrap();
-        assert!(is_earlier(Some(&before), remembers(facts)), "{what}");
+        assert!(is_earlier(Some(&before), recorded(facts)), "{what}");
     }
 }

@@ -3,7 +3,7 @@
 use kubeone_engine::LocalMachine;
 use kubeone_facts::Observed;
 use kubeone_plan::{
-    Action, OnCluster, OnNode, Plan, Wanted, check, check_newcomers, imported_prior, plan_create_or_update,
+    Action, OnCluster, OnNode, Plan, Wanted, check, check_new_hosts, imported_prior, plan_create_or_update,
 };
 use kubeone_spec::{ClusterSpec, FieldPath, HostSpec, Step, validate_cluster};
 use tfplugin::plan::mark_unknown;
@@ -75,9 +75,9 @@ fn create(
             return Err(refused);
         }
         // With the data of a cluster that is restored its control planes receive its keys.
-        let newcomers = settings.spec.control_plane.keys().cloned().collect();
-        let receivers = Wanted { newcomers, ..settings.clone() };
-        diagnostics.extend(from_findings(wanted.keep_certain(check_newcomers(&receivers))));
+        let new_hosts = settings.spec.control_plane.keys().cloned().collect();
+        let receivers = Wanted { new_hosts, ..settings.clone() };
+        diagnostics.extend(from_findings(wanted.keep_certain(check_new_hosts(&receivers))));
         diagnostics.extend(from_findings(local.missing_copy(&settings.spec, &plan)));
         planned.set(&"planned_steps".into(), encode::steps(&plan));
     }
@@ -128,7 +128,7 @@ fn update(
         None if prior == wanted.settings && wanted.unknown.is_empty() => {}
         None => {
             mark_unknown(&mut planned, ["nodes", "planned_steps"]);
-            diagnostics.extend(from_findings(wanted.keep_certain(check_newcomers(&change))));
+            diagnostics.extend(from_findings(wanted.keep_certain(check_new_hosts(&change))));
         }
     }
     // A cluster that is left as it is gives nobody a kubeconfig.

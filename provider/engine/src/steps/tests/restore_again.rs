@@ -1,6 +1,6 @@
 //! Restores of data that were restored before, when others were in between: what an earlier one left is no part of it.
 
-use kubeone_plan::memory::id;
+use kubeone_plan::restore_record::id;
 
 use super::restore::{NAME, WHAT, description, from_snapshot, restored_api, that_restores};
 use super::*;

@@ -1,14 +1,14 @@
-//! What a control plane remembers of the last restore: when it took place and what was restored, as text in its marker.
+//! What a control plane recorded of the last restore: when it took place and what was restored, as text in its marker.
 
 use jiff::{SignedDuration, Timestamp};
 use kubeone_facts::{HostFacts, Marker};
 
-/// The last restore that a control plane remembers.
-pub fn remembers(facts: &HostFacts) -> Option<&str> {
+/// The last restore that a control plane recorded.
+pub fn recorded(facts: &HostFacts) -> Option<&str> {
     facts.marker.as_ref()?.restored.as_deref()
 }
 
-/// When the restore took place that a marker remembers; `None` for what is no such memory.
+/// When the restore took place that a marker recorded; `None` for what is no such memory.
 pub fn when(restored: &str) -> Option<Timestamp> {
     restored.split_once(' ')?.0.parse().ok()
 }
@@ -40,13 +40,13 @@ const AFTER: &str = "\nafter ";
 
 /// Whether this is the memory of the restore with this id. Steps skip what is done by this, and plans call nothing begun that
 /// is: a memory of the same data from before is not one of it.
-pub fn is_memory_of(restored: &str, id: &str) -> bool {
+pub fn is_record_of(restored: &str, id: &str) -> bool {
     key_of(restored) == key_of_id(id) && is_earlier(predecessor(id), Some(restored))
 }
 
-/// What a marker remembers of the restore with this id: when, and what. It is later than the one before and than any that
+/// What a marker recorded of the restore with this id: when, and what. It is later than the one before and than any that
 /// `last` tells of, for clocks differ.
-pub fn remembered(now: Timestamp, last: Option<&str>, id: &str) -> String {
+pub fn new_record(now: Timestamp, last: Option<&str>, id: &str) -> String {
     let after = |memory: &str| when(memory)?.checked_add(SignedDuration::from_secs(1)).ok();
     let later = [last, predecessor(id)].into_iter().flatten().filter_map(after);
     format!("{} {}", later.fold(now, Timestamp::max), key_of_id(id))
@@ -57,9 +57,9 @@ pub fn key_of(remembered: &str) -> &str {
     remembered.split_once(' ').map_or("", |(_, key)| key)
 }
 
-/// Whether the restore with this id is the last one that a control plane remembers.
-pub fn is_remembered(marker: &Marker, id: &str) -> bool {
-    marker.restored.as_deref().is_some_and(|restored| is_memory_of(restored, id))
+/// Whether the restore with this id is the last one that a control plane recorded.
+pub fn is_recorded(marker: &Marker, id: &str) -> bool {
+    marker.restored.as_deref().is_some_and(|restored| is_record_of(restored, id))
 }
 
 #[cfg(test)]
@@ -76,7 +76,7 @@ mod tests {
             (Some("2026-03-02T12:00:00Z x"), "2026-03-02T12:00:01Z x"),
             (Some("gibberish"), "2026-03-01T12:00:00Z x"),
         ] {
-            assert_eq!(remembered(now, last, "x"), expected);
+            assert_eq!(new_record(now, last, "x"), expected);
         }
     }
 }
