@@ -121,8 +121,11 @@ pub(super) async fn voters<'a>(cx: &'a Cx<'_>, except: Except<'_>, uid: &str) ->
 
 /// The last restore that may be believed of those that these control planes remember.
 fn last_of<'m>(cx: &Cx<'_>, markers: impl Iterator<Item = (&'m str, &'m Marker)>) -> Option<String> {
-    let voice =
-        |(name, marker): (&'m str, &'m Marker)| RestoreReport { name, restored: marker.restored.as_deref(), has_data: true };
+    let voice = |(name, marker): (&'m str, &'m Marker)| RestoreReport {
+        name,
+        restored: marker.restored.as_deref(),
+        has_data: true,
+    };
     let voices: Vec<_> = markers.map(voice).collect();
     last_restore(&voices, cx.backing()).map(str::to_owned)
 }

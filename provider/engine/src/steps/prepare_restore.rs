@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use kubeone_facts::{HostFacts, Marker, Snapshot};
 use kubeone_hosts::{Host, HostError, RemoteFile};
-use kubeone_plan::restore_record::is_recorded;
 use kubeone_plan::restore::has_data_of;
+use kubeone_plan::restore_record::is_recorded;
 use kubeone_spec::{Restore, RestoreSource};
 
 use super::send_snapshot::{Arrival, check, open, send};

@@ -5,8 +5,8 @@
 
 use kubeone_desired::kubeadm;
 use kubeone_facts::Marker;
-use kubeone_plan::restore_record::{is_recorded, new_record};
 use kubeone_plan::restore::has_data_of;
+use kubeone_plan::restore_record::{is_recorded, new_record};
 use kubeone_spec::Role;
 
 use super::peer::latest_memory;

@@ -2,8 +2,8 @@
 
 use kubeone_facts::Marker;
 use kubeone_hosts::{Host, Os};
-use kubeone_plan::restore_record::is_recorded;
 use kubeone_plan::restore::has_data_of;
+use kubeone_plan::restore_record::is_recorded;
 
 use super::{RESTORE_UNIT, await_earlier};
 use crate::cx::Cx;

@@ -6,11 +6,11 @@ use kubeone_desired::control_plane::ControlPlane;
 use super::{Action, Lane};
 use crate::component_changes::{component_changes, is_of_others, stale_files};
 use crate::situation::{HostSituation, Situation};
-use crate::versions::{Progress, Way, way};
+use crate::versions::{Progress, UpgradePath, upgrade_path};
 
 /// A cluster that another tool made keeps its own arguments.
 pub(super) fn configure_control_planes(situation: &Situation<'_>) -> Lane {
-    if way(situation) != Way::Arrived || is_of_others(situation) {
+    if upgrade_path(situation) != UpgradePath::UpToDate || is_of_others(situation) {
         return Lane::new();
     }
     let desired = ControlPlane::of(situation.spec);
