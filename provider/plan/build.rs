@@ -1,4 +1,4 @@
-//! Makes one test of each file in `tests/plans`, so that adding a case is adding a file.
+//! Generates one test for each file in `tests/plans`.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ fn plan_cases(folder: &Path) -> io::Result<String> {
     let mut code = String::new();
     for file in files.iter().filter(|path| path.extension().is_some_and(|found| found == "txt")) {
         let (name, path) = (file.file_stem().unwrap_or_default().to_string_lossy(), file.display().to_string());
-        // Writing into a string cannot fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(code, "#[test]\nfn {name}() {{\n    check_case({path:?});\n}}");
     }
     Ok(code)

@@ -1,5 +1,5 @@
-//! Refuses what is not safe: says for a plan and an observation what must not be done, and what should be known first.
-//! The findings point at the settings they concern.
+//! Checks a plan against an observation: what must not be done, and what the user should know. Findings point to the
+//! settings that they concern.
 
 mod adoption;
 mod certificates;
@@ -25,7 +25,7 @@ use crate::situation::judge;
 use crate::standing::Foreign;
 use crate::wanted::Wanted;
 
-/// Findings about a plan that makes or changes a cluster. With an error among them it must not be carried out.
+/// Findings about a plan that creates or updates a cluster. A plan with an error must not be executed.
 pub fn check(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
     judge(wanted, observed, |all, situation| {
         let mut findings = cluster::findings(situation, plan);

@@ -1,4 +1,4 @@
-//! What a machine that is wanted no more still has of the cluster. Plan and check decide by this alone.
+//! What a departing machine still has in the cluster.
 
 use kubeone_facts::{EtcdMember, HostFacts, NodeFacts, Observed};
 use kubeone_spec::Role;
@@ -8,39 +8,39 @@ use crate::evidence::Evidence;
 use crate::standing::Standing;
 use crate::wanted::{LeavingHost, Wanted};
 
-/// A machine that leaves, and what is left of it.
+/// A machine that leaves the cluster, and what remains of it.
 pub struct DepartingNode<'a> {
     pub name: &'a str,
     pub role: Role,
-    /// The wanted host that takes its name or its address, or that is the same machine under another name. It can come
+    /// The wanted host that takes its name or its address, or that is the same machine under another name. It can join
     /// only when this one is gone.
     pub replacement: Option<&'a str>,
     pub standing: Standing<'a>,
     pub has_node: bool,
     pub has_member: bool,
-    /// Its Node is Ready, so its kubelet lives.
+    /// Its Node is Ready, so its kubelet is running.
     is_ready: bool,
 }
 
 impl DepartingNode<'_> {
-    /// Whether there is something of it to remove. What cannot be seen and left nothing in the cluster is gone.
+    /// Whether something has to be removed. An unreachable machine without Node and member is already gone.
     pub fn needs_removal(&self) -> bool {
         self.has_node || self.has_member || matches!(self.standing, Standing::Begun | Standing::Finished)
     }
 
-    /// Whether its machine can be asked.
+    /// Whether its machine can be reached.
     pub fn is_reachable(&self) -> bool {
         matches!(self.standing, Standing::Begun | Standing::Finished)
     }
 
-    /// Whether its machine can go in good order, with pods that leave it one after the other: it can be asked, or it is a
-    /// worker that only SSH does not reach. Of a control plane nobody knows then whether its member of etcd lives.
+    /// Whether it can leave gracefully, with its pods evicted: it is reachable, or it is a worker that only SSH cannot
+    /// reach. An unreachable control plane cannot, because its etcd member may be dead.
     pub fn can_drain(&self) -> bool {
         self.is_reachable() || self.role == Role::Worker && self.is_ready
     }
 }
 
-/// All machines that leave, by name. The standings are theirs, in the same order.
+/// All departing machines, by name. `standings` are theirs, in the same order.
 pub(crate) fn departing_nodes<'a>(evidence: &Evidence<'a>, standings: &[Standing<'a>]) -> Vec<DepartingNode<'a>> {
     let (wanted, observed) = (evidence.wanted, evidence.observed);
     let node = |((name, leaving), standing): ((&'a String, &'a LeavingHost), &Standing<'a>)| {
@@ -55,7 +55,7 @@ pub(crate) fn departing_nodes<'a>(evidence: &Evidence<'a>, standings: &[Standing
             replacement: replacement(wanted, name, leaving).or(same_machine),
             standing: match standing {
                 _ if same_machine.is_some() => Standing::Unreachable { reason: "it is wanted under another name" },
-                // It goes, and needs no marker for that.
+                // It is removed, so it needs no marker.
                 Standing::Adoptable | Standing::Damaged { .. } if is_known() => Standing::Finished,
                 other => *other,
             },
@@ -67,7 +67,7 @@ pub(crate) fn departing_nodes<'a>(evidence: &Evidence<'a>, standings: &[Standing
     wanted.leaving.iter().zip(standings).map(node).collect()
 }
 
-/// The wanted host of the same name, or of the same address.
+/// The wanted host with the same name or the same address.
 fn replacement<'a>(wanted: &'a Wanted, name: &str, leaving: &LeavingHost) -> Option<&'a str> {
     let hosts = || wanted.spec.hosts();
     let of_name = hosts().find(|(other, ..)| *other == name);
@@ -75,10 +75,10 @@ fn replacement<'a>(wanted: &'a Wanted, name: &str, leaving: &LeavingHost) -> Opt
     of_name.or_else(of_address).map(|(name, ..)| name)
 }
 
-/// The wanted host that is this very machine, reached at another address.
+/// The wanted host that is the same machine at another address.
 fn same_machine<'a>(wanted: &'a Wanted, observed: &Observed, name: &str) -> Option<&'a str> {
     let node = observed.leaving_facts(name)?;
-    // A machine id can be claimed; the key that a host showed to SSH cannot.
+    // A host can claim any machine id, but not the key that it showed to SSH.
     let is_same = |other: &str| {
         let same = |facts: &HostFacts| facts.machine_id == node.machine_id && facts.ssh_host_key == node.ssh_host_key;
         !node.machine_id.is_empty() && observed.facts(other).is_some_and(same)
@@ -86,8 +86,8 @@ fn same_machine<'a>(wanted: &'a Wanted, observed: &Observed, name: &str) -> Opti
     wanted.spec.hosts().map(|(other, ..)| other).find(|other| is_same(other))
 }
 
-/// Whether the machine with these facts is the one that registered the Node. A machine on which no kubelet was ever set
-/// up has registered none, even when it is a copy of the one before it, machine id included.
+/// Whether the machine with these facts registered the Node. A machine without a configured kubelet did not, even if it
+/// is a copy of the previous machine, including its machine id.
 pub fn is_node_of(machine: Option<&HostFacts>, node: &NodeFacts) -> bool {
     machine.is_some_and(|facts| {
         facts.kubernetes.kubelet_conf && !facts.machine_id.is_empty() && facts.machine_id == node.machine_id
@@ -98,8 +98,7 @@ fn is_its_member(wanted: &Wanted, observed: &Observed, name: &str, leaving: &Lea
     etcd::is_member_of(member, name, &leaving.host) && !is_member_of_wanted(wanted, observed, member)
 }
 
-/// Whether a machine that is wanted runs this member. One that holds no data of etcd runs none, whatever its name and
-/// its address.
+/// Whether a wanted machine runs this member. A machine without etcd data runs none, whatever its name and address.
 fn is_member_of_wanted(wanted: &Wanted, observed: &Observed, member: &EtcdMember) -> bool {
     wanted.spec.control_plane.iter().any(|(name, host)| {
         etcd::is_member_of(member, name, host) && observed.facts(name).is_some_and(|facts| facts.kubernetes.etcd_data)

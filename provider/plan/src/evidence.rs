@@ -1,8 +1,8 @@
-//! What may be believed about the cluster, of all that hosts say. Plan, check and steps take it from here alone.
+//! What is believed about the cluster, of everything that hosts report. Plan, check and steps read it here only.
 //!
-//! Only control planes bear reporter, and only those that are finished nodes of this cluster: a worker knows nothing of etcd.
-//! One control plane alone is not believed against others that hold data. A restore that only it recorded would have them
-//! stopped, emptied and joined again, so most must share the memory, or the settings must ask for that restore.
+//! Only control planes that are finished nodes of this cluster count; a worker knows nothing about etcd. A single
+//! control plane is not believed against others that hold data: a restore that only it records would make them stop,
+//! lose their data and join again. So most must have the same record, or the settings must ask for that restore.
 
 use std::collections::BTreeSet;
 
@@ -15,34 +15,34 @@ use crate::restore_record::{is_earlier, key_of, recorded, when};
 use crate::standing::{JOIN_UNIT, Standing};
 use crate::wanted::Wanted;
 
-/// How far ahead of ours the clock of whoever wrote a marker may be.
+/// How far the clock of a host that wrote a marker may be ahead of ours.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_hours(24);
 
-/// A control plane of the cluster that was reached.
+/// A reachable control plane of the cluster.
 #[derive(Clone, Copy)]
 pub struct Reporter<'a> {
     pub name: &'a str,
     pub facts: &'a HostFacts,
 }
 
-/// What all of them say together.
+/// What the control planes report together.
 pub struct Evidence<'a> {
     pub wanted: &'a Wanted,
     pub observed: &'a Observed,
-    /// All that are finished nodes: those that stay, by name, and then those that leave.
+    /// All finished nodes: those that stay, by name, then those that leave.
     reporters: Vec<Reporter<'a>>,
-    /// The last restore that may be believed of those that control planes remember.
+    /// The last restore that is believed, of those that control planes record.
     pub last_restore: Option<&'a str>,
-    /// The control planes of the present cluster: those that have not missed its last restore. Where somebody else made them,
-    /// they are ours by what the API says of them.
+    /// The control planes of the present cluster: those that did not miss its last restore. Control planes that another
+    /// tool created count because the API identifies them.
     pub present: Vec<Reporter<'a>>,
-    /// The members of etcd, as most control planes of the present cluster list them; of lists that equally many have, the
-    /// longest: one that lost its data may have begun anew, alone.
+    /// The etcd members, as most control planes of the present cluster list them. Of lists with equal support, the
+    /// longest: a control plane that lost its data may have started a new etcd alone.
     pub members: &'a [EtcdMember],
 }
 
 impl<'a> Evidence<'a> {
-    /// The standings are those of all hosts, and of all machines that leave, each in the order of the settings.
+    /// The standings are those of all hosts and of all departing machines, each in the order of the settings.
     pub(crate) fn new(
         wanted: &'a Wanted,
         observed: &'a Observed,
@@ -71,7 +71,7 @@ impl<'a> Evidence<'a> {
         Self { wanted, observed, reporters, last_restore, present, members }
     }
 
-    /// What time it is for the cluster: as half of its control planes say, for one clock may be wrong.
+    /// The time in the cluster: the median of its control planes' clocks, because one may be wrong.
     fn clock(&self) -> Option<Timestamp> {
         let now = &self.observed.observed_at;
         let clocks = self.reporters.iter().filter_map(|reporter| reporter.facts.now(now));
@@ -80,7 +80,7 @@ impl<'a> Evidence<'a> {
         clocks.get(clocks.len().saturating_sub(1) / 2).copied()
     }
 
-    /// All memories that are not simply believed, with the control plane that has them.
+    /// All records that are not simply believed, with the control plane that has them.
     pub fn doubts(&self) -> Vec<(&'a str, &'a str, Doubt<'a>)> {
         let reports: Vec<_> = self.reporters.iter().map(Reporter::report).collect();
         let backing = Backing::of(self.wanted);
@@ -103,8 +103,8 @@ impl<'a> Evidence<'a> {
         self.reporters.iter().filter_map(doubt).collect()
     }
 
-    /// The CA by which a host whose marker is damaged is known to be of this cluster although the API does not say so:
-    /// finished control planes have the same one.
+    /// The CA that identifies a host with a damaged marker as part of this cluster: the API or a finished control plane
+    /// has the same one.
     pub fn known_ca<'f>(&self, facts: &'f HostFacts) -> Option<&'f str> {
         facts.marker.damage()?;
         let ca = Some(facts.kubernetes.ca_sha256.as_str()).filter(|ca| !ca.is_empty())?;
@@ -118,21 +118,21 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// What one control plane has to say about the last restore.
+/// What one control plane reports about the last restore.
 #[derive(Clone, Copy)]
 pub struct RestoreReport<'a> {
     pub name: &'a str,
     pub restored: Option<&'a str>,
-    /// Whether it holds data that would be lost if it had to join again.
+    /// Whether it holds data that it would lose by joining again.
     pub has_data: bool,
 }
 
-/// What else speaks for a restore.
+/// What else supports a restore.
 #[derive(Clone, Copy, Default)]
 pub struct Backing<'a> {
-    /// The one that the settings ask for.
+    /// The restore that the settings ask for.
     pub asked_for: Option<&'a Restore>,
-    /// The one that was believed when the plan was made.
+    /// The restore that was believed when the plan was made.
     pub believed: Option<&'a str>,
 }
 
@@ -141,8 +141,8 @@ impl<'a> Backing<'a> {
         Self { asked_for: wanted.spec.restore.as_ref(), believed: None }
     }
 
-    /// Settings ask for a restore once: where the last one that the others know is this, they ask for nothing more. Whose data
-    /// a survivor's are knows best whether etcd has them.
+    /// The settings ask for a restore only once: if it is already the last one that the others record, they do not
+    /// support a further one. The survivor of a restore knows best whether it took place.
     fn supports(&self, restored: &str, share: &[RestoreReport<'_>], against: &[RestoreReport<'_>]) -> bool {
         let is_asked_for = |memory: &str| self.asked_for.is_some_and(|restore| restore.is_done_by(key_of(memory)));
         let others = against.iter().filter_map(|report| report.restored).chain(self.believed);
@@ -156,7 +156,7 @@ impl<'a> Backing<'a> {
     }
 }
 
-/// The last restore that may be believed.
+/// The last restore that is believed.
 pub fn last_restore<'a>(reports: &[RestoreReport<'a>], backing: Backing<'_>) -> Option<&'a str> {
     let mut claims: Vec<_> =
         reports.iter().filter_map(|report| report.restored).filter_map(|claim| Some((when(claim)?, claim))).collect();
@@ -176,8 +176,8 @@ impl<'a> Reporter<'a> {
         RestoreReport { name: self.name, restored: recorded(self.facts), has_data: self.would_lose_data() }
     }
 
-    /// Not one that was stopped for a restore, that has begun to join again, or whose own member of etcd says that it is
-    /// none of those that vote.
+    /// False for a control plane that was stopped for a restore or has started to join again, and for one whose own
+    /// etcd member does not list it as a voter.
     fn would_lose_data(&self) -> bool {
         let facts = self.facts;
         let joins = facts.unrecorded && facts.units.contains_key(JOIN_UNIT);
@@ -187,34 +187,34 @@ impl<'a> Reporter<'a> {
     }
 }
 
-/// Whether a control plane has data of etcd. Where an adopted host has them is its owner's business.
+/// Whether a control plane has etcd data. An adopted host may keep it elsewhere.
 pub fn holds_data(facts: &HostFacts) -> bool {
     facts.kubernetes.etcd_data || host_files::is_adopted(facts)
 }
 
-/// Why a memory of a restore is not believed.
+/// Why the record of a restore is not believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Doubt<'w> {
-    /// It says no time.
+    /// Its time cannot be read.
     Unreadable,
-    /// It says a time that has not come yet.
+    /// Its time is in the future.
     Future { is_believed: bool },
-    /// These know nothing of it and hold data.
+    /// These hold data and do not have the record.
     Contradicted { by: Vec<&'w str> },
 }
 
-/// The list that most have; of those that equally many have, the longest, and of those the first.
+/// The list that most report; of lists with equal support, the longest, and of those the first.
 pub fn agreed<'a>(lists: impl Iterator<Item = &'a [EtcdMember]>) -> &'a [EtcdMember] {
     let lists: Vec<_> = lists.filter(|list| !list.is_empty()).map(|list| (list, votes(list))).collect();
     let weight = |it: &&(&[EtcdMember], BTreeSet<_>)| {
         let alike = lists.iter().filter(|other| other.1 == it.1).count();
         (alike, it.0.len())
     };
-    // `max_by_key` gives the last of the greatest.
+    // `max_by_key` returns the last maximum.
     lists.iter().rev().max_by_key(weight).map(|(list, _)| *list).unwrap_or_default()
 }
 
-/// Whether two lists tell the same of who votes.
+/// Whether two lists agree on the voters.
 pub fn is_alike(one: &[EtcdMember], other: &[EtcdMember]) -> bool {
     votes(one) == votes(other)
 }

@@ -1,7 +1,8 @@
-//! Judge, plan, check: a pure function from what is wanted and what was observed to a [`Plan`], plain data that can be
-//! printed, compared and tested, and the rules by which a plan is refused.
+//! Judges a cluster, plans changes and checks plans: pure functions from wanted and observed state to a [`Plan`], which
+//! is plain data, and to the findings that refuse one.
 //!
-//! **Architecture invariant:** nothing here can act. No dependency of this crate opens a socket, reads a file or a clock.
+//! **Architecture invariant:** nothing here can act. No dependency of this crate opens a socket, reads a file or reads
+//! a clock.
 
 pub mod check;
 pub mod component_changes;

@@ -1,4 +1,4 @@
-//! Whether enough of etcd is left for its cluster to answer again, as far as hosts alone show it.
+//! Whether etcd can get its quorum back, as far as the hosts show.
 
 use kubeone_facts::EtcdMember;
 
@@ -8,8 +8,8 @@ use crate::quorum::voters;
 use crate::situation::Situation;
 use crate::standing::Standing;
 
-/// Whether most voting members are on hosts that were reached and hold their data. Members are those that a member on one
-/// of the hosts knows, or else what the settings name.
+/// Whether most voting members are on reachable hosts that hold their data. Members are those that a member lists, or
+/// else the control planes of the settings.
 pub(crate) fn may_recover(situation: &Situation<'_>) -> bool {
     let holders = situation.finished_control_planes();
     let holders: Vec<_> = holders.filter(|(host, facts)| holds_data(facts) && !host.is_abandoned).collect();
@@ -28,7 +28,7 @@ pub(crate) fn may_recover(situation: &Situation<'_>) -> bool {
     is_quorum(voters.iter().filter(|voter| stays(voter) || leaves(voter)).count(), voters.len())
 }
 
-/// Finished control planes that were reached and have no data of etcd. One that was reset is about to join again.
+/// Reachable finished control planes without etcd data. One that was reset is about to join again.
 pub(crate) fn without_data<'a>(situation: &Situation<'a>) -> Vec<&'a str> {
     let hosts = situation.finished_control_planes();
     let gone = hosts.filter(|(host, facts)| !holds_data(facts) && !host.was_reset);

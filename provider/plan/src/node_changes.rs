@@ -1,4 +1,4 @@
-//! What on a node of the cluster is not as its host's settings want it. Plan and step decide by this alone.
+//! Differences between a node and the settings of its host.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use kubeone_facts::{HostFacts, NodeSettings};
 use kubeone_spec::{HostSpec, Role, Taint};
 use serde::{Deserialize, Serialize};
 
-/// One kind of change, in words for the reader: the step looks for itself.
+/// One kind of change. Display only: the step determines the changes itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeChange {
@@ -16,7 +16,7 @@ pub enum NodeChange {
         set: Vec<String>,
         remove: Vec<String>,
     },
-    /// By their keys: values can be long.
+    /// Only keys, because values can be long.
     Annotations {
         set: Vec<String>,
         remove: Vec<String>,
@@ -25,7 +25,7 @@ pub enum NodeChange {
         set: Vec<String>,
         remove: Vec<String>,
     },
-    /// The only one that is made on the host.
+    /// The only change that is made on the host.
     Kubelet {
         changes: Vec<String>,
     },
@@ -49,7 +49,7 @@ impl fmt::Display for NodeChange {
     }
 }
 
-/// What has to be changed on the Node. Of what others set there nothing is.
+/// What to change on the Node. Entries of other clients are not touched.
 pub fn of_node(host: &HostSpec, role: Role, node: &NodeSettings) -> Vec<NodeChange> {
     let (set, remove) = entries(&host.labels, &node.labels);
     let labels = NodeChange::Labels { set: set.map(|(key, value)| format!("{key}={value}")).collect(), remove };
@@ -65,7 +65,7 @@ pub fn of_node(host: &HostSpec, role: Role, node: &NodeSettings) -> Vec<NodeChan
     [labels, annotations, taints].into_iter().filter(is_change).collect()
 }
 
-/// What has to be changed on the host.
+/// What to change on the host.
 pub fn of_host(host: &HostSpec, facts: &HostFacts) -> Option<NodeChange> {
     let changes = kubelet::changes(&host.kubelet, facts);
     (!changes.is_empty()).then_some(NodeChange::Kubelet { changes })
@@ -73,7 +73,7 @@ pub fn of_host(host: &HostSpec, facts: &HostFacts) -> Option<NodeChange> {
 
 type Entries = BTreeMap<String, String>;
 
-/// What is to be set, and the keys of what is ours and wanted no more.
+/// The entries to set, and the keys of our entries that are not wanted.
 fn entries<'a>(
     wanted: &'a Entries,
     ours: &'a Entries,
@@ -82,7 +82,7 @@ fn entries<'a>(
     (set, ours.keys().filter(|key| !wanted.contains_key(*key)).cloned().collect())
 }
 
-/// `of_kubeadm` are ours where nothing else was ever said.
+/// Taints of kubeadm are ours if no ownership is recorded.
 fn taints(wanted: &[Taint], node: &NodeSettings, of_kubeadm: &[Taint]) -> NodeChange {
     let ours = |taint: &&Taint| node.own_taints.as_deref().unwrap_or(of_kubeadm).contains(taint);
     let is_set = |taint: &&Taint| node.taints.contains(taint) && ours(taint);
@@ -140,7 +140,7 @@ mod tests {
         let same = json!({ "taints": [{ "key": "b", "effect": "NoSchedule" },
             { "key": "a", "value": "1", "effect": "NoSchedule" }] });
         assert_eq!(of(&same, Role::Worker, &node), [""; 0]);
-        // It becomes ours, so that it goes when it is wanted no more.
+        // It becomes ours, so it is removed with the setting.
         let adopting = json!({ "taints": [{ "key": "of-others", "effect": "NoSchedule" }] });
         assert_eq!(
             of(&adopting, Role::Worker, &node),

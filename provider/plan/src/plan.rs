@@ -1,4 +1,4 @@
-//! A plan: data that says what to do, in which order and what may happen at the same time.
+//! A plan: data that says what to do, in which order, and what may run in parallel.
 
 mod action;
 mod adopt;
@@ -29,20 +29,20 @@ pub use remove::plan_removal;
 use serde::{Deserialize, Serialize};
 pub(crate) use upgrade::begins as upgrade_begins;
 
-/// Stages are done one after the other.
+/// Stages run one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     pub stages: Vec<Stage>,
 }
 
-/// Lanes of a stage run side by side.
+/// The lanes of a stage run in parallel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stage {
     pub title: String,
     pub lanes: Vec<Lane>,
 }
 
-/// Actions of a lane are done one after the other.
+/// The actions of a lane run one after the other.
 pub type Lane = Vec<Action>;
 
 impl Plan {
@@ -54,7 +54,7 @@ impl Plan {
         self.stages.iter().flat_map(|stage| stage.lanes.iter().flatten())
     }
 
-    /// Adds a stage with those of the lanes that hold something; without any, nothing.
+    /// Adds a stage with the lanes that are not empty. Adds nothing if all are empty.
     fn add(&mut self, title: &str, mut lanes: Vec<Lane>) {
         lanes.retain(|lane| !lane.is_empty());
         if !lanes.is_empty() {
@@ -62,7 +62,7 @@ impl Plan {
         }
     }
 
-    /// One line for each action, as Terraform's plan shows it.
+    /// One line for each action, as shown in Terraform's plan.
     pub fn lines(&self) -> Vec<String> {
         self.actions().map(ToString::to_string).collect()
     }

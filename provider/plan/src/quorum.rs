@@ -1,4 +1,4 @@
-//! Which members of etcd vote and which of them answer, as the hosts showed it. Plan and check decide by this alone.
+//! Which etcd members vote and which of them are available.
 
 use kubeone_facts::EtcdMember;
 
@@ -7,13 +7,14 @@ use crate::restore::members;
 use crate::situation::{HostSituation, Situation};
 use crate::standing::Standing;
 
-/// Members with a vote.
+/// Members that vote.
 pub(crate) fn voters<'a>(situation: &Situation<'a>) -> impl Iterator<Item = &'a EtcdMember> {
     situation.evidence.members.iter().filter(|member| !member.learner)
 }
 
-/// Whether the host of a member was reached, and its etcd answered there. One that nobody has looked at yet, as after a
-/// run that was killed before Terraform knew of it, is looked at before anything changes, and this is asked again then.
+/// Whether the host of a member was reached and its etcd answers. A host that was never observed counts as available,
+/// for example after a run that was killed before Terraform saved it: it is observed and checked again before anything
+/// changes.
 pub(crate) fn answers(situation: &Situation<'_>, member: &EtcdMember) -> bool {
     let mut stay = situation.control_planes().iter().filter(|host| is_member_of(member, host.name, host.spec));
     let mut leave = situation.wanted.leaving.iter().filter(|(name, it)| is_member_of(member, name, &it.host));
@@ -21,17 +22,17 @@ pub(crate) fn answers(situation: &Situation<'_>, member: &EtcdMember) -> bool {
         || leave.any(|(name, _)| situation.observed.leaving_facts(name).is_some_and(|it| !it.etcd_members.is_empty()))
 }
 
-/// Whether it answers, or is put right before anything restarts. One whose host was reset joins again after that.
+/// Whether it is available, or is repaired before anything restarts. A host that was reset joins only after that.
 fn will_answer(situation: &Situation<'_>, member: &EtcdMember) -> bool {
     let stays = |host: &HostSituation<'_>| host.is_ours() && !host.was_reset && !host.is_abandoned;
     let mut hosts = situation.control_planes().iter();
     answers(situation, member) || hosts.any(|host| is_member_of(member, host.name, host.spec) && stays(host))
 }
 
-/// The members without which etcd would lose its quorum while the one on this host restarts; `None` when it would not, or
-/// when it has none to lose. A single member, and one of two, cannot restart without a pause.
+/// The members that etcd lacks for its quorum while the one on this host restarts; `None` if quorum is kept or already
+/// lost. A single member, and one of two, cannot restart without an interruption.
 pub(crate) fn missing_for_a_restart(situation: &Situation<'_>, host: &HostSituation<'_>) -> Option<Vec<String>> {
-    // What dead machines left behind goes before anything restarts.
+    // Members of dead machines are removed before anything restarts.
     let dead: Vec<_> = situation.departing.iter().filter(|node| node.has_member && !node.is_reachable()).collect();
     let leaving = &situation.wanted.leaving;
     let left_behind = |member: &&EtcdMember| {

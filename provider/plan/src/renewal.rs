@@ -1,4 +1,4 @@
-//! Which certificates of a control plane are due, and who uses them. Plan, check and the step decide by this alone.
+//! Which certificates of a control plane are due, and which components use them.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,10 +13,10 @@ use crate::situation::{HostSituation, Situation};
 /// A certificate that kubeadm renews.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ComponentCertificate {
-    /// As `kubeadm certs renew` calls it.
+    /// Its name in `kubeadm certs renew`.
     pub name: &'static str,
     pub path: &'static str,
-    /// The static pod that reads it once, when it starts. Credentials of people have none.
+    /// The static pod that reads it at startup. User credentials have none.
     pub user: Option<&'static str>,
 }
 
@@ -38,26 +38,25 @@ pub const COMPONENT_CERTIFICATES: [ComponentCertificate; 11] = [
     certificate("etcd-server", "/etc/kubernetes/pki/etcd/server.crt", Some("etcd")),
 ];
 
-/// What API servers show to their clients.
+/// The serving certificate of the API server.
 pub const API_SERVER_CERTIFICATE: &str = "/etc/kubernetes/pki/apiserver.crt";
 
-/// Certificates that sign others. kubeadm does not renew them.
+/// Certificate authorities. kubeadm does not renew them.
 pub const AUTHORITIES: [&str; 3] =
     ["/etc/kubernetes/pki/ca.crt", "/etc/kubernetes/pki/front-proxy-ca.crt", "/etc/kubernetes/pki/etcd/ca.crt"];
 
-/// The certificate by which a kubelet is known. It renews it by itself, as long as it has not ended.
+/// The client certificate of the kubelet, which renews it itself until it expires.
 pub const KUBELET_CERTIFICATE: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 
-/// The certificate that a kubelet makes for itself when it starts for the first time. It signs it by itself, so nobody
-/// verifies it, and keeps it when it has ended.
+/// The self-signed serving certificate that a kubelet creates at its first start. It is not verified and not renewed.
 pub const KUBELET_SERVING_CERTIFICATE: &str = "/var/lib/kubelet/pki/kubelet.crt";
 
-/// What is to be renewed on one host, and why.
+/// The certificates to renew on one host, and why.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Renewal {
     pub certificates: Vec<&'static ComponentCertificate>,
     pub reason: Reason,
-    /// Whether the API server's certificate is made anew, with all names that are wanted. Otherwise it keeps those it has.
+    /// Whether the API server's certificate is recreated with all wanted names. Otherwise it keeps its names.
     pub new_names: bool,
 }
 
@@ -67,7 +66,7 @@ pub enum Reason {
     Trigger,
     /// Names that the API server's certificate lacks.
     Names(Vec<String>),
-    /// The file whose certificate ends first, and when.
+    /// The file whose certificate expires first, and when.
     Ends {
         file: &'static str,
         end: String,
@@ -90,7 +89,7 @@ impl fmt::Display for Reason {
 }
 
 impl Renewal {
-    /// The static pods that must start anew, each once.
+    /// The static pods to restart, each once.
     pub fn components(&self) -> Vec<&'static str> {
         let mut users: Vec<_> = self.certificates.iter().filter_map(|certificate| certificate.user).collect();
         users.sort_unstable();
@@ -99,8 +98,8 @@ impl Renewal {
     }
 }
 
-/// What is to be renewed on a finished control plane. `now` is when the host was looked at, for one that does not say what time
-/// it was there: whoever checks its certificates does so by that clock.
+/// What to renew on a finished control plane. `now` is when the host was observed, and used if the host does not report
+/// its own time: certificates are verified by the host's clock.
 pub fn renewal(spec: &ClusterSpec, facts: &HostFacts, now: &str) -> Option<Renewal> {
     let now = facts.now(now)?;
     let before = SignedDuration::try_from(spec.certificates.renew_before.0).unwrap_or(SignedDuration::MAX);
@@ -118,7 +117,7 @@ pub fn renewal(spec: &ClusterSpec, facts: &HostFacts, now: &str) -> Option<Renew
     };
 
     let wanted = spec.certificates.renew_trigger.as_ref();
-    // A host that is to be adopted gets a marker that says the present one.
+    // A host without a marker is adopted, and its marker will contain the current value.
     let is_new = facts.marker.as_ref().is_some_and(|marker| marker.renew_trigger.as_ref() != wanted);
     if wanted.is_some() && is_new {
         return Some(Renewal { certificates: present().collect(), reason: Reason::Trigger, new_names });
@@ -137,8 +136,7 @@ pub fn renewal(spec: &ClusterSpec, facts: &HostFacts, now: &str) -> Option<Renew
     Some(Renewal { certificates, reason, new_names })
 }
 
-/// Names that are wanted and that the API server's certificate does not have. Those that it has beyond leave with it, when
-/// it is made anew.
+/// Wanted names that the API server's certificate lacks. A recreated certificate drops names that are not wanted.
 fn missing_names(spec: &ClusterSpec, facts: &HostFacts) -> Vec<String> {
     if !facts.certificates.contains_key(API_SERVER_CERTIFICATE) {
         return Vec::new();
@@ -147,7 +145,7 @@ fn missing_names(spec: &ClusterSpec, facts: &HostFacts) -> Vec<String> {
     spec.api_endpoint.alternative_names.iter().filter(|name| !is_there(name)).cloned().collect()
 }
 
-/// An address can be written in many ways.
+/// An address can be written in several ways.
 fn is_same_name(one: &str, other: &str) -> bool {
     let address = |name: &str| name.parse::<IpAddr>().ok().map(|address| address.to_canonical());
     match (address(one), address(other)) {
@@ -156,14 +154,14 @@ fn is_same_name(one: &str, other: &str) -> bool {
     }
 }
 
-/// What is to be renewed on a host of the cluster as it was seen.
+/// What to renew on an observed host of the cluster.
 pub(crate) fn renewal_of(situation: &Situation<'_>, host: &HostSituation<'_>) -> Option<Renewal> {
     let renewal = due(situation, host)?;
     missing_members(situation, host, &renewal).is_none().then_some(renewal)
 }
 
-/// What would be renewed if it did not cost etcd its quorum, and the members that are missing. It waits for them and holds
-/// nothing else up.
+/// A renewal that is postponed because etcd would lose quorum, and the members that are missing. Other steps do not
+/// wait for it.
 pub(crate) fn postponed_renewal(situation: &Situation<'_>, host: &HostSituation<'_>) -> Option<(Renewal, Vec<String>)> {
     let renewal = due(situation, host)?;
     let missing = missing_members(situation, host, &renewal)?;
@@ -176,12 +174,12 @@ fn due(situation: &Situation<'_>, host: &HostSituation<'_>) -> Option<Renewal> {
     }
     let observed = situation.observed;
     let renewal = renewal(situation.spec, host.facts?, &observed.observed_at)?;
-    // The cluster recorded the names, too, for control planes to come; so they wait until it answers.
+    // kubeadm's configuration in the cluster gets the names, too, for new control planes. So they wait for the API.
     let waits = matches!(renewal.reason, Reason::Names(_)) && observed.api_facts().is_none();
     (!waits).then_some(renewal)
 }
 
-/// What has ended is not worth waiting for.
+/// An expired certificate is renewed in any case.
 fn missing_members(situation: &Situation<'_>, host: &HostSituation<'_>, renewal: &Renewal) -> Option<Vec<String>> {
     let waits = renewal.components().contains(&"etcd") && !matches!(renewal.reason, Reason::Ends { over: true, .. });
     if waits { quorum::missing_for_a_restart(situation, host) } else { None }

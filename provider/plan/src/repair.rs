@@ -1,4 +1,4 @@
-//! What is wrong with a finished node and can be put right on its host. Plan and step decide by this alone.
+//! What can be repaired on the host of a finished node.
 
 use std::fmt;
 
@@ -13,19 +13,19 @@ use crate::node_changes::of_host;
 use crate::renewal::KUBELET_CERTIFICATE;
 use crate::situation::{HostSituation, Situation};
 
-/// One thing that is put right.
+/// One repair.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Repair {
-    /// Services that do not run, or would not after the next boot.
+    /// Services that do not run, or are not enabled.
     Start { services: Vec<String> },
-    /// Files that kubeadm wrote and somebody else changed or removed.
+    /// Files of kubeadm that were changed or removed.
     Restore { files: Vec<String> },
-    /// A kubelet whose certificate has ended cannot ask for a new one.
+    /// A kubelet with an expired certificate cannot request a new one.
     RenewKubeletCertificate,
-    /// A control plane whose Node is gone, but nothing else.
+    /// A control plane that lost only its Node.
     RegisterNode,
-    /// Nothing is wrong that can be seen, and yet the API is silent: components that gave up start at once.
+    /// The API is silent without a visible cause: a restart makes failed components start at once.
     RestartKubelet,
 }
 
@@ -41,11 +41,11 @@ impl fmt::Display for Repair {
     }
 }
 
-/// What is wrong with a finished node. While an upgrade is under way nothing is: its own steps come to all of it, as soon as
-/// there is an API.
+/// What has to be repaired on a finished node. Nothing during an upgrade with a working API, because its steps include
+/// all repairs.
 pub(crate) fn repairs(situation: &Situation<'_>, host: &HostSituation<'_>) -> Vec<Repair> {
     let observed = situation.observed;
-    // One that is adopted is ours before it is repaired. One that was reset has nothing left to put right: it joins again.
+    // An adopted node is ours before it is repaired. One that was reset has nothing to repair: it joins again.
     if !host.is_ours() || host.was_reset {
         return Vec::new();
     }
@@ -57,8 +57,8 @@ pub(crate) fn repairs(situation: &Situation<'_>, host: &HostSituation<'_>) -> Ve
     }
     let mut repairs = on_host(facts, &observed.observed_at);
     if !is_silent {
-        // With the API there, containerd is the preparation's business; and a kubelet that is to have other settings may not
-        // start with those that it has.
+        // With a working API, the preparation starts containerd. A kubelet whose settings change may not start with the
+        // current ones.
         let settings = host.node.is_some() && of_host(host.spec, facts).is_some();
         for repair in &mut repairs {
             if let Repair::Start { services } = repair {
@@ -76,7 +76,7 @@ pub(crate) fn repairs(situation: &Situation<'_>, host: &HostSituation<'_>) -> Ve
 pub const CONTAINERD: &str = "containerd";
 pub const KUBELET: &str = "kubelet";
 
-/// What is wrong as far as the host itself shows it. `now` is when it was looked at.
+/// What the host itself shows. `now` is when it was observed.
 pub fn on_host(facts: &HostFacts, now: &str) -> Vec<Repair> {
     let services = [(CONTAINERD, facts.containerd_active), (KUBELET, facts.kubelet_active)];
     let down = |name: &str, active: bool| !active || facts.disabled_services.iter().any(|disabled| disabled == name);
@@ -98,8 +98,8 @@ pub fn on_host(facts: &HostFacts, now: &str) -> Vec<Repair> {
     repairs
 }
 
-/// Whether other control planes say that a finished one is no member of etcd: as many of them as are a majority, for what
-/// follows is that it joins again. One without a vote is none yet: whoever made it join again did not come to the end.
+/// Whether a majority of the other control planes report that a finished one is not an etcd member. A majority is
+/// needed, because the host joins again. A learner does not count as a member: its join was interrupted.
 pub(crate) fn lost_its_member(evidence: &Evidence<'_>, host: &HostSituation<'_>) -> bool {
     let others = evidence.present.iter().filter(|other| other.name != host.name);
     let lists: Vec<_> = others.map(|other| other.facts.etcd_members.as_slice()).collect();
@@ -107,7 +107,7 @@ pub(crate) fn lost_its_member(evidence: &Evidence<'_>, host: &HostSituation<'_>)
     if known == 0 {
         return false;
     }
-    // Until its marker says that it has the restored data, nobody knows whether it does.
+    // Until its marker records the restore, it is unknown whether it has the restored data.
     if host.is_abandoned {
         return true;
     }

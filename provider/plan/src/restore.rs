@@ -1,8 +1,7 @@
-//! Restores of etcd: which one is wanted, which was the last, and which hosts it left behind. Plan, check and steps decide
-//! by this alone.
+//! Restores of etcd: which one is wanted, and which hosts missed the last one.
 //!
-//! The control plane that restored recorded it in its marker, as its last move; those that join it take that over. So
-//! the latest one tells which of two clusters is the present one, should machines of the abandoned one come back.
+//! The control plane that restores etcd records it in its marker last, and control planes that join it copy the record.
+//! So if machines that missed the restore come back, the latest record identifies the present cluster.
 
 use kubeone_facts::{BegunRestore, EtcdMember, HostFacts};
 use kubeone_spec::{KubernetesVersion, RestoreSource};
@@ -12,14 +11,14 @@ use crate::restore_record::{id, is_recorded, key_of};
 use crate::situation::{HostSituation, Situation};
 use crate::wanted::Wanted;
 
-/// A restore that the settings ask for and that was not done yet.
+/// A restore that the settings ask for and that is not done yet.
 pub struct WantedRestore<'a> {
     pub source: RestoreSource<'a>,
-    /// What tells it from all others, also from an earlier one of the same data.
+    /// Identifies the restore, also among restores of the same data.
     pub id: String,
 }
 
-/// `None` when the settings ask for none, or the last one was this.
+/// `None` if the settings ask for none, or the last restore was this one.
 pub(crate) fn wanted_restore<'a>(situation: &Situation<'a>) -> Option<WantedRestore<'a>> {
     let restore = situation.spec.restore.as_ref()?;
     let (source, key) = (restore.source()?, restore.key()?);
@@ -28,7 +27,7 @@ pub(crate) fn wanted_restore<'a>(situation: &Situation<'a>) -> Option<WantedRest
     (!is_done).then(|| WantedRestore { source, id: id(&key, last) })
 }
 
-/// Members of etcd as a control plane of the present cluster sees them.
+/// The etcd members that a control plane of the present cluster lists.
 pub(crate) fn members<'a>(host: &HostSituation<'a>) -> &'a [EtcdMember] {
     match host.facts {
         Some(facts) if !host.is_abandoned => &facts.etcd_members,
@@ -36,7 +35,7 @@ pub(crate) fn members<'a>(host: &HostSituation<'a>) -> &'a [EtcdMember] {
     }
 }
 
-/// Control planes that were stopped for a restore that has not come to its end.
+/// Control planes that were stopped for an interrupted restore.
 pub(crate) fn begun<'a>(situation: &Situation<'a>) -> impl Iterator<Item = (&'a str, &'a BegunRestore)> {
     let begun = |(host, facts): (&HostSituation<'a>, &'a HostFacts)| {
         let begun = facts.restore.as_ref()?;
@@ -46,13 +45,12 @@ pub(crate) fn begun<'a>(situation: &Situation<'a>) -> impl Iterator<Item = (&'a 
     situation.finished_control_planes().filter_map(begun)
 }
 
-/// Whether etcd on this host has the data of the restore with this id, which has not come to its end.
+/// Whether etcd on this host has the data of this restore, which is not complete.
 pub fn has_data_of(facts: &HostFacts, id: &str) -> bool {
     facts.restore.as_ref().is_some_and(|begun| begun.replaced && begun.what == id)
 }
 
-/// The control plane on which etcd begins anew: one that has the data already, or else one that can have it without
-/// a copy.
+/// The control plane that restores etcd: preferably one that has the data already, else one that needs no copy.
 pub(crate) fn restorer<'a>(situation: &Situation<'a>, restore: &WantedRestore<'_>) -> Option<&'a str> {
     let fits = |host: &HostSituation<'a>, facts: &HostFacts| match restore.source {
         RestoreSource::Survivor(name) => host.name == name,
@@ -67,22 +65,22 @@ pub(crate) fn restorer<'a>(situation: &Situation<'a>, restore: &WantedRestore<'_
         .or_else(|| by(&fits))
 }
 
-/// Whether the snapshot lies on this host.
+/// Whether the host has the snapshot.
 fn holds(facts: &HostFacts, snapshot: &str) -> bool {
     facts.snapshots.iter().any(|it| it.held && it.snapshot.name == snapshot)
 }
 
-/// Whether a cluster of new machines can be made from it: only with the keys of the old one.
+/// Whether new machines can be restored from it, which takes the keys of the old cluster.
 pub fn is_enough_for_new_machines(restore: &WantedRestore) -> bool {
     restore.source.is_bundle()
 }
 
-/// The version of Kubernetes that ran when the data were written, where it is not the wanted one.
+/// The Kubernetes version of the data, if it is not the wanted one.
 pub fn other_version(wanted: &Wanted, restore: &WantedRestore) -> Option<KubernetesVersion> {
     restore.source.kubernetes_version().filter(|version| *version != wanted.spec.kubernetes_version)
 }
 
-/// Whether it is not known which of two clusters is the present one. A restore that the settings ask for decides it.
+/// Whether it is unknown which of two clusters is the present one. A restore in the settings resolves that.
 pub(crate) fn is_ambiguous(situation: &Situation<'_>) -> bool {
     let decides = |doubt: &Doubt<'_>| !matches!(doubt, Doubt::Future { is_believed: true });
     situation.evidence.doubts().iter().any(|(.., doubt)| decides(doubt)) && wanted_restore(situation).is_none()

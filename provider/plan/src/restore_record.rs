@@ -1,36 +1,36 @@
-//! What a control plane recorded of the last restore: when it took place and what was restored, as text in its marker.
+//! The record of the last restore in a control plane's marker: when it took place and what was restored, as text.
 
 use jiff::{SignedDuration, Timestamp};
 use kubeone_facts::{HostFacts, Marker};
 
-/// The last restore that a control plane recorded.
+/// The last restore that a control plane records.
 pub fn recorded(facts: &HostFacts) -> Option<&str> {
     facts.marker.as_ref()?.restored.as_deref()
 }
 
-/// When the restore took place that a marker recorded; `None` for what is no such memory.
+/// When the recorded restore took place; `None` if the text is not a record.
 pub fn when(restored: &str) -> Option<Timestamp> {
     restored.split_once(' ')?.0.parse().ok()
 }
 
-/// Whether one memory is of an earlier restore than the other. No memory is earlier than any.
+/// Whether one record is of an earlier restore than the other. No record is earlier than any.
 pub fn is_earlier(one: Option<&str>, other: Option<&str>) -> bool {
     let rank = |restored: Option<&str>| restored.and_then(|text| Some((when(text)?, text.to_owned())));
     rank(one) < rank(other)
 }
 
-/// A restore is known by what is restored and by the restore that it comes after. The same data can be restored again when
-/// others were in between, and what an earlier restore left on a host must not be taken for a part of this one.
+/// A restore is identified by what it restores and by the restore that precedes it. The same data can be restored again
+/// after another restore, and traces of an earlier restore must not be mistaken for this one.
 pub fn id(key: &str, last: Option<&str>) -> String {
     last.map_or_else(|| key.to_owned(), |last| format!("{key}{AFTER}{last}"))
 }
 
-/// What is restored by the restore of this id.
+/// What the restore with this id restores.
 pub fn key_of_id(id: &str) -> &str {
     id.split_once(AFTER).map_or(id, |(key, _)| key)
 }
 
-/// What the restore of this id comes after.
+/// The restore that precedes the one with this id.
 fn predecessor(id: &str) -> Option<&str> {
     id.split_once(AFTER).map(|(_, last)| last)
 }
@@ -38,14 +38,14 @@ fn predecessor(id: &str) -> Option<&str> {
 /// Settings cannot contain it.
 const AFTER: &str = "\nafter ";
 
-/// Whether this is the memory of the restore with this id. Steps skip what is done by this, and plans call nothing begun that
-/// is: a memory of the same data from before is not one of it.
+/// Whether this is the record of the restore with this id. Steps skip a restore with a record, and plans do not treat
+/// it as interrupted. An earlier record of the same data does not count.
 pub fn is_record_of(restored: &str, id: &str) -> bool {
     key_of(restored) == key_of_id(id) && is_earlier(predecessor(id), Some(restored))
 }
 
-/// What a marker recorded of the restore with this id: when, and what. It is later than the one before and than any that
-/// `last` tells of, for clocks differ.
+/// The record for the restore with this id. It is later than the preceding restore and than `last`, because clocks
+/// differ.
 pub fn new_record(now: Timestamp, last: Option<&str>, id: &str) -> String {
     let after = |memory: &str| when(memory)?.checked_add(SignedDuration::from_secs(1)).ok();
     let later = [last, predecessor(id)].into_iter().flatten().filter_map(after);
@@ -57,7 +57,7 @@ pub fn key_of(remembered: &str) -> &str {
     remembered.split_once(' ').map_or("", |(_, key)| key)
 }
 
-/// Whether the restore with this id is the last one that a control plane recorded.
+/// Whether the restore with this id is the last one that a control plane records.
 pub fn is_recorded(marker: &Marker, id: &str) -> bool {
     marker.restored.as_deref().is_some_and(|restored| is_record_of(restored, id))
 }

@@ -1,9 +1,9 @@
-//! Which containerd a host gets: the one that the settings name, or patch releases of the one it has.
+//! Which containerd version a host gets: the pinned one, or patch releases of the installed one.
 //!
-//! A plan takes no version out of the air: without a pin it goes by what the host's own package lists offered when they were
-//! read last, which an observation sees without a download. So the same observation makes the same plan, and a cluster
-//! whose hosts read their lists each day, as most systems do, gets patches as they come out. A minor release is never left
-//! without a pin, and what one host offers moves no other host.
+//! Without a pin, the plan uses the versions in the host's own package lists, which an observation reads without a
+//! download. So equal observations make equal plans, and hosts that update their lists daily, as most systems do, get
+//! patch releases as they are published. The minor release changes only with a pin, and the lists of one host do not
+//! affect others.
 
 use kubeone_desired::catalog;
 use kubeone_desired::host_files::is_adopted;
@@ -12,15 +12,15 @@ use kubeone_spec::{ClusterSpec, ContainerdVersion};
 
 use crate::situation::HostSituation;
 
-/// Another containerd for a node.
+/// Another containerd version for a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
     pub from: ContainerdVersion,
     pub to: ContainerdVersion,
 }
 
-/// The beginning of the version that a host gets when its packages are installed; empty where containerd is not ours.
-/// That of a node stays: it is exchanged in a step of its own.
+/// The prefix of the containerd version that is installed with the packages of a host; empty if containerd is not ours.
+/// A node keeps its version, which has its own action.
 pub fn installed_with_packages(spec: &ClusterSpec, release: &catalog::MinorRelease, facts: &HostFacts) -> String {
     let is_node = facts.marker.as_ref().is_some_and(|marker| marker.uid.is_some());
     match (fitting(release, facts), spec.containerd.version) {
@@ -31,19 +31,19 @@ pub fn installed_with_packages(spec: &ClusterSpec, release: &catalog::MinorRelea
     }
 }
 
-/// The beginning of all packages of this very version: behind it comes the revision of the package.
+/// The prefix of all package versions of this release: the package revision follows.
 pub fn exactly(version: ContainerdVersion) -> String {
     format!("{version}-")
 }
 
-/// The version on this host, if this Kubernetes runs on it.
+/// The installed version, if this Kubernetes release supports it.
 fn fitting(release: &catalog::MinorRelease, facts: &HostFacts) -> Option<ContainerdVersion> {
     let installed = facts.packages.containerd.as_str();
     if installed.starts_with(&release.containerd) { installed.parse().ok() } else { None }
 }
 
-/// What is to be done with the containerd of a node that works. One that does not fit, or is not there, is the preparation's
-/// business; so is that of a host that is no node yet.
+/// The containerd change of a working node. Preparing the host replaces an unsupported or missing version, and that of
+/// a host that is not a node yet.
 pub(crate) fn change(spec: &ClusterSpec, host: &HostSituation<'_>) -> Option<Change> {
     let facts = host.facts?;
     if !host.is_finished() || host.node.is_none() || is_adopted(facts) {
@@ -54,7 +54,7 @@ pub(crate) fn change(spec: &ClusterSpec, host: &HostSituation<'_>) -> Option<Cha
     (to != from && !host.stands_aside()).then_some(Change { from, to })
 }
 
-/// The newest patch release of this version among those that are offered.
+/// The newest offered patch release of this version.
 fn newest_patch(of: ContainerdVersion, offered: &[ContainerdVersion]) -> Option<ContainerdVersion> {
     offered.iter().copied().filter(|version| version.is_same_minor(of) && *version > of).max()
 }

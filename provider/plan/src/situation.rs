@@ -1,4 +1,4 @@
-//! The situation of a cluster: what is judged about its machines from settings and observation, once for plan and check.
+//! The situation of a cluster: everything that is judged about its machines from settings and observation, once.
 
 use kubeone_facts::{ApiState, HostFacts, NodeFacts, Observed};
 use kubeone_spec::{ClusterSpec, HostSpec, Role};
@@ -30,18 +30,19 @@ pub struct HostSituation<'a> {
     pub spec: &'a HostSpec,
     /// If it was reached.
     pub facts: Option<&'a HostFacts>,
-    /// If the cluster has a Node of its name.
+    /// If the cluster has a Node with its name.
     pub node: Option<&'a NodeFacts>,
     pub standing: Standing<'a>,
-    /// A finished node was reset to join again, and did not.
+    /// A finished node was reset to join again, and did not join.
     pub was_reset: bool,
-    /// A finished control plane still belongs to the cluster before the last restore: it was stopped for it, or out of reach.
+    /// A finished control plane belongs to the cluster before the last restore: it was stopped for the restore, or
+    /// unreachable.
     pub is_abandoned: bool,
     /// A finished control plane is not a member of etcd.
     pub lost_member: bool,
     /// A finished control plane has no Node.
     pub lost_node: bool,
-    /// How far it is on the way to the wanted version.
+    /// How far its upgrade to the wanted version is.
     pub progress: Progress,
 }
 
@@ -86,12 +87,12 @@ impl<'a> Situation<'a> {
         finished.filter_map(|host| Some((host, host.facts?)))
     }
 
-    /// Whether a machine that leaves was a finished node: then the cluster exists.
+    /// Whether a departing machine was a finished node, which means that the cluster exists.
     pub fn finished_departs(&self) -> bool {
         self.departing.iter().any(|it| it.standing == Standing::Finished)
     }
 
-    /// The observation without the Nodes of machines that leave; `None` where there are none.
+    /// The observation without the Nodes of departing machines; `None` if there are none.
     fn without_departing_nodes(&self) -> Option<Observed> {
         let gone: Vec<&str> = self.departing.iter().filter(|it| it.has_node).map(|it| it.name).collect();
         if gone.is_empty() {
@@ -105,7 +106,7 @@ impl<'a> Situation<'a> {
     }
 }
 
-/// Judges with all machines, and without the Nodes of those that leave: the settings know none of them.
+/// Judges once with all machines, and once without the Nodes of departing machines, which the settings do not contain.
 pub(crate) fn judge<T>(
     wanted: &Wanted,
     observed: &Observed,
@@ -144,7 +145,7 @@ impl<'a> HostSituation<'a> {
         };
         if role == Role::ControlPlane && host.is_finished() {
             host.is_abandoned = facts.is_some_and(|facts| is_earlier(recorded(facts), evidence.last_restore));
-            // A machine that gets another name has neither Node nor member under that one yet.
+            // A renamed machine has neither a Node nor a member under its new name yet.
             let is_renamed = departing.iter().any(|it| it.replacement == Some(name));
             host.lost_member = !is_renamed && repair::lost_its_member(evidence, &host);
             host.lost_node = !is_renamed && !host.lost_member && host.node.is_none() && observed.api_facts().is_some();
@@ -157,18 +158,17 @@ impl<'a> HostSituation<'a> {
         self.standing == Standing::Finished
     }
 
-    /// A node of the cluster, whether or not its marker says so already.
+    /// A node of the cluster, with or without a marker.
     pub fn is_ours(&self) -> bool {
         matches!(self.standing, Standing::Finished | Standing::Adoptable)
     }
 
-    /// A node of the cluster, and nothing has to be done to make it one. A host that cannot be reached, but has its Node, is
-    /// left as it is.
+    /// A node of the cluster that does not have to join. An unreachable host with a Node counts, too.
     pub fn is_node(&self) -> bool {
         (self.is_ours() || matches!(self.standing, Standing::Unreachable { .. })) && self.node.is_some()
     }
 
-    /// A node that stands aside for now: it was stopped for a restore, is to join again, or was reset.
+    /// A node that is temporarily out of the cluster: it was stopped for a restore, must join again, or was reset.
     pub fn stands_aside(&self) -> bool {
         let is_stopped = self.facts.is_some_and(|facts| facts.restore.is_some());
         is_stopped || self.is_abandoned || self.was_reset || self.lost_member

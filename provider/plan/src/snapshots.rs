@@ -1,4 +1,4 @@
-//! Which snapshots of etcd are known, and which one is taken next.
+//! Which etcd snapshots are known, and which one is taken next.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use kubeone_spec::ClusterSpec;
 
 use crate::situation::Situation;
 
-/// All snapshots of this cluster that any of its control planes knows of, oldest first.
+/// All snapshots of this cluster that its control planes know, oldest first.
 pub(crate) fn known<'a>(situation: &Situation<'a>) -> Vec<&'a Snapshot> {
     let spec = situation.spec;
     let hosts = situation.control_planes().iter().filter(|host| host.is_ours());
@@ -17,29 +17,29 @@ pub(crate) fn known<'a>(situation: &Situation<'a>) -> Vec<&'a Snapshot> {
     ours.map(|snapshot| (&snapshot.name, snapshot)).collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
-/// The value of `backup.trigger`, if no control plane recorded a snapshot that was taken for it. Snapshots that an
-/// earlier cluster left on the hosts of a new one do not count.
+/// The value of `backup.trigger`, unless a control plane records a snapshot for it. Snapshots of an earlier cluster do
+/// not count.
 pub(crate) fn wanted_by_trigger(situation: &Situation<'_>, is_new: bool) -> Option<SnapshotCause> {
     let cause = SnapshotCause::Trigger(situation.spec.backup.trigger.clone()?);
     let taken = known(situation).iter().any(|snapshot| snapshot.cause == cause);
     (is_new || !taken).then_some(cause)
 }
 
-/// Whether there is something to copy. Snapshots that another cluster left on its hosts are not ours to copy.
+/// Whether the snapshot must be copied. Snapshots of another cluster are not copied.
 pub fn awaits_copy(spec: &ClusterSpec, held: &HeldSnapshot, uid: Option<&str>) -> bool {
     let is_ours = held.snapshot.cluster == spec.name && uid.is_none_or(|uid| held.snapshot.cluster_uid == uid);
     held.held && held.awaits_copy && is_ours
 }
 
-/// Which snapshots stay when one more was taken.
+/// Which snapshots are kept after a new one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Retention {
     pub keep: Vec<String>,
-    /// Only their descriptions stay: the trigger they were taken for would take another one.
+    /// Only their descriptions are kept. Without them, the trigger would take another snapshot.
     pub remember: Vec<String>,
 }
 
-/// `earlier` are those that anybody knows of, oldest first. The new one stays, whatever the clock of its host says.
+/// `earlier` are all known snapshots, oldest first. The new one is always kept, whatever the clock of its host.
 pub fn retention(spec: &ClusterSpec, earlier: &[&Snapshot], new: &Snapshot) -> Retention {
     let earlier: Vec<_> = earlier.iter().copied().filter(|snapshot| snapshot.name != new.name).collect();
     let beside_it = usize::from(spec.backup.keep).saturating_sub(1);

@@ -1,4 +1,4 @@
-//! Where a host stands: whose it is, and how far it got on its way to a node. Plan and check decide by this alone.
+//! The standing of a host: which cluster it belongs to, and how far it is on its way to a node.
 
 use kubeone_facts::{ApiFacts, HostFacts, HostState, Marker, MarkerFile, NodeFacts, Observed, UnitState};
 use kubeone_spec::Role;
@@ -6,25 +6,26 @@ use kubeone_spec::Role;
 use crate::situation::Situation;
 use crate::wanted::Wanted;
 
-/// How a host stands to the cluster that is wanted.
+/// How a host relates to the wanted cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing<'a> {
-    /// Never looked at, as when its address is not known yet. It is taken for a new machine.
+    /// Never observed, for example because its address is not known yet. It is treated as a new machine.
     Unseen,
-    /// It does not answer, or does not let us look.
+    /// It does not answer, or rejects the connection.
     Unreachable { reason: &'a str },
-    /// Somebody else's. It is never touched.
+    /// It belongs to another cluster or another tool. It is never touched.
     Foreign(Foreign<'a>),
-    /// Kubernetes is on it, its marker cannot be used, and nothing else says whose it is. It is not touched, and not forgotten.
+    /// It has Kubernetes and an unreadable marker, and nothing else identifies its cluster. It is neither touched nor
+    /// ignored.
     Damaged { reason: &'a str },
-    /// Nobody's: nothing of Kubernetes is on it.
+    /// It has no Kubernetes.
     Bare,
-    /// Ours, on its way, never a finished node: what is on it may be cleaned.
+    /// Ours, being set up and never a finished node: it may be cleaned.
     Begun,
-    /// Ours, and it was a finished node once.
+    /// Ours, and it has been a finished node.
     Finished,
-    /// A node of the cluster that Terraform's state names, and no marker says that it is ours: another tool made it, or the
-    /// marker is damaged.
+    /// A node of the cluster in Terraform's state without a readable marker: another tool created it, or the marker is
+    /// damaged.
     Adoptable,
 }
 
@@ -34,11 +35,11 @@ pub enum Foreign<'a> {
     OtherName {
         cluster: &'a str,
     },
-    /// A cluster of the same name, but another one.
+    /// Another cluster with the same name.
     OtherUid {
         uid: &'a str,
     },
-    /// Kubernetes is on it, and no marker says whose.
+    /// It has Kubernetes and no marker.
     Unmarked,
 }
 
@@ -49,7 +50,7 @@ pub(crate) fn standing<'a>(wanted: &Wanted, observed: &'a Observed, host: &str) 
     standing_of(wanted, observed, host, observed.hosts.get(host))
 }
 
-/// The same of a machine that was seen so.
+/// The standing of a machine in this observed state.
 pub fn standing_of<'a>(wanted: &Wanted, observed: &Observed, host: &str, state: Option<&'a HostState>) -> Standing<'a> {
     let facts = match state {
         None => return Standing::Unseen,
@@ -81,8 +82,8 @@ pub fn standing_of<'a>(wanted: &Wanted, observed: &Observed, host: &str, state: 
     }
 }
 
-/// Whether Terraform's state means the cluster with this uid. It may have taken the place of one that was lost, by an apply
-/// that did not come to its end: control planes say so, and more of them than still belong to the one before.
+/// Whether Terraform's state refers to the cluster with this uid. The cluster may have replaced a lost one in an apply
+/// that was interrupted. Then more control planes say so than still belong to the lost cluster.
 fn is_known(wanted: &Wanted, observed: &Observed, uid: &str) -> bool {
     let stay = wanted.spec.control_plane.keys().filter_map(|name| observed.facts(name));
     let leaving = wanted.leaving.iter().filter(|(_, leaving)| leaving.role == Role::ControlPlane);
@@ -111,7 +112,7 @@ pub fn is_finished_by(wanted: &Wanted, marker: &Marker, markers: &[Marker]) -> b
     marker.cluster == wanted.spec.name && marker.uid.as_deref().is_some_and(is_ours)
 }
 
-/// The uid of a cluster that is where the one of Terraform's state should be, and not the same.
+/// The uid of another cluster in the place of the one in Terraform's state.
 pub fn other_cluster<'a>(situation: &Situation<'a>) -> Option<&'a str> {
     let (wanted, observed) = (situation.wanted, situation.observed);
     if let Some(api) = observed.api_facts() {
@@ -128,12 +129,12 @@ pub fn other_cluster<'a>(situation: &Situation<'a>) -> Option<&'a str> {
     other
 }
 
-/// Whether this is the very machine behind a Node of the cluster in Terraform's state, although no marker says so. For a
-/// cluster that is to be made there is no such thing: what is on a host then stays refused.
+/// Whether this machine is the one behind a Node of the cluster in Terraform's state, without a marker that says so. A
+/// cluster that is being created has no such machine, so existing installations stay refused.
 fn is_adoptable(wanted: &Wanted, observed: &Observed, host: &str, facts: &HostFacts) -> bool {
     let is_it = |api: &&ApiFacts| match &wanted.uid {
         Some(uid) => *uid == api.cluster_uid,
-        // While it is made, or after its state was lost, its other hosts tell it.
+        // While it is being created, or after its state was lost, its other hosts identify it.
         None => facts.marker.damage().is_some() && is_marked(wanted, observed, &api.cluster_uid),
     };
     let Some(api) = observed.api_facts().filter(is_it) else { return false };
@@ -142,29 +143,29 @@ fn is_adoptable(wanted: &Wanted, observed: &Observed, host: &str, facts: &HostFa
     same_ca && api.nodes.get(host).is_some_and(is_machine)
 }
 
-/// Whether a control plane belongs to the cluster with this uid, by its marker.
+/// Whether the marker of a control plane names the cluster with this uid.
 fn is_marked(wanted: &Wanted, observed: &Observed, uid: &str) -> bool {
     let markers = wanted.spec.control_plane.keys().filter_map(|name| observed.facts(name)?.marker.as_ref());
     markers.into_iter().any(|marker| marker.cluster == wanted.spec.name && marker.uid.as_deref() == Some(uid))
 }
 
-/// Whether the cluster has a Node of this name.
+/// Whether the cluster has a Node with this name.
 fn has_node(observed: &Observed, host: &str) -> bool {
     observed.api_facts().is_some_and(|api| api.nodes.contains_key(host))
 }
 
-/// Whether a finished node was reset since, to join again, and an earlier run came no further. Where somebody has only taken
-/// files away, their record is still there.
+/// Whether a finished node was reset to join again, and the run was interrupted. If only files were deleted, their
+/// record is still there.
 pub(crate) fn was_reset(standing: Standing<'_>, facts: Option<&HostFacts>) -> bool {
     standing == Standing::Finished
         && facts.is_some_and(|facts| !facts.kubernetes.kubelet_conf && facts.changed_files.is_empty())
 }
 
-/// The unit under which kubeadm works on a host.
+/// The systemd unit that runs kubeadm on a host.
 pub const INIT_UNIT: &str = "kubeone-init";
 pub const JOIN_UNIT: &str = "kubeone-join";
 
-/// What an earlier run left of `kubeadm init` or `join` on a host that is no node, in words for the plan.
+/// What an earlier attempt of `kubeadm init` or `join` left on a host, as a reason for the plan.
 pub fn leftover(facts: &HostFacts, unit: &str) -> Option<String> {
     let text = match facts.units.get(unit) {
         Some(UnitState::Running) => "an earlier attempt is still running",

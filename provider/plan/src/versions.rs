@@ -1,4 +1,4 @@
-//! Which versions of Kubernetes run, and whether there is a way from them to the wanted one.
+//! Which Kubernetes versions run, and whether the wanted one can be reached from them.
 
 use kubeone_facts::HostFacts;
 use kubeone_spec::{KubernetesVersion, Role};
@@ -8,27 +8,27 @@ use crate::situation::{HostSituation, Situation};
 use crate::standing::Standing;
 use crate::wanted::Wanted;
 
-/// The components of a control plane that have the version of Kubernetes.
+/// The control plane components that have the Kubernetes version.
 pub const COMPONENTS: [&str; 3] = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 
-/// How the control planes stand to the wanted version.
+/// How the control planes get to the wanted version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpgradePath {
-    /// They run it, or what they run is not known.
+    /// They run it, or their version is unknown.
     UpToDate,
     Upgrade,
-    /// They run a newer one. `begun`: some of them, as an upgrade began.
+    /// They run a newer version. `begun`: only some of them, because an upgrade to it was interrupted.
     Downgrade {
         newest: KubernetesVersion,
         begun: bool,
     },
-    /// There is a minor release between.
+    /// Minor releases are skipped.
     SkipsMinor {
         oldest: KubernetesVersion,
     },
 }
 
-/// The oldest and the newest version among the API servers.
+/// The oldest and the newest version of the API servers.
 pub(crate) fn api_servers(situation: &Situation<'_>) -> Option<(KubernetesVersion, KubernetesVersion)> {
     let ours = situation.control_planes().iter().filter(|host| host.is_ours());
     let images = ours.filter_map(|host| component(host.facts?, "kube-apiserver"));
@@ -51,27 +51,27 @@ pub(crate) fn upgrade_path(situation: &Situation<'_>) -> UpgradePath {
     }
 }
 
-/// Version of a static pod on this host, by its image.
+/// The version of a static pod on this host, from its image.
 pub fn component(facts: &HostFacts, name: &str) -> Option<KubernetesVersion> {
     tag(facts.kubernetes.images.get(name)?)?.parse().ok()
 }
 
-/// The tag of an image, without a digest behind it.
+/// The tag of an image, without a digest.
 fn tag(image: &str) -> Option<&str> {
     let name = image.split_once('@').map_or(image, |(name, _)| name);
     name.rsplit('/').next()?.split_once(':').map(|(_, tag)| tag)
 }
 
-/// How far a node is on the way to the wanted version.
+/// How far the upgrade of a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     NotBegun,
-    /// An upgrade of it was cut off.
+    /// It was interrupted.
     HalfDone,
     Done,
 }
 
-/// How far a node of the cluster is. What is not known counts as done; so does a host that is no finished node.
+/// How far the upgrade of a node is. An unknown version counts as done, and so does a host that is not a finished node.
 pub(crate) fn progress(evidence: &Evidence<'_>, host: &HostSituation<'_>) -> Progress {
     let Some(node) = host.node else { return Progress::Done };
     let target = evidence.wanted.spec.kubernetes_version;
@@ -83,25 +83,25 @@ pub(crate) fn progress(evidence: &Evidence<'_>, host: &HostSituation<'_>) -> Pro
     match host.standing {
         Standing::Finished | Standing::Adoptable => {
             let Some(facts) = host.facts else { return Progress::Done };
-            // One that was stopped for a restore gets its etcd back first, or joins again like one that missed it.
+            // A host that was stopped for a restore is restored first, or joins again.
             if facts.restore.is_some() || host.is_abandoned {
                 return Progress::Done;
             }
             versions.push(facts.packages.kubelet.parse().ok());
-            // Without a record it has begun, though nothing may be new yet. The packages may be new, and even run after a
-            // reboot, before kubeadm has done its part.
+            // A missing record means that the upgrade was interrupted, even if all versions are old. They may also be
+            // new before kubeadm has done its part, because a reboot starts the new kubelet.
             unfinished = facts.unrecorded && !facts.configured.begun && host.is_finished();
             interrupted |= unfinished;
             if host.role == Role::ControlPlane {
                 unfinished |= kubeadm_configuration_is_old(evidence);
                 let components = COMPONENTS.map(|name| component(facts, name));
-                // A manifest that is not there is held while components are exchanged.
+                // A missing manifest is kept aside while its component is replaced.
                 let known = components.iter().any(Option::is_some);
                 interrupted |= known && components.contains(&None);
                 versions.extend(components);
             }
         }
-        // What it runs cannot be seen, but what its kubelet said is known.
+        // Its components are unknown, but the kubelet version is in the API.
         Standing::Unreachable { .. } if host.role == Role::ControlPlane => {}
         _ => return Progress::Done,
     }
@@ -119,8 +119,8 @@ pub(crate) fn kubeadm_addons_are_old(situation: &Situation<'_>) -> bool {
     situation.observed.api_facts().is_some_and(|api| is_older(&api.kube_proxy_version, situation.wanted))
 }
 
-/// Whether kubeadm's own configuration in the cluster is older than wanted. The first control plane that is upgraded brings
-/// it there, so where one is new and this is not, kubeadm's part is still to be done.
+/// Whether kubeadm's configuration in the cluster is older than wanted. The first upgraded control plane writes it, so
+/// if it is old on a new control plane, kubeadm's part is not done.
 fn kubeadm_configuration_is_old(evidence: &Evidence<'_>) -> bool {
     evidence.observed.api_facts().is_some_and(|api| is_older(&api.kubeadm_version, evidence.wanted))
 }

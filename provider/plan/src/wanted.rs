@@ -1,30 +1,30 @@
-//! What is wanted: the settings, and what earlier settings said about machines that are wanted no more.
+//! The wanted state: the settings, and what earlier settings say about machines that leave.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use kubeone_facts::{HostState, Observed};
 use kubeone_spec::{ClusterSpec, HostIdentity, HostSpec, Role, UnpinnedControlPlane};
 
-/// The settings of a cluster, and what must be known of the settings before them.
+/// The settings of a cluster, with what is known from earlier settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     pub spec: ClusterSpec,
-    /// Machines that earlier settings named, by the names of their nodes: dropped hosts, and hosts that another machine
-    /// takes the place of.
+    /// Machines of earlier settings, by the names of their nodes: removed hosts, and hosts that another machine
+    /// replaces.
     pub leaving: BTreeMap<String, LeavingHost>,
-    /// The identity of the cluster as Terraform's state knows it; `None` for a cluster that is to be made.
+    /// The identity of the cluster in Terraform's state; `None` for a new cluster.
     pub uid: Option<String>,
-    /// The cluster's CA in Terraform's state, in PEM format; `None` for a cluster that is to be made. By it a control plane
-    /// without a marker is known, as after an import.
+    /// The CA of the cluster in Terraform's state, in PEM format; `None` for a new cluster. It identifies control
+    /// planes without a marker, for example after an import.
     pub ca_certificate: Option<String>,
-    /// The cluster was imported, and nothing was applied since. Its hosts are the machines behind its Nodes, under
-    /// whatever address the settings have for them.
+    /// The cluster was imported, and nothing was applied since. Its hosts are the machines behind its Nodes, whatever
+    /// their addresses are in the settings.
     pub imported: bool,
-    /// Hosts that earlier settings did not name, or behind whose name they had another machine.
+    /// Hosts that earlier settings did not contain, or had on another machine.
     pub new_hosts: BTreeSet<String>,
-    /// SSH host keys that the state keeps of machines that stay, by the names of their hosts.
+    /// SSH host keys in the state of machines that stay, by the names of their hosts.
     pub host_keys: BTreeMap<String, String>,
-    /// How it would be known of each control plane that the right machine answers, found out before any is contacted.
+    /// How the identity of each control plane would be verified, determined before any connection.
     pub identities: BTreeMap<String, HostIdentity>,
     /// Whether a control plane with an unverified identity may receive the keys of the cluster.
     pub unpinned_control_plane: UnpinnedControlPlane,
@@ -35,14 +35,14 @@ pub struct Wanted {
 pub struct LeavingHost {
     pub role: Role,
     pub host: HostSpec,
-    /// Another machine has its address now, so it can be reached no more.
+    /// Another machine has its address now, so it is unreachable.
     pub address_taken: bool,
-    /// Its SSH host key, where the state keeps it.
+    /// Its SSH host key, if the state has it.
     pub host_key: Option<String>,
 }
 
 impl Wanted {
-    /// Settings that nothing came before.
+    /// Settings without earlier ones.
     pub fn new(spec: ClusterSpec) -> Self {
         Self {
             spec,
@@ -57,7 +57,7 @@ impl Wanted {
         }
     }
 
-    /// Settings that take the place of earlier ones.
+    /// Settings that replace earlier ones.
     pub fn after(prior: &ClusterSpec, uid: Option<String>, spec: ClusterSpec) -> Self {
         let stays = |name: &str, prior: &HostSpec| spec.host(name).is_some_and(|host| !host.is_new_machine(prior));
         let taken = |address: &str| spec.hosts().any(|(_, _, host)| host.address == address);
@@ -71,13 +71,14 @@ impl Wanted {
         Self { leaving, new_hosts, uid: uid.filter(|uid| !uid.is_empty()), ..Self::new(spec) }
     }
 
-    /// The same, of a cluster whose CA is known.
+    /// The same, with the CA of the cluster.
     #[must_use]
     pub fn with_ca(self, certificate: String) -> Self {
         Self { ca_certificate: Some(certificate), ..self }
     }
 
-    /// With the SSH host keys that the state keeps, each with its machine: another one under the same name has another.
+    /// With the SSH host keys in the state. A key belongs to a machine: another one under the same name has another
+    /// key.
     #[must_use]
     pub fn with_host_keys(mut self, mut kept: BTreeMap<String, String>) -> Self {
         for (name, leaving) in &mut self.leaving {
@@ -88,7 +89,7 @@ impl Wanted {
         self
     }
 
-    /// SSH host keys of machines that leave and had this address.
+    /// SSH host keys of departing machines that had this address.
     pub fn host_keys_before(&self, address: &str) -> Vec<String> {
         let there = self.leaving.values().filter(|leaving| leaving.host.address.eq_ignore_ascii_case(address));
         there.flat_map(|leaving| leaving.host_key.iter().chain(&leaving.host.ssh_host_key).cloned()).collect()
@@ -101,8 +102,8 @@ impl Wanted {
 }
 
 impl Wanted {
-    /// What was seen under earlier settings, seen with these: what is known of a machine says nothing about the one that
-    /// takes its place. A host of an imported cluster that could not be reached may have a better address now.
+    /// Applies these settings to an observation made with earlier ones: what is known of a machine says nothing about
+    /// its replacement. An unreachable host of an imported cluster may have a better address now.
     #[must_use]
     pub fn view(&self, mut observed: Observed) -> Observed {
         if self.imported {
@@ -118,9 +119,8 @@ impl Wanted {
     }
 }
 
-/// The settings before the first ones after an import. An import knows only the addresses and the name that the cluster
-/// has for itself: whatever the settings have instead, the machines are the same. Workers that the settings do not name
-/// stay as they are.
+/// The settings before the first ones after an import. An import knows only addresses and the cluster's own name, so
+/// different addresses in the settings mean the same machines. Workers that the settings do not contain are left alone.
 pub fn imported_prior(prior: &ClusterSpec, spec: &ClusterSpec) -> ClusterSpec {
     let mut prior = ClusterSpec { name: spec.name.clone(), ..prior.clone() };
     prior.static_workers.retain(|name, _| spec.static_workers.contains_key(name));
@@ -134,7 +134,7 @@ pub fn imported_prior(prior: &ClusterSpec, spec: &ClusterSpec) -> ClusterSpec {
     prior
 }
 
-/// How a machine is seen whose address belongs to another one.
+/// The observed state of a machine whose address belongs to another one.
 pub fn address_taken() -> HostState {
     HostState::Unreachable { reason: "another machine has its address now".to_owned() }
 }

@@ -1,4 +1,4 @@
-//! Findings about the first settings after an import: whether they describe the cluster that is there.
+//! Findings about the first settings after an import: whether they describe the imported cluster.
 
 use std::net::IpAddr;
 
@@ -27,7 +27,7 @@ pub(super) fn findings(situation: &Situation<'_>) -> Vec<Finding> {
     findings
 }
 
-/// A node that is to be adopted could neither be upgraded nor get new certificates.
+/// Upgrades and certificate renewals need containerd.
 fn other_runtimes(situation: &Situation<'_>) -> Vec<Finding> {
     let adoptable = situation.hosts().filter(|host| host.standing == Standing::Adoptable);
     let finding = |host: &HostSituation<'_>| {
@@ -61,7 +61,7 @@ fn own_arguments(situation: &Situation<'_>) -> Vec<Finding> {
     ignored.map(finding).collect()
 }
 
-/// A control plane that nobody names would be a member of etcd that nobody counts.
+/// A control plane outside the settings would be an etcd member that quorum checks miss.
 fn unnamed_nodes(spec: &ClusterSpec, api: &ApiFacts) -> Vec<Finding> {
     let unnamed = api.nodes.iter().filter(|(name, _)| spec.host(name).is_none());
     let finding = |(name, node): (&String, &NodeFacts)| {
@@ -108,7 +108,7 @@ fn of_node(host: &HostSituation<'_>, node: &NodeFacts) -> Option<Finding> {
     ))
 }
 
-/// The key of a host is the name of its node.
+/// The key of a host must be the name of its node.
 fn wrong_name(api: &ApiFacts, host: &HostSituation<'_>) -> Option<Finding> {
     let (name, role) = (host.name, host.role);
     let facts = host.facts.filter(|facts| !facts.machine_id.is_empty())?;

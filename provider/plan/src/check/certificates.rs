@@ -1,5 +1,5 @@
-//! Findings about certificates that are not renewed: those of the cluster's certificate authorities, which nobody renews by
-//! himself, and those for which a member of etcd would have to restart that cannot be spared now.
+//! Findings about certificates that are not renewed: those of certificate authorities, and those whose renewal would
+//! cost etcd its quorum.
 
 use jiff::{SignedDuration, Timestamp};
 use kubeone_facts::HostFacts;
@@ -27,7 +27,7 @@ pub(super) fn findings(situation: &Situation<'_>) -> Vec<Finding> {
     waiting.chain(authorities(situation)).collect()
 }
 
-/// One finding for each authority that ends within a year, whichever control plane it was seen on.
+/// One finding for each authority that expires within a year on any control plane.
 fn authorities(situation: &Situation<'_>) -> Vec<Finding> {
     let ours = || situation.control_planes().iter().filter(|host| host.is_ours());
     let hosts = || ours().filter_map(|host| host.facts);

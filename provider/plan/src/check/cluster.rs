@@ -1,4 +1,4 @@
-//! Findings about the cluster as a whole: its release, its API, hosts that the settings no longer name.
+//! Findings about the cluster as a whole: its release, its API, the roles of its nodes.
 
 use kubeone_desired::catalog;
 use kubeone_facts::{ApiState, NodeFacts};
@@ -30,7 +30,7 @@ fn unknown_version(spec: &ClusterSpec) -> Option<Finding> {
     ))
 }
 
-/// The API does not answer although there are finished nodes. Making a new cluster would destroy the one that is there.
+/// The API is silent although there are finished nodes. Creating a new cluster would destroy the existing one.
 fn silent_api(situation: &Situation<'_>, plan: &Plan) -> Option<Finding> {
     let spec = situation.spec;
     let reason = match &situation.observed.api {
@@ -79,7 +79,7 @@ fn silent_api(situation: &Situation<'_>, plan: &Plan) -> Option<Finding> {
     ))
 }
 
-/// The Node of a host that is no finished one may lack its role only because kubeadm was cut off, which is done again then.
+/// A host that is not finished may have a Node without its role, because kubeadm was interrupted. It is repeated then.
 fn changed_roles(situation: &Situation<'_>) -> Vec<Finding> {
     let hosts = situation.hosts().filter(|host| host.standing != Standing::Begun);
     let has_role = |node: &NodeFacts, role| node.control_plane == (role == Role::ControlPlane);

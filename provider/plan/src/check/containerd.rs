@@ -1,4 +1,4 @@
-//! Findings about the containerd that the settings name.
+//! Findings about the pinned containerd version.
 
 use kubeone_desired::catalog;
 use kubeone_spec::{ContainerdVersion, FieldPath, Finding};
@@ -29,7 +29,7 @@ fn unfit(wanted: &Wanted, pinned: ContainerdVersion) -> Option<Finding> {
     })
 }
 
-/// What containerd keeps on disk may be in a form that an earlier minor release cannot read.
+/// An earlier minor release may not be able to read containerd's data.
 fn earlier_minor(plan: &Plan) -> Option<Finding> {
     let back = plan.actions().find_map(|action| match action {
         Action::UpgradeContainerd { host, from, to } if to < from && !to.is_same_minor(*from) => Some((host, from, to)),

@@ -1,4 +1,4 @@
-//! Findings about machines that leave: what cannot be done in good order, and what is left alone.
+//! Findings about machines that leave: what cannot leave gracefully, and what is left alone.
 
 use kubeone_facts::marker::unknown_owner;
 use kubeone_spec::{Finding, Role};
@@ -40,7 +40,7 @@ pub(super) fn findings(situation: &Situation<'_>) -> Vec<Finding> {
     endpoint.chain(departing().filter_map(finding)).collect()
 }
 
-/// A control plane that works and whose own address is where all nodes ask for the API.
+/// A working control plane whose own address is the endpoint of the API.
 fn takes_endpoint(wanted: &Wanted, node: &DepartingNode<'_>) -> Option<Finding> {
     let endpoint = &wanted.spec.api_endpoint;
     let stays = wanted.spec.control_plane.values().any(|host| endpoint.is_on(host));

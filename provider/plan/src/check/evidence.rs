@@ -1,4 +1,4 @@
-//! Findings about what single control planes claim and the others do not know.
+//! Findings about restores that only some control planes record.
 
 use kubeone_spec::{Finding, Role};
 
@@ -8,7 +8,7 @@ use crate::restore::is_ambiguous;
 use crate::restore_record::key_of;
 use crate::situation::Situation;
 
-/// An error as long as the plan would have to take a side.
+/// Errors if the plan depends on which of them are right.
 pub(super) fn findings(situation: &Situation<'_>) -> Vec<Finding> {
     let finding = if is_ambiguous(situation) { Finding::error } else { Finding::warning };
     let doubts = situation.evidence.doubts().into_iter();

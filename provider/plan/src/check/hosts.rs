@@ -1,4 +1,4 @@
-//! Findings about single hosts: whose they are, whether they answer, whether Kubernetes can run on them.
+//! Findings about single hosts: ownership, reachability, and whether Kubernetes can run on them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,12 +13,12 @@ use crate::situation::Situation;
 use crate::standing::{Foreign, Standing, other_cluster};
 use crate::wanted::Wanted;
 
-/// The architectures for which Kubernetes and all images of ours are built.
+/// The architectures for which Kubernetes and all our images are built.
 const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
 
-/// What kubeadm asks of a host: CPUs, and memory in MiB a little below 2 GB, as machines of 2 GB have less to offer.
+/// What kubeadm requires: CPUs, and memory in MiB, a little below 2 GB because machines of 2 GB have less available.
 const CONTROL_PLANE_NEEDS: (u32, u64) = (2, 1700);
-/// A worker's own services fit into less; this leaves room for a few pods.
+/// Enough for a worker's own services and a few pods.
 const WORKER_NEEDS: (u32, u64) = (1, 900);
 
 pub(super) fn findings(situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
@@ -77,7 +77,7 @@ pub(super) fn findings(situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
     findings
 }
 
-/// What a user can do who knows whose the host is.
+/// The advice for a user who knows which cluster the host belongs to.
 pub(super) fn write_it_by_hand(wanted: &Wanted) -> String {
     let uid = wanted.uid.as_deref().unwrap_or("the uid of the namespace kube-system");
     format!(
@@ -88,7 +88,7 @@ pub(super) fn write_it_by_hand(wanted: &Wanted) -> String {
     )
 }
 
-/// Files of ours that decide something and are of no use any more.
+/// Our state files that cannot be read.
 fn unusable_files(name: &str, facts: &HostFacts, path: &FieldPath) -> Vec<Finding> {
     let finding = |(file, reason): (&String, &String)| {
         let detail = if file.starts_with(snapshot::FOLDER) {
@@ -167,7 +167,7 @@ fn major_minor(version: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
-/// One warning for all, as hosts of one cluster are often alike.
+/// One warning for all hosts, which are often alike.
 fn cgroup(spec: &ClusterSpec, plan: &Plan, observed: &Observed) -> Option<Finding> {
     catalog::release(spec.kubernetes_version).filter(|release| release.refuses_cgroup_v1)?;
     let works_on = |name: &str| plan.actions().any(|action| action.host() == Some(name));
@@ -186,7 +186,7 @@ fn cgroup(spec: &ClusterSpec, plan: &Plan, observed: &Observed) -> Option<Findin
 
 fn size(role: Role, name: &str, facts: &HostFacts, path: &FieldPath) -> Option<Finding> {
     let (cpus, memory) = if role == Role::ControlPlane { CONTROL_PLANE_NEEDS } else { WORKER_NEEDS };
-    // 0 is what could not be read.
+    // 0 means unknown.
     let few_cpus = facts.cpus > 0 && facts.cpus < cpus;
     let little_memory = facts.memory_mib > 0 && facts.memory_mib < memory;
     let found = match (few_cpus, little_memory) {

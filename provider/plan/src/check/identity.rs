@@ -1,4 +1,4 @@
-//! Findings about control planes that would receive the keys of a cluster and whose identity is unverified.
+//! Findings about control planes with an unverified identity that would receive the keys of the cluster.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::wanted::Wanted;
 
 /// Control planes share the keys of the cluster (`ca.key`, `sa.key`, etcd's), so each that joins receives them.
 pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec<Finding> {
-    // A new cluster makes its keys itself, and whoever makes one trusts its machines.
+    // A new cluster creates its own keys, and its first machines are trusted.
     let begins = |action: &Action| matches!(action, Action::InitControlPlane { restore: None, .. });
     if !exists(wanted) || plan.actions().any(begins) {
         return Vec::new();
@@ -22,7 +22,7 @@ pub(super) fn findings(wanted: &Wanted, plan: &Plan, observed: &Observed) -> Vec
     receivers.filter_map(|host| finding(wanted, host, identity(wanted, observed, host)?)).collect()
 }
 
-/// The same where the steps cannot be told yet: of each machine that is new.
+/// The same if the actions are not known yet: for each new machine.
 pub fn check_new_hosts(wanted: &Wanted) -> Vec<Finding> {
     if !exists(wanted) {
         return Vec::new();
@@ -31,12 +31,12 @@ pub fn check_new_hosts(wanted: &Wanted) -> Vec<Finding> {
     new_hosts.filter_map(|host| finding(wanted, host, *wanted.identities.get(host)?)).collect()
 }
 
-/// Whether there are keys that have to be kept: those of a cluster that the state knows, or of the one that is restored.
+/// Whether keys must be protected: those of the cluster in the state, or of the one that is restored.
 fn exists(wanted: &Wanted) -> bool {
     wanted.uid.as_ref().is_some_and(|uid| !uid.is_empty()) || wanted.spec.restore.is_some()
 }
 
-/// What the connection came to counts more than what was to be expected of it.
+/// The result of the connection overrides the expectation.
 fn identity(wanted: &Wanted, observed: &Observed, host: &str) -> Option<HostIdentity> {
     let seen = observed.facts(host).and_then(|facts| facts.identity);
     seen.or_else(|| wanted.identities.get(host).copied())
@@ -83,7 +83,7 @@ mod tests {
         .unwrap()
     }
 
-    /// A second control plane for a cluster that exists, and how the machine behind it would be known.
+    /// A second control plane for an existing cluster, and how its identity would be verified.
     fn grown(identity: HostIdentity) -> Wanted {
         let wanted = Wanted::after(&spec(&["cp-1"]), Some("uid".to_owned()), spec(&["cp-1", "cp-2"]));
         let identities = [("cp-1".to_owned(), HostIdentity::FirstContact), ("cp-2".to_owned(), identity)];
@@ -121,7 +121,7 @@ mod tests {
         for known in [HostIdentity::Known, HostIdentity::Pinned] {
             assert_eq!(found(&grown(known), vec![join("cp-2")], &nothing), []);
         }
-        // Whoever receives nothing need not be known, and of whom nothing is known nothing is said.
+        // A host that receives no keys is not checked, nor is one without a known verification.
         assert_eq!(found(&wanted, vec![], &nothing), []);
         assert_eq!(found(&Wanted { identities: [].into(), ..wanted }, vec![join("cp-2")], &nothing), []);
     }
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(both.len(), 2, "{both:?}");
     }
 
-    /// An authority may be known for a host that shows no certificate.
+    /// A CA may be configured for a host that presents no certificate.
     #[test]
     fn what_the_connection_came_to_counts() {
         let seen = |identity| {

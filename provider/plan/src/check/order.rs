@@ -1,5 +1,5 @@
-//! Findings about the order of a plan. The planner keeps these rules; here they are written down a second time, by
-//! themselves, so that a mistake in it cannot cost a cluster.
+//! Findings about the order of a plan. These rules repeat those of the planner independently, so that a bug there
+//! cannot destroy a cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,8 +58,7 @@ pub(super) fn findings(plan: &Plan) -> Vec<Finding> {
     findings
 }
 
-/// Whether it takes out the machine that had a name before, while nothing but the system of the one that gets the name is
-/// worked on.
+/// Whether it removes the previous machine of a name while its replacement is only being prepared.
 fn is_of_earlier_machine(action: &Action, stage: &Stage) -> bool {
     let Action::RemoveNode { host, replaced: true, .. } = action else { return false };
     let mut others = stage.lanes.iter().flatten().filter(|other| *other != action && other.host() == Some(host));

@@ -1,4 +1,4 @@
-//! Findings about etcd's quorum: a plan is followed through, and each state it passes through must keep the data safe.
+//! Findings about etcd's quorum: the members after each action of the plan must be a quorum.
 
 use kubeone_facts::EtcdMember;
 use kubeone_spec::{Finding, HostSpec, Role};
@@ -9,7 +9,7 @@ use crate::plan::{OnEtcd, Plan};
 use crate::quorum::{answers, voters};
 use crate::situation::Situation;
 
-/// A member with a vote. One that never started has no name yet, and its vote counts all the same.
+/// A member that votes. One that never started has no name yet, and votes all the same.
 struct Voter {
     member: EtcdMember,
     answers: bool,
@@ -51,7 +51,7 @@ pub(super) fn findings(situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
     findings
 }
 
-/// The member of a control plane that has come.
+/// The member of a control plane that has joined.
 fn joined(host: &str, spec: &HostSpec) -> Voter {
     let member = EtcdMember { name: host.to_owned(), peer_urls: vec![peer_url(spec)], ..EtcdMember::default() };
     Voter { member, answers: true }

@@ -1,4 +1,4 @@
-//! Findings about a plan that removes a cluster: hosts that are left as they are, and whether that may be.
+//! Findings about the removal of a cluster: hosts that are not cleaned, and whether that is acceptable.
 
 use kubeone_facts::marker::unknown_owner;
 use kubeone_facts::{HostState, Observed};
@@ -10,7 +10,7 @@ use crate::situation::Situation;
 use crate::standing::Standing;
 use crate::wanted::Wanted;
 
-/// With an error among them nothing is removed, and Terraform keeps the cluster in its state.
+/// With an error, nothing is removed and Terraform keeps the cluster in its state.
 pub fn check_removal(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
     if let Some(finding) = all_silent(wanted, observed) {
         return vec![finding];
@@ -20,7 +20,7 @@ pub fn check_removal(wanted: &Wanted, observed: &Observed) -> Vec<Finding> {
     for host in situation.hosts() {
         let name = host.name;
         let path = host_path(host.role, name);
-        // Whether a host with a damaged marker is reset: something else says whose it is.
+        // A host with a damaged marker is reset if something else identifies its cluster.
         let is_known = || host.facts.is_some_and(|facts| situation.evidence.known_ca(facts).is_some());
         match host.standing {
             Standing::Unreachable { reason } => findings.push(unseen(wanted, observed, name, path, reason)),
@@ -70,7 +70,7 @@ fn unseen(wanted: &Wanted, observed: &Observed, name: &str, path: FieldPath, rea
     }
 }
 
-/// Terraform destroys a cluster before its machines. Where none of them answers, it is seldom they that are gone.
+/// Terraform destroys a cluster before its machines. If all are unreachable, the connection is the likelier cause.
 fn all_silent(wanted: &Wanted, observed: &Observed) -> Option<Finding> {
     let silent = wanted.spec.hosts().map(|(name, ..)| match observed.hosts.get(name) {
         Some(HostState::Unreachable { reason }) => Some(format!("{name}: {reason}\n")),

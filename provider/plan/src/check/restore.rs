@@ -1,4 +1,4 @@
-//! Findings about a restore of etcd: what it would cost, whether it can be done, and what stands in its way.
+//! Findings about a restore of etcd: what it would lose, whether it is possible, and what prevents it.
 
 use kubeone_facts::Observed;
 use kubeone_spec::{ClusterSpec, FieldPath, Finding, RestoreSource, Role};
@@ -13,7 +13,7 @@ use crate::standing::Standing;
 use crate::versions::{UpgradePath, api_servers, upgrade_path};
 use crate::{evidence, snapshots};
 
-/// `all` includes the machines that leave; `observed` does not.
+/// `all` includes the departing machines; `situation` does not.
 pub(super) fn findings(all: &Situation<'_>, situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
     let Some(restore) = wanted_restore(situation) else {
         return left_half_done(situation).into_iter().collect();
@@ -44,7 +44,7 @@ pub(super) fn findings(all: &Situation<'_>, situation: &Situation<'_>, plan: &Pl
     findings
 }
 
-/// A damaged marker does not tell which restore the control plane recorded, and it would go on with the old data.
+/// A damaged marker may hide that the restore is already done on this control plane.
 fn damaged_markers(situation: &Situation<'_>) -> Vec<Finding> {
     let is_damaged = |host: &&HostSituation<'_>| {
         host.facts.is_some_and(|facts| facts.marker.damage().is_some() && facts.carries_kubernetes())
@@ -83,8 +83,7 @@ fn left_half_done(situation: &Situation<'_>) -> Option<Finding> {
     ))
 }
 
-/// Data of another version would meet static pods that do not fit them, and a plan that does both at once has no way
-/// back.
+/// Data of another version does not fit the static pods, and a restore combined with an upgrade could not be undone.
 fn other_version_than_wanted(situation: &Situation<'_>, restore: &WantedRestore) -> Option<Finding> {
     let target = situation.spec.kubernetes_version;
     if let Some(version) = other_version(situation.wanted, restore) {
@@ -135,7 +134,7 @@ fn protection(spec: &ClusterSpec) -> Option<Finding> {
     })
 }
 
-/// What etcd would be restored from is not there.
+/// The source of the restore does not exist.
 fn no_source(situation: &Situation<'_>, restore: &WantedRestore) -> Option<Finding> {
     if let Some(host) = restorer(situation, restore) {
         let observed = situation.observed;
@@ -158,7 +157,7 @@ fn no_source(situation: &Situation<'_>, restore: &WantedRestore) -> Option<Findi
     }
 }
 
-/// While a restore is under way they are somewhere between.
+/// During a restore the data directory may be missing temporarily.
 fn without_data(observed: &Observed, host: &str, restore: &WantedRestore) -> Option<Finding> {
     let facts = observed.facts(host)?;
     let is_survivor = matches!(restore.source, RestoreSource::Survivor(_));
@@ -171,7 +170,7 @@ fn without_data(observed: &Observed, host: &str, restore: &WantedRestore) -> Opt
     })
 }
 
-/// An earlier cluster of this name may have left snapshots on the machine. Nobody trusts what it signed.
+/// An earlier cluster with this name may have left snapshots on the machine. Its credentials are not trusted.
 fn of_another_cluster(observed: &Observed, host: &str, restore: &WantedRestore) -> Option<Finding> {
     let RestoreSource::OnHost(name) = restore.source else { return None };
     let facts = observed.facts(host)?;
@@ -188,7 +187,7 @@ fn of_another_cluster(observed: &Observed, host: &str, restore: &WantedRestore) 
     })
 }
 
-/// A member that nobody stopped may go on with the old data.
+/// A control plane that is not stopped may continue with the old data.
 fn out_of_reach(situation: &Situation<'_>) -> Option<Finding> {
     let hosts = situation.control_planes().iter();
     let silent = hosts.filter(|host| matches!(host.standing, Standing::Unreachable { .. }));
@@ -202,7 +201,7 @@ fn out_of_reach(situation: &Situation<'_>) -> Option<Finding> {
     ))
 }
 
-/// Machines that leave would have to be emptied, which the restored cluster cannot do yet.
+/// Departing machines would have to be drained, which the restored cluster cannot do yet.
 fn leaving(all: &Situation<'_>) -> Vec<Finding> {
     let reachable = all.departing.iter().filter(|node| node.is_reachable());
     let finding = |node: &DepartingNode<'_>| {
@@ -235,7 +234,7 @@ fn not_enough(restore: &WantedRestore) -> Option<Finding> {
     Some(Finding::error(source_path(restore), summary, detail))
 }
 
-/// The planner stops all before; here it is written down a second time.
+/// Repeats independently that the planner stops all control planes first.
 fn still_running(situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
     let position =
         |is_it: &dyn Fn(&Action) -> bool| plan.stages.iter().position(|stage| stage.lanes.iter().flatten().any(is_it));

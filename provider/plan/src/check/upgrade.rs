@@ -1,4 +1,4 @@
-//! Findings about the way from the version that runs to the wanted one.
+//! Findings about the upgrade from the running version to the wanted one.
 
 use std::collections::BTreeSet;
 
@@ -15,11 +15,11 @@ use crate::versions::{UpgradePath, api_servers, upgrade_path};
 /// How many minor releases a kubelet may be older than the API server.
 const KUBELET_SKEW: u16 = 3;
 
-/// Packages and images of a release, the old ones beside the new, and a snapshot of etcd.
+/// Space for packages and images of a release, beside the old ones, and for an etcd snapshot.
 const DISK_NEEDED_MIB: u64 = 1000;
 const DISK_COMFORTABLE_MIB: u64 = 3000;
 
-/// `all` includes the machines that leave; `observed` does not.
+/// `all` includes the departing machines; `situation` does not.
 pub(super) fn findings(all: &Situation<'_>, situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(no_way(situation));
@@ -81,8 +81,8 @@ fn path(from: KubernetesVersion, to: KubernetesVersion) -> String {
     path.join(" → ")
 }
 
-/// A kubelet must fit the API server that runs, and the one that is wanted. One that is too new and to which the plan brings
-/// another, or other API servers, is on its way out of that.
+/// A kubelet must match the running and the wanted API servers. One that is too new is accepted if the plan replaces it
+/// or upgrades the API servers.
 fn kubelet_skew(situation: &Situation<'_>, plan: &Plan, api: &ApiFacts) -> Vec<Finding> {
     let Some((_, newest)) = api_servers(situation) else { return Vec::new() };
     let ahead = newest.max(situation.spec.kubernetes_version);
@@ -118,10 +118,10 @@ fn kubelet_skew(situation: &Situation<'_>, plan: &Plan, api: &ApiFacts) -> Vec<F
         .collect()
 }
 
-/// A new machine in the place of a control plane needs all others; so does the upgrade of one.
+/// Replacing a control plane needs all others, and so does upgrading one.
 fn replacements(situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
     let joins = plan.actions().any(|action| action.effects().etcd == OnEtcd::Joins);
-    // Under another name, too: the old one leaves before the upgrade, and the new one joins after it.
+    // Under a new name, too: the old one leaves before the upgrade, and the new one joins after it.
     let is_replaced = |it: &DepartingNode| it.replacement.is_some() || joins && it.needs_removal();
     let replaced = situation.departing.iter().filter(|it| it.role == Role::ControlPlane && is_replaced(it));
     replaced
@@ -144,7 +144,7 @@ fn disk(situation: &Situation<'_>, plan: &Plan) -> Vec<Finding> {
         .filter_map(Action::host)
         .collect();
     let hosts = situation.hosts().filter(|host| fetches.contains(host.name));
-    // 0 is what could not be read.
+    // 0 means unknown.
     let free = hosts.filter_map(|host| Some((host, host.facts?.free_disk_mib)).filter(|(_, free)| *free > 0));
     free.filter_map(|(host, free)| {
         let path = host_path(host.role, host.name);
@@ -187,7 +187,7 @@ fn unready_nodes(situation: &Situation<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// etcd must be complete: one member of it is away while its host is upgraded.
+/// etcd must be complete, because one member is unavailable while its host is upgraded.
 fn missing_members(situation: &Situation<'_>) -> Vec<Finding> {
     let members = situation.evidence.members;
     if members.is_empty() {

@@ -1,4 +1,4 @@
-//! The closed list of what can be done to a cluster.
+//! The closed list of actions that can change a cluster.
 
 use std::fmt;
 
@@ -11,33 +11,34 @@ use crate::node_changes::NodeChange;
 use crate::repair::Repair;
 use crate::restore_record::key_of_id;
 
-/// One element of a plan. It names everything its step needs to know beyond the settings.
+/// One action of a plan. It contains everything that its step needs beyond the settings. Fields marked "display only"
+/// are shown in the plan; the step determines them itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// Packages, kernel settings, container runtime, images.
+    /// Installs packages, kernel settings, the container runtime and images.
     PrepareHost {
         host: String,
         role: Role,
         kubernetes_version: KubernetesVersion,
-        /// What is not as it should be on a host that was prepared before; it is for the reader, the step looks for itself.
+        /// The reasons to prepare a host again that was prepared before. Display only.
         #[serde(default)]
         why: Vec<String>,
     },
-    /// `kubeadm init`. `resume` says what an earlier run left behind; it is for the reader, the step looks for itself.
+    /// Runs `kubeadm init`. `resume` describes what an earlier attempt left behind. Display only.
     InitControlPlane {
         host: String,
         kubernetes_version: KubernetesVersion,
         resume: Option<String>,
-        /// The snapshot with which the cluster begins.
+        /// The snapshot from which the cluster is restored.
         #[serde(default)]
         restore: Option<String>,
     },
-    /// Writes the marker on a node that somebody else made.
+    /// Writes the marker on a node that another tool created.
     AdoptHost {
         host: String,
     },
-    /// Rewrites the marker on a node of the cluster that lost it to a power cut or the like. `reason` is for the reader.
+    /// Rewrites the damaged marker of a node of the cluster. `reason` is display only.
     RewriteMarker {
         host: String,
         reason: String,
@@ -50,13 +51,13 @@ pub enum Action {
         host: String,
         resume: Option<String>,
     },
-    /// `drift` says what others did to its objects; it is for the reader, all of them are applied.
+    /// `drift` describes edits by other clients. Display only: all objects are applied.
     ApplyAddon {
         addon: String,
         #[serde(default)]
         drift: Vec<String>,
     },
-    /// Makes again what `kubeadm init` made in the cluster and somebody deleted.
+    /// Recreates objects of `kubeadm init` that were deleted from the cluster.
     RepairCluster {
         kubernetes_version: KubernetesVersion,
         missing: Vec<String>,
@@ -65,44 +66,44 @@ pub enum Action {
     AwaitNodes {
         hosts: Vec<String>,
     },
-    /// Saves everything that etcd holds.
+    /// Takes a snapshot of etcd.
     TakeSnapshot {
         host: String,
         cause: SnapshotCause,
     },
-    /// Writes them on the machine that runs Terraform. `snapshots` are those that an earlier run did not come to; it is
-    /// for the reader, the step looks for itself.
+    /// Copies snapshots to the machine that runs Terraform. `snapshots` are those that an earlier run did not copy.
+    /// Display only.
     CopySnapshots {
         host: String,
         snapshots: Vec<String>,
         to: String,
     },
-    /// Brings a snapshot to the host on which etcd will be restored, unless it lies there, and checks it, before anything is
-    /// stopped for it. `what` is restored. `from` is the file on the machine that runs Terraform; it is for the reader,
-    /// the step looks for itself.
+    /// Uploads a snapshot to the host on which etcd will be restored, unless it is already there, and verifies it
+    /// before anything stops. `what` identifies the restore. `from` is the file on the machine that runs Terraform.
+    /// Display only.
     PrepareRestore {
         host: String,
         what: String,
         from: Option<String>,
     },
-    /// Ends the static pods of a control plane and keeps their manifests aside. `what` is to be restored.
+    /// Stops the static pods of a control plane and keeps their manifests aside. `what` identifies the restore.
     StopControlPlane {
         host: String,
         what: String,
     },
-    /// Begins etcd anew with other data, as its only member, and starts this control plane. Nodes that the data know, that
-    /// the settings do not name and behind which nobody stands are deleted.
+    /// Starts a new etcd cluster with the restored data and this host as its only member, then starts this control
+    /// plane. Deletes restored Nodes that are not in the settings and whose machines do not exist.
     RestoreEtcd {
         host: String,
         what: String,
     },
-    /// Puts right what was changed on the host of a finished node.
+    /// Repairs what was changed on the host of a finished node.
     RepairNode {
         host: String,
         role: Role,
         what: Vec<Repair>,
     },
-    /// Labels, annotations, taints and kubelet settings of a finished node, as its host's settings want them.
+    /// Sets labels, annotations, taints and kubelet settings of a finished node to those of the host's settings.
     ConfigureNode {
         host: String,
         role: Role,
@@ -117,29 +118,29 @@ pub enum Action {
     },
     /// Waits until the Kubernetes API answers.
     AwaitApi,
-    /// `kubeadm certs renew` for what is due, and a restart of what uses it. `reason` is for the reader, the step looks
-    /// for itself.
+    /// Runs `kubeadm certs renew` for the certificates that are due, and restarts their users. `reason` is display
+    /// only.
     RenewCertificates {
         host: String,
         reason: String,
     },
-    /// Takes a machine out of the cluster that is wanted no more. `replaced` says that another one takes its name.
+    /// Removes a machine from the cluster. `replaced`: another machine takes its name.
     RemoveNode {
         host: String,
         role: Role,
         replaced: bool,
     },
-    /// Looks whether all is well before the first change of an upgrade.
+    /// Checks the cluster before the first change of an upgrade.
     PreflightUpgrade {
         kubernetes_version: KubernetesVersion,
     },
-    /// Packages and images of another version, beside those that run.
+    /// Downloads packages and images of another version, beside those that run.
     FetchUpgrade {
         host: String,
         role: Role,
         kubernetes_version: KubernetesVersion,
     },
-    /// Static pods first, then the kubelet.
+    /// Upgrades the static pods, then the kubelet.
     UpgradeControlPlane {
         host: String,
         kubernetes_version: KubernetesVersion,
@@ -148,26 +149,27 @@ pub enum Action {
         host: String,
         kubernetes_version: KubernetesVersion,
     },
-    /// Another containerd on a node. Its containers run on meanwhile.
+    /// Changes the containerd version of a node. Containers keep running.
     UpgradeContainerd {
         host: String,
         from: ContainerdVersion,
         to: ContainerdVersion,
     },
-    /// What kubeadm itself installs into a cluster.
+    /// Upgrades the addons that kubeadm installs.
     UpgradeKubeadmAddons {
         host: String,
         kubernetes_version: KubernetesVersion,
     },
-    /// For a node that an interrupted run left unschedulable.
+    /// Uncordons a node that an interrupted run left cordoned.
     UncordonNode {
         host: String,
     },
-    /// Removes the cluster from a host. Where its marker is damaged, `ca` is the SHA-256 of the CA by which it is known.
+    /// Removes the cluster from a host. If its marker is damaged, `ca` is the SHA-256 of the CA that identifies the
+    /// cluster.
     ResetHost {
         host: String,
         role: Role,
-        /// Whether a control plane keeps its snapshots of etcd.
+        /// Whether a control plane keeps its etcd snapshots.
         keeps_snapshots: bool,
         #[serde(default)]
         ca: Option<String>,
@@ -175,7 +177,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The host it is done on, if it is one.
+    /// The host on which it runs, if there is one.
     pub fn host(&self) -> Option<&str> {
         match self {
             Self::PrepareHost { host, .. }

@@ -1,4 +1,4 @@
-//! Hosts that are nodes of the cluster and have no marker that says so become ours.
+//! Plans the adoption of nodes of the cluster that have no readable marker.
 
 use super::{Action, Lane};
 use crate::situation::Situation;
@@ -19,7 +19,7 @@ pub(super) fn rewrites(situation: &Situation<'_>) -> Vec<Lane> {
     adoptable(situation).filter_map(rewrite).collect()
 }
 
-/// With what is wrong with their markers, if they have any.
+/// Each with the damage of its marker, if it has one.
 fn adoptable<'a>(situation: &Situation<'a>) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
     let adoptable = situation.hosts().filter(|host| host.standing == Standing::Adoptable);
     adoptable.map(|host| (host.name, host.facts.and_then(|facts| facts.marker.damage())))

@@ -1,4 +1,4 @@
-//! Where in a plan nodes get what their hosts' settings say of them: when nothing else is left to do on them.
+//! Plans when nodes get their labels, annotations, taints and kubelet settings: after everything else on them is done.
 
 use kubeone_facts::NodeSettings;
 use kubeone_spec::Role;
@@ -8,8 +8,8 @@ use crate::node_changes::{NodeChange, of_host, of_node};
 use crate::situation::{HostSituation, Situation};
 use crate::standing::Standing;
 
-/// Side by side; but control planes whose kubelets restart one after the other. A host that becomes a node gets its
-/// settings then.
+/// Nodes in parallel, except that control planes whose kubelets restart go one after the other. A host that becomes a
+/// node gets its settings when it joins.
 pub(super) fn lanes(situation: &Situation<'_>) -> Vec<Lane> {
     let mut lanes = vec![Lane::new()];
     for host in situation.hosts() {
@@ -28,7 +28,7 @@ pub(super) fn lanes(situation: &Situation<'_>) -> Vec<Lane> {
 }
 
 fn changes(host: &HostSituation<'_>) -> Vec<NodeChange> {
-    // The Node of a host that cannot be reached is still in the API.
+    // The Node of an unreachable host is still in the API.
     let Some(node) = host.node.filter(|_| host.is_node()) else { return Vec::new() };
     let mut settings = node.settings.clone();
     if host.standing == Standing::Adoptable {
@@ -39,8 +39,7 @@ fn changes(host: &HostSituation<'_>) -> Vec<NodeChange> {
     changes
 }
 
-/// What an adopted node carries is known from its import: it was written into the settings, so it goes when it is dropped
-/// there.
+/// The import wrote all taints of an adopted node into the settings, so a taint that is dropped there is removed.
 pub(crate) fn own_all_taints(settings: &mut NodeSettings) {
     settings.own_taints.get_or_insert_with(|| settings.taints.clone());
 }

@@ -1,4 +1,4 @@
-//! Where in a plan nodes get another containerd: control planes one after the other, then the workers.
+//! Plans changes of containerd: control planes one after the other, then the workers.
 
 use kubeone_spec::Role;
 
@@ -7,9 +7,9 @@ use super::{Action, Lane, Plan};
 use crate::runtime::{Change, change};
 use crate::situation::Situation;
 
-/// Adds the exchange of containerd where another one is wanted. Containers run on while it restarts, so nodes are emptied
-/// only where the settings ask for that; but whoever starts or looks at a container waits for a moment, so it happens to as
-/// few nodes at a time as an upgrade of Kubernetes does.
+/// Containers keep running while containerd restarts, so nodes are drained only if the settings ask for it. But nothing
+/// on the node can start or inspect a container meanwhile, so as few nodes at a time are affected as in an upgrade of
+/// Kubernetes.
 pub(super) fn add_containerd(plan: &mut Plan, situation: &Situation<'_>) {
     let spec = situation.spec;
     let of = |role| {

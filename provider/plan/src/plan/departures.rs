@@ -1,6 +1,6 @@
-//! Where in a plan machines leave. What is new comes first, so that capacity and quorum stay; only a machine whose name
-//! another one takes goes before that one comes. Dead machines go first of all: until then their pods are waited for and
-//! asked, and nothing is lost with them that was not lost before.
+//! Plans when machines leave. New machines join first, so that capacity and quorum are kept; only a machine whose name
+//! is reused leaves before its replacement joins. Dead machines are removed first of all, because other steps would
+//! wait for their pods and nothing more is lost with them.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use super::{Action, Lane};
 use crate::departing::DepartingNode;
 use crate::situation::Situation;
 
-/// Of so many workers, one may be emptied at a time: the others take its pods.
+/// One worker may be drained at a time for each group of this size: the others take its pods.
 const WORKERS_FOR_EACH_EMPTIED: usize = 4;
-/// More at once would only make the schedulers' work harder.
+/// Draining more at once would only add to the work of the scheduler.
 const MOST_EMPTIED_AT_ONCE: usize = 10;
 
-/// The machines that leave and have something to leave behind.
+/// The machines that leave and must be removed from the cluster.
 pub(super) struct Departures<'s, 'a> {
     nodes: Vec<&'s DepartingNode<'a>>,
     workers: usize,
@@ -31,7 +31,7 @@ impl<'s, 'a> Departures<'s, 'a> {
 
     /// Lanes in which new machines join, each after the one whose name it takes.
     ///
-    /// A member that joins etcd must be a full one before the next may come or go, so control planes share a lane.
+    /// An etcd member must be promoted before the next may join or leave, so control planes share a lane.
     pub(super) fn join_lanes(&self, control_planes: Lane, workers: Lane) -> Vec<Lane> {
         let mut joins = by_host(control_planes);
         let mut exchanges = Lane::new();
@@ -55,14 +55,15 @@ impl<'s, 'a> Departures<'s, 'a> {
         lanes
     }
 
-    /// Lanes in which what dead machines left behind goes. Of etcd's members one after the other.
+    /// Lanes that remove dead machines from the cluster. Control planes share a lane, so that etcd members leave one by
+    /// one.
     pub(super) fn dead_lanes(&self) -> Vec<Lane> {
         let dead = |role| self.of(role).filter(|node| !node.can_drain()).map(remove);
         let control_planes: Lane = dead(Role::ControlPlane).collect();
         std::iter::once(control_planes).chain(dead(Role::Worker).map(|remove| vec![remove])).collect()
     }
 
-    /// Lanes in which machines leave in good order whose place nobody takes.
+    /// Lanes in which machines without a replacement leave gracefully.
     pub(super) fn drain_lanes(&self) -> Vec<Lane> {
         let dropped = |role| {
             let nodes = self.of(role).filter(|node| node.can_drain() && node.replacement.is_none());
@@ -77,7 +78,7 @@ impl<'s, 'a> Departures<'s, 'a> {
         self.nodes.iter().copied().filter(move |node| node.role == role)
     }
 
-    /// Puts the work on workers that are emptied into as many lanes as may be emptied at the same time.
+    /// Distributes work that drains workers over as many lanes as may be drained in parallel.
     fn in_parallel(&self, work: Vec<Lane>) -> Vec<Lane> {
         let at_once = (self.workers / WORKERS_FOR_EACH_EMPTIED).clamp(1, MOST_EMPTIED_AT_ONCE);
         let mut lanes = vec![Lane::new(); at_once];

@@ -1,4 +1,4 @@
-//! What an action does to the cluster and to its host, as facts that plans, checks and callers decide by.
+//! What an action does to the cluster and its host. Plans, checks and callers decide by these facts.
 
 use kubeone_spec::Role;
 
@@ -118,11 +118,11 @@ impl Effects {
 }
 
 impl Action {
-    /// A new action is described here; nothing else has a list of actions by what they do.
+    /// Every action must be described here. No other code lists actions by what they do.
     pub fn effects(&self) -> Effects {
         match self {
             Self::PrepareHost { why, .. } => {
-                // A reason is given where the host was prepared before, so that containers may run on it.
+                // A host that was prepared before has a reason. Containers may be running on it.
                 let runs = !why.is_empty();
                 Effects {
                     cluster: OnCluster::Independent,

@@ -1,4 +1,4 @@
-//! The plan that makes a cluster, or completes one: from what is wanted and what was observed.
+//! The plan that creates or updates a cluster, from the wanted and the observed state.
 
 use std::collections::BTreeSet;
 
@@ -21,10 +21,10 @@ use crate::standing::{INIT_UNIT, JOIN_UNIT, Standing, leftover};
 use crate::versions::{UpgradePath, upgrade_path};
 use crate::wanted::Wanted;
 
-/// What has to be done so that the cluster is as wanted. Hosts that were never looked at are taken for new machines,
-/// so the plan for a cluster that does not exist yet follows from the settings and an empty observation.
+/// Plans what makes the cluster as wanted. Hosts without observation are treated as new machines, so the plan for a new
+/// cluster follows from the settings and an empty observation.
 ///
-/// Where nothing safe can be planned the plan is empty, and [`crate::check()`] says why.
+/// If nothing safe can be planned, the plan is empty and [`crate::check()`] reports why.
 pub fn plan_create_or_update(wanted: &Wanted, observed: &Observed) -> Plan {
     plan_with_addons(wanted, observed, &addons::wanted(&wanted.spec))
 }
@@ -58,17 +58,17 @@ fn plan(all: &Situation<'_>, situation: &Situation<'_>, addons: &[WantedAddon]) 
     plan.add("rewrite damaged markers", adopt::rewrites(situation));
     plan.add("adopt hosts", adopt::lanes(situation));
     if init.is_none() {
-        // kubeadm joins and upgrades by it.
+        // kubeadm reads these objects for joins and upgrades.
         plan.add("repair the cluster", vec![repair::of_cluster(situation).into_iter().collect()]);
-        // Before a new snapshot takes their place.
+        // Before a new snapshot may prune them.
         plan.add("copy snapshots", copy_lanes(situation));
-        // Before anything changes; of a new cluster when there is something to save.
+        // Before anything changes. For a new cluster, after it has data.
         plan.add("take etcd snapshot", vec![std::mem::take(&mut snapshot)]);
-        // What leaves need not be upgraded; and a control plane of the old version would hold the others up.
+        // Machines that leave are not upgraded, and a control plane with the old version would block the upgrade.
         if upgrades {
             plan.add("remove nodes", departures.dead_lanes().into_iter().chain(departures.drain_lanes()).collect());
         }
-        // Before anything joins, so that it joins a cluster of its own version.
+        // Before joins, so that new machines join a cluster of their own version.
         add_upgrade(&mut plan, situation);
     }
     let mut lanes = prepare_lanes(situation, beginning);
@@ -103,16 +103,16 @@ fn plan(all: &Situation<'_>, situation: &Situation<'_>, addons: &[WantedAddon]) 
     let await_nodes = await_nodes(situation, |host| joining.contains(host));
     plan.add("wait for the nodes", vec![await_nodes.into_iter().collect()]);
     plan.add("take etcd snapshot", vec![snapshot]);
-    // Last, so that what runs on them has somewhere to go.
+    // Last, so that their pods can move to the new nodes.
     if !upgrades {
         plan.add("remove nodes", departures.drain_lanes());
     }
     plan
 }
 
-/// Where the cluster starts from.
+/// How the plan starts.
 enum Beginning<'a> {
-    /// It has no control plane yet: this host gets the first one.
+    /// There is no control plane yet: this host becomes the first one.
     Init {
         host: &'a str,
         resume: Option<String>,
@@ -121,17 +121,17 @@ enum Beginning<'a> {
     Running,
 }
 
-/// `None` where nothing can be planned: the cluster exists and its API is silent, or there is no way from its version.
+/// `None` if nothing can be planned: the cluster exists and its API is silent, or its version cannot be reached.
 fn beginning<'a>(situation: &Situation<'a>) -> Option<Beginning<'a>> {
     if let Some(restore) = wanted_restore(situation) {
-        // Workers that outlived all control planes join again.
+        // Workers that survived all control planes join again.
         return first_control_plane(situation).filter(|_| is_enough_for_new_machines(&restore));
     }
     let answers = situation.observed.api_facts().is_some();
     if answers && matches!(upgrade_path(situation), UpgradePath::Downgrade { .. } | UpgradePath::SkipsMinor { .. }) {
         return None;
     }
-    // A whole set of new machines takes over from those that leave.
+    // A full set of new machines replaces all machines that leave.
     let exists = situation.hosts().any(|host| host.is_finished() || host.is_node()) || situation.finished_departs();
     match (exists, answers) {
         (true, true) => Some(Beginning::Running),
@@ -140,9 +140,9 @@ fn beginning<'a>(situation: &Situation<'a>) -> Option<Beginning<'a>> {
     }
 }
 
-/// The host on which an earlier run began, or else the first by name.
+/// The host on which an earlier run started `kubeadm init`, or else the first by name.
 fn first_control_plane<'a>(situation: &Situation<'a>) -> Option<Beginning<'a>> {
-    // It may carry the cluster that would be recreated.
+    // It may belong to the cluster that would be recreated.
     if situation.hosts().any(|host| matches!(host.standing, Standing::Damaged { .. })) {
         return None;
     }
@@ -155,8 +155,8 @@ fn first_control_plane<'a>(situation: &Situation<'a>) -> Option<Beginning<'a>> {
     Some(Beginning::Init { host: host.name, resume: leftover(host), restore })
 }
 
-/// One lane for each host that needs it; the first control plane starts as soon as its own host is prepared. Control
-/// planes that work already share a lane, so that at most one of them restarts its container runtime at a time.
+/// One lane for each host; the first control plane is initialized as soon as its own host is prepared. Running control
+/// planes share a lane, so that only one of them at a time restarts its container runtime.
 fn prepare_lanes(situation: &Situation<'_>, beginning: Beginning) -> Vec<Lane> {
     let kubernetes_version = situation.spec.kubernetes_version;
     let (first, resume, restore) = match beginning {
@@ -187,7 +187,7 @@ pub(super) fn joins(situation: &Situation<'_>, role: Role, init: Option<&str>) -
 
 fn join(host: &HostSituation<'_>) -> Option<Action> {
     let is_node = host.is_node() && !host.lost_member && !host.was_reset;
-    // The kubelet of a control plane that lost nothing but its Node registers it again.
+    // The kubelet of a control plane that lost only its Node registers it again.
     let registers = host.lost_node && !host.was_reset;
     if is_node || registers || matches!(host.standing, Standing::Foreign(_) | Standing::Damaged { .. }) {
         return None;
@@ -197,7 +197,7 @@ fn join(host: &HostSituation<'_>) -> Option<Action> {
         Standing::Finished if host.was_reset => Some("reset, then interrupted".to_owned()),
         Standing::Finished if host.lost_member => Some("its etcd member is missing".to_owned()),
         Standing::Finished => Some("its Node is missing".to_owned()),
-        // Whoever made it a node was cut off before Terraform knew of it.
+        // An earlier run may have been interrupted after the join, before Terraform saved it.
         Standing::Unseen if host.node.is_some() => Some("unless it has joined already".to_owned()),
         _ => host.facts.and_then(|facts| leftover(facts, JOIN_UNIT)),
     };
@@ -209,7 +209,7 @@ fn join(host: &HostSituation<'_>) -> Option<Action> {
     })
 }
 
-/// An addon is applied where the cluster has none, or another one than these settings make, or somebody changed it.
+/// An addon is applied if it is missing, differs from the settings, or was edited.
 fn addon_lanes(wanted: &[WantedAddon], observed: &Observed) -> Vec<Lane> {
     let apply = |addon: &WantedAddon| {
         let there = observed.api_facts().and_then(|api| api.addons.get(addon.name));
@@ -220,10 +220,10 @@ fn addon_lanes(wanted: &[WantedAddon], observed: &Observed) -> Vec<Lane> {
     wanted.iter().filter_map(apply).collect()
 }
 
-/// New nodes, and those that are there and not ready. A node whose host cannot be reached is not waited for: it would
-/// hold up all else.
+/// New nodes, and reachable nodes that are not ready. Waiting for a node with an unreachable host would block
+/// everything else.
 pub(super) fn await_nodes(situation: &Situation<'_>, joining: impl Fn(&str) -> bool) -> Option<Action> {
-    // Without a network plugin of ours no node gets ready before its user has brought one.
+    // Without our network plugin, nodes become ready only once the user has installed one.
     if situation.spec.cluster_network.cni == Cni::None {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Whether a host has to be prepared, and of one that was prepared before: why again.
+//! Plans which hosts are prepared, and why hosts are prepared again.
 
 use kubeone_desired::{catalog, host_files};
 use kubeone_facts::HostFacts;
@@ -11,15 +11,15 @@ use crate::situation::HostSituation;
 use crate::standing::Standing;
 use crate::versions::Progress;
 
-/// `None` where nothing has to be done, or nothing may.
+/// `None` if nothing has to be done or nothing may be done.
 pub(super) fn preparation(spec: &ClusterSpec, host: &HostSituation<'_>) -> Option<Action> {
     let why = match host.standing {
         Standing::Foreign(_) | Standing::Damaged { .. } | Standing::Adoptable => return None,
         Standing::Unreachable { .. } if host.node.is_some() => return None,
-        // The upgrade brings what belongs to the new version.
+        // The upgrade installs what belongs to the new version.
         Standing::Finished if host.progress != Progress::Done => return None,
         Standing::Begun if shortcomings(spec, host.facts?).is_empty() => return None,
-        // What is not there yet says nothing.
+        // No reason: the host is new.
         Standing::Unseen | Standing::Bare | Standing::Unreachable { .. } | Standing::Begun => Vec::new(),
         Standing::Finished => {
             let mut why = shortcomings(spec, host.facts?);
@@ -33,8 +33,8 @@ pub(super) fn preparation(spec: &ClusterSpec, host: &HostSituation<'_>) -> Optio
     Some(Action::PrepareHost { host: name, role, kubernetes_version: spec.kubernetes_version, why })
 }
 
-/// Where packages, container runtime, kernel settings and our files are not as they should be. What an adopted host was
-/// set up with is not ours to judge.
+/// Differences in packages, container runtime, kernel settings and our files. The system setup of an adopted host is
+/// not checked.
 fn shortcomings(spec: &ClusterSpec, facts: &HostFacts) -> Vec<String> {
     if host_files::is_adopted(facts) {
         return Vec::new();
@@ -60,7 +60,7 @@ fn shortcomings(spec: &ClusterSpec, facts: &HostFacts) -> Vec<String> {
     why
 }
 
-/// Packages that are not there in the version that belongs to this one of Kubernetes.
+/// Packages that do not have the version for this Kubernetes release.
 fn packages(spec: &ClusterSpec, facts: &HostFacts) -> Vec<String> {
     let version = spec.kubernetes_version;
     let wanted = version.to_string();
@@ -85,7 +85,7 @@ fn packages(spec: &ClusterSpec, facts: &HostFacts) -> Vec<String> {
         .collect()
 }
 
-/// The package is the right one, and what runs is of a newer one that was there before.
+/// The installed package is right, but a newer kubelet is still running.
 fn newer_kubelet(spec: &ClusterSpec, host: &HostSituation<'_>) -> Option<String> {
     let running = &host.node?.kubelet_version;
     let version: KubernetesVersion = running.parse().ok()?;

@@ -8,9 +8,8 @@ use crate::situation::{HostSituation, Situation};
 use crate::standing::Standing;
 use crate::wanted::Wanted;
 
-/// Workers first, so that they can still be told apart from strangers while the API lives; then all control planes at
-/// once, because nothing of the cluster is left to keep. Hosts that are not ours are not touched; hosts that cannot be
-/// reached are [`crate::check_removal`]'s business.
+/// Workers first, while the API still identifies them; then all control planes in parallel, because no data has to be
+/// kept. Foreign hosts are not touched. [`crate::check_removal`] decides about unreachable hosts.
 pub fn plan_removal(wanted: &Wanted, observed: &Observed) -> Plan {
     let situation = Situation::new(wanted, observed);
     let reset = |host: &HostSituation<'_>| {

@@ -1,10 +1,10 @@
-//! Which control planes get new certificates.
+//! Plans certificate renewals of control planes.
 
 use super::{Action, Lane};
 use crate::renewal::renewal_of;
 use crate::situation::{HostSituation, Situation};
 
-/// One control plane after the other: each restarts its member of etcd.
+/// One control plane after the other: each restarts its etcd member.
 pub(super) fn renewals(situation: &Situation<'_>) -> Lane {
     situation.control_planes().iter().filter_map(|host| renew(situation, host)).collect()
 }

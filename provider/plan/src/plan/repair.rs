@@ -1,4 +1,4 @@
-//! Where in a plan nodes are put right: after their hosts are prepared; and first of all where the API is silent.
+//! Plans repairs of nodes: after their hosts are prepared, or first of all if the API is silent.
 
 use kubeone_desired::{addons, host_files};
 use kubeone_facts::ApiState;
@@ -13,7 +13,7 @@ use crate::situation::{HostSituation, Situation};
 use crate::standing::Standing;
 use crate::versions::{Progress, UpgradePath, api_servers, upgrade_path};
 
-/// One control plane after the other: each may restart its member of etcd. Workers side by side.
+/// Control planes one after the other, as each may restart its etcd member. Workers in parallel.
 pub(super) fn repair_lanes(situation: &Situation<'_>) -> Vec<Lane> {
     let control_planes = situation.control_planes().iter().filter_map(|host| repair(situation, host));
     let mut lanes = vec![control_planes.collect()];
@@ -27,7 +27,7 @@ fn worker_lanes(situation: &Situation<'_>) -> Vec<Lane> {
 }
 
 fn repair(situation: &Situation<'_>, host: &HostSituation<'_>) -> Option<Action> {
-    // The upgrade of a node leaves it as it should be.
+    // The upgrade of a node includes its repair.
     if host.progress != Progress::Done {
         return None;
     }
@@ -35,8 +35,8 @@ fn repair(situation: &Situation<'_>, host: &HostSituation<'_>) -> Option<Action>
     (!what.is_empty()).then(|| Action::RepairNode { host: host.name.to_owned(), role: host.role, what })
 }
 
-/// What kubeadm made in the cluster at its beginning, and somebody deleted. What others made with settings of their own is
-/// not ours to make again.
+/// Recreates objects of `kubeadm init` that were deleted. Objects of an adopted cluster are not recreated, because
+/// their owner configured them.
 pub(super) fn of_cluster(situation: &Situation<'_>) -> Option<Action> {
     let is_adopted = |host: &HostSituation<'_>| {
         host.standing == Standing::Adoptable || host.facts.is_some_and(host_files::is_adopted)
@@ -51,7 +51,7 @@ pub(super) fn of_cluster(situation: &Situation<'_>) -> Option<Action> {
     (!missing.is_empty()).then_some(Action::RepairCluster { kubernetes_version, missing })
 }
 
-/// Whether the cluster is there and its API is not. Then all that is known comes from the hosts.
+/// Whether the cluster exists and its API is silent. Then only the hosts can be observed.
 pub(super) fn is_api_lost(situation: &Situation<'_>) -> bool {
     matches!(situation.observed.api, ApiState::Silent { .. }) && finished(situation).next().is_some()
 }
@@ -60,8 +60,8 @@ fn finished<'s, 'a>(situation: &'s Situation<'a>) -> impl Iterator<Item = &'s Ho
     situation.control_planes().iter().filter(|host| host.is_finished())
 }
 
-/// Brings the API back. What needs it is planned when it is there. Empty when most of etcd is out of reach or gone: then
-/// nothing on the others helps.
+/// Repairs control planes until the API answers. Everything that needs the API is planned once it answers. Empty if
+/// most of etcd is unreachable or lost, because repairing the others would not help.
 pub(super) fn without_api(situation: &Situation<'_>) -> Plan {
     let mut plan = Plan::default();
     if !lost_quorum::may_recover(situation) {

@@ -1,8 +1,8 @@
-//! The plan that puts etcd of a running or broken cluster back: the snapshot is checked, all control planes stop, one begins
-//! anew with the restored data, and the others join it.
+//! The plan that restores etcd of an existing cluster: the snapshot is verified, all control planes stop, one starts a
+//! new etcd with the restored data, and the others join it.
 //!
-//! What the restored data know is seen only when they are there. So nodes join that they may know already, whose steps
-//! then find nothing to do.
+//! The content of the restored data is unknown until it is restored. So all other nodes are planned to join; a join
+//! finds nothing to do if the restored data contains the node.
 
 use std::collections::BTreeMap;
 
@@ -18,8 +18,8 @@ use crate::situation::{HostSituation, Situation};
 use crate::snapshots::wanted_by_trigger;
 use crate::standing::Standing;
 
-/// `None` when no restore is wanted, or when there is no cluster yet: one that is made may begin with the data. Empty
-/// where the restore is not possible, or another one has begun; [`crate::check()`] says why.
+/// `None` if no restore is wanted, or if there is no cluster yet: a new cluster may start from the snapshot. Empty if
+/// the restore is impossible or another one was interrupted; [`crate::check()`] reports why.
 pub(super) fn restore(situation: &Situation<'_>, addons: &[WantedAddon]) -> Option<Plan> {
     let Some(restore) = wanted_restore(situation) else {
         return begun(situation).next().map(|_| Plan::default());
@@ -61,7 +61,7 @@ fn plan(situation: &Situation<'_>, addons: &[WantedAddon], restore: &WantedResto
     plan
 }
 
-/// What is restored must be there and whole before anything stops for it. A survivor has its data itself.
+/// The data must be present and intact before anything stops. A survivor has its data itself.
 fn prepare(restore: &WantedRestore, host: &str) -> Option<Action> {
     let from = match restore.source {
         RestoreSource::OnHost(_) => None,
@@ -71,15 +71,14 @@ fn prepare(restore: &WantedRestore, host: &str) -> Option<Action> {
     Some(Action::PrepareRestore { host: host.to_owned(), what: restore.id.clone(), from })
 }
 
-/// Machines that are no nodes yet.
+/// Machines that are not nodes yet.
 fn prepare_lanes(situation: &Situation<'_>) -> Vec<Lane> {
     let hosts = situation.hosts();
     let new = hosts.filter(|host| matches!(host.standing, Standing::Unseen | Standing::Bare | Standing::Begun));
     new.filter_map(|host| Some(vec![preparation(situation.spec, host)?])).collect()
 }
 
-/// Everybody else that can be reached. A member that joins etcd must be a full one before the next may come, so control
-/// planes share a lane.
+/// All other reachable hosts. An etcd member must be promoted before the next may join, so control planes share a lane.
 fn join_lanes(situation: &Situation<'_>, restorer: &str) -> Vec<Lane> {
     let lane = |role| -> Lane {
         let mut new: BTreeMap<_, _> = joins(situation, role, Some(restorer))

@@ -1,4 +1,4 @@
-//! Where in a plan etcd is saved, and where snapshots are copied.
+//! Plans when etcd snapshots are taken and copied.
 
 use kubeone_facts::SnapshotCause;
 
@@ -7,8 +7,8 @@ use crate::restore;
 use crate::situation::{HostSituation, Situation};
 use crate::snapshots::awaits_copy;
 
-/// The lane that takes a snapshot on one control plane: the first one whose member of etcd votes, or else the first that
-/// is finished, which then tells what is wrong with it. `begins` is the host of the first control plane of a new cluster.
+/// The lane that takes a snapshot on one control plane: the first one whose etcd member votes, or else the first
+/// finished one, whose step then reports the problem. `begins` is the host of the first control plane of a new cluster.
 pub(super) fn snapshot_lane(situation: &Situation<'_>, cause: SnapshotCause, begins: Option<&str>) -> Lane {
     let finished = || situation.control_planes().iter().filter(|host| host.is_ours());
     let votes = |host: &&HostSituation<'_>| {
@@ -20,7 +20,7 @@ pub(super) fn snapshot_lane(situation: &Situation<'_>, cause: SnapshotCause, beg
     [Action::TakeSnapshot { host: host.to_owned(), cause }].into_iter().chain(copy).collect()
 }
 
-/// One lane for each control plane with snapshots of this cluster whose copies an earlier run did not make.
+/// One lane for each control plane with snapshots of this cluster that an earlier run did not copy.
 pub(super) fn copy_lanes(situation: &Situation<'_>) -> Vec<Lane> {
     let spec = situation.spec;
     let Some(to) = &spec.backup.copy_to else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! Where in a plan nodes go to another version: control planes one after the other, then the workers.
+//! Plans the upgrade of nodes: control planes one after the other, then the workers.
 
 use kubeone_facts::SnapshotCause;
 use kubeone_spec::{ClusterSpec, Role};
@@ -8,8 +8,8 @@ use super::{Action, Lane, Plan};
 use crate::situation::{HostSituation, Situation};
 use crate::versions::{Progress, kubeadm_addons_are_old};
 
-/// Adds what brings nodes of the cluster to the wanted version. Nodes that are there already are left alone, so the plan
-/// after an interruption is what is left of the one before.
+/// Upgrades nodes to the wanted version. Nodes that already run it are left alone, so the plan after an interruption is
+/// the rest of the interrupted one.
 pub(super) fn add_upgrade(plan: &mut Plan, situation: &Situation<'_>) {
     let spec = situation.spec;
     let kubernetes_version = spec.kubernetes_version;
@@ -31,7 +31,8 @@ pub(super) fn add_upgrade(plan: &mut Plan, situation: &Situation<'_>) {
 
     let upgrade = |host: &&str| Action::UpgradeWorker { host: (*host).to_owned(), kubernetes_version };
     let mut lanes = worker_lanes(spec, &workers, upgrade);
-    // kubeadm waits with them until all control planes are new, as kube-proxy must not be newer than an API server.
+    // kubeadm upgrades them only once all control planes are upgraded, because kube-proxy must not be newer than an API
+    // server.
     if (!control_planes.is_empty() || kubeadm_addons_are_old(situation))
         && let Some(host) = addons_host(situation)
     {
@@ -41,20 +42,20 @@ pub(super) fn add_upgrade(plan: &mut Plan, situation: &Situation<'_>) {
     plan.add("uncordon nodes", vec![forgotten_cordons(situation)]);
 }
 
-/// A control plane that is there and answers; by then it has the new version.
+/// A reachable control plane with a Node. It has the new version by then.
 fn addons_host(situation: &Situation<'_>) -> Option<String> {
     let mut hosts = situation.control_planes().iter();
     hosts.find(|host| host.node.is_some() && host.is_ours()).map(|host| host.name.to_owned())
 }
 
-/// Whether nothing of this upgrade is done yet.
+/// Whether no control plane has started this upgrade.
 pub(crate) fn begins(situation: &Situation<'_>) -> bool {
     let hosts = situation.control_planes();
     let is_old = |host: &HostSituation<'_>| host.progress == Progress::NotBegun;
     hosts.iter().any(is_old) && hosts.iter().all(|host| is_old(host) || host.node.is_none())
 }
 
-/// Those that are to be upgraded. One that is half done goes first: until it is well, no other may be touched.
+/// Control planes to upgrade. An interrupted one goes first: until it is healthy, no other may be touched.
 fn control_planes<'a>(situation: &Situation<'a>) -> Vec<&'a str> {
     let mut behind: Vec<_> = behind(situation, Role::ControlPlane).collect();
     behind.sort_by_key(|host| host.progress != Progress::HalfDone);
@@ -65,7 +66,7 @@ fn behind<'s, 'a>(situation: &'s Situation<'a>, role: Role) -> impl Iterator<Ite
     situation.of_role(role).iter().filter(|host| host.progress != Progress::Done)
 }
 
-/// As many lanes as workers may be away at the same time.
+/// As many lanes as workers may be unavailable.
 pub(super) fn worker_lanes<T>(spec: &ClusterSpec, workers: &[T], action: impl Fn(&T) -> Action) -> Vec<Lane> {
     let mut lanes = vec![Lane::new(); spec.upgrade.max_unavailable.of(spec.static_workers.len())];
     let count = lanes.len();
@@ -75,7 +76,7 @@ pub(super) fn worker_lanes<T>(spec: &ClusterSpec, workers: &[T], action: impl Fn
     lanes
 }
 
-/// Nodes with nothing left to do, that an interrupted run left unschedulable.
+/// Completed nodes that an interrupted run left cordoned.
 fn forgotten_cordons(situation: &Situation<'_>) -> Lane {
     let is_forgotten = |host: &&HostSituation<'_>| {
         host.node.is_some_and(|node| node.cordoned_by_us) && host.progress == Progress::Done

@@ -1,4 +1,4 @@
-//! Half of a node: what makes one that joins again, and what makes one that was damaged.
+//! The standing of hosts that are nodes only in part: they were reset, damaged, or made by other tools.
 
 use kubeone_facts::{ApiFacts, ApiState, KubernetesFiles, NodeFacts};
 use kubeone_spec::ClusterSpec;
@@ -15,7 +15,7 @@ fn wanted() -> Wanted {
     Wanted { uid: Some("uid".to_owned()), ..Wanted::new(spec) }
 }
 
-/// A finished node, with some of it changed.
+/// A finished node with some changes.
 fn node(change: impl FnOnce(&mut HostFacts)) -> HostFacts {
     let marker = Marker { cluster: "prod".to_owned(), uid: Some("uid".to_owned()), ..Marker::default() };
     let kubernetes = KubernetesFiles { kubelet_conf: true, ca_sha256: "ca".to_owned(), ..KubernetesFiles::default() };
