@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn taints_of_others_are_left_alone() {
+    fn taints_of_other_clients_are_left_alone() {
         let node = NodeSettings {
             taints: taints(&["a=1:NoSchedule", "b:NoSchedule", "of-others:NoSchedule"]),
             own_taints: Some(taints(&["a=1:NoSchedule", "b:NoSchedule", "gone:NoSchedule"])),
@@ -155,8 +155,8 @@ mod tests {
         assert_eq!(of(&json!({}), Role::ControlPlane, &fresh), [""; 0]);
         let none = of(&json!({ "taints": [] }), Role::ControlPlane, &fresh);
         assert_eq!(none, [format!("remove taints {kubeadm}")]);
-        let removed_by_somebody = NodeSettings::default();
-        let back = of(&json!({}), Role::ControlPlane, &removed_by_somebody);
+        let without_it = NodeSettings::default();
+        let back = of(&json!({}), Role::ControlPlane, &without_it);
         assert_eq!(back, [format!("set taints {kubeadm}")]);
     }
 }

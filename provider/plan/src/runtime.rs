@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_release_is_newer_and_of_the_same_minor() {
+    fn a_patch_release_is_newer_within_the_same_minor() {
         let offered = ["2.1.9", "2.2.3", "2.2.10", "2.2.9", "2.3.0", "3.2.11"].map(version);
         assert_eq!(newest_patch(version("2.2.3"), &offered), Some(version("2.2.10")));
         assert_eq!(newest_patch(version("2.2.10"), &offered), None);
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn packages_bring_what_the_host_has_or_may_have() {
+    fn packages_install_the_present_or_the_pinned_containerd() {
         let mut spec: ClusterSpec = serde_json::from_value(serde_json::json!({
             "name": "prod", "kubernetes_version": "1.36.3", "api_endpoint": { "host": "10.0.0.9" },
             "control_plane": { "cp-1": { "address": "10.0.0.1" } },

@@ -1,4 +1,4 @@
-//! A simulated cluster for tests: actions change it as they change the real one, wholly or up to some point.
+//! A simulated cluster for tests: actions change it as they change a real one, completely or up to some point.
 
 mod adoption;
 mod backup;
@@ -33,9 +33,9 @@ use crate::plan::Action;
 use crate::renewal::{AUTHORITIES, COMPONENT_CERTIFICATES, KUBELET_CERTIFICATE};
 use crate::wanted::{LeavingHost, Wanted};
 
-/// When the world is looked at.
+/// The time of every observation.
 const NOW: &str = "2026-03-01T12:00:00Z";
-/// When certificates end that are made now.
+/// When new certificates expire.
 const IN_A_YEAR: &str = "2027-03-01T12:00:00Z";
 const IN_TEN_YEARS: &str = "2036-03-01T12:00:00Z";
 
@@ -45,13 +45,13 @@ const OFFERED: &str = "2.2.9";
 const UID: &str = "11111111-1111-1111-1111-111111111111";
 const CA: &str = "ca";
 
-/// How far an action gets before something kills it.
+/// How far an action gets before it is interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Extent {
-    /// It leaves its first traces.
+    /// It leaves first traces.
     Early,
     Middle,
-    /// All but its last move.
+    /// Everything but its last change.
     Late,
     Whole,
 }
@@ -62,15 +62,15 @@ pub(crate) const INTERRUPTED: [Extent; 3] = [Extent::Early, Extent::Middle, Exte
 pub(crate) struct World {
     pub(crate) wanted: Wanted,
     pub(crate) observed: Observed,
-    /// Stand-ins: what is in an addon makes no difference here.
+    /// Stand-ins: the content of an addon makes no difference here.
     pub(crate) addons: Vec<WantedAddon>,
-    /// What etcd knows of itself.
+    /// The members of etcd.
     pub(crate) members: Vec<EtcdMember>,
-    /// What the API would say while it is silent.
+    /// The facts of the API while it is silent.
     pub(crate) unsaid: Option<Box<ApiFacts>>,
-    /// What is in each snapshot, by its name.
+    /// The content of each snapshot, by its name.
     pub(crate) saved: BTreeMap<String, ApiFacts>,
-    /// The host on which a snapshot lies that was checked for a restore.
+    /// The host with a snapshot that was verified for a restore.
     pub(crate) checked: Option<String>,
 }
 
@@ -92,7 +92,7 @@ impl World {
         }
     }
 
-    /// The user changes the settings of a cluster that is there.
+    /// The user changes the settings of an existing cluster.
     pub(crate) fn change_to(&mut self, spec: ClusterSpec) {
         let uid = self.observed.api_facts().map(|api| api.cluster_uid.clone());
         self.wanted = Wanted::after(&self.wanted.spec, uid, spec);
@@ -108,7 +108,7 @@ impl World {
         self.observed = self.wanted.view(std::mem::take(&mut self.observed));
     }
 
-    /// As if somebody else had made this node: nothing of ours is on it, and its system is set up in another way.
+    /// As if another tool had created this node: it has none of our files, and a different system setup.
     pub(crate) fn made_by_hand(&mut self, host: &str) {
         let facts = self.facts(host);
         facts.marker = MarkerFile::Absent;
@@ -185,7 +185,7 @@ impl World {
             facts.marker = Marker { cluster, ..Marker::default() }.into();
         }
         if extent >= Extent::Middle {
-            // That of a node has a step of its own.
+            // The containerd of a node has its own action.
             let is_node = facts.marker.as_ref().is_some_and(|marker| marker.uid.is_some());
             if !(is_node && facts.packages.containerd.starts_with("2.")) {
                 facts.packages.containerd =
@@ -379,7 +379,7 @@ impl World {
     }
 }
 
-/// What kubeadm and the kubelet make.
+/// The certificates that kubeadm and the kubelet create.
 fn new_certificates(role: Role) -> BTreeMap<String, String> {
     let kubelet = [(KUBELET_CERTIFICATE, IN_A_YEAR)];
     let components = COMPONENT_CERTIFICATES.iter().map(|certificate| (certificate.path, IN_A_YEAR));

@@ -112,7 +112,7 @@ mod tests {
     const CP_2: &str = "control_plane[\"cp-2\"].ssh_host_key";
 
     #[test]
-    fn keys_of_a_cluster_go_to_nobody_unknown_unsaid() {
+    fn keys_are_sent_to_unverified_machines_only_with_a_finding() {
         let nothing = Observed::default();
         let wanted = grown(HostIdentity::FirstContact);
         assert_eq!(found(&wanted, vec![join("cp-2")], &nothing), [(CP_2.to_owned(), Severity::Warning)]);
@@ -132,12 +132,8 @@ mod tests {
         let wanted = grown(HostIdentity::FirstContact);
         let create = Wanted { uid: None, ..wanted.clone() };
         assert_eq!(found(&create, vec![init(None), join("cp-2")], &nothing), []);
-        assert_eq!(found(&create, vec![join("cp-2")], &nothing), [], "a create that goes on");
-        assert_eq!(
-            found(&wanted, vec![init(None), join("cp-2")], &nothing),
-            [],
-            "recreated in the place of a lost one"
-        );
+        assert_eq!(found(&create, vec![join("cp-2")], &nothing), [], "an interrupted create");
+        assert_eq!(found(&wanted, vec![init(None), join("cp-2")], &nothing), [], "replaces a lost cluster");
         let mut restored = create;
         restored.spec.restore = Some(serde_json::from_value(json!({ "snapshot": "./prod.age" })).unwrap());
         let both = found(&restored, vec![init(Some("prod")), join("cp-2")], &nothing);
@@ -146,7 +142,7 @@ mod tests {
 
     /// A CA may be configured for a host that presents no certificate.
     #[test]
-    fn what_the_connection_came_to_counts() {
+    fn the_result_of_the_connection_counts() {
         let seen = |identity| {
             let facts = HostFacts { identity: Some(identity), ..HostFacts::default() };
             let hosts = [("cp-2".to_owned(), HostState::Reached(Box::new(facts)))].into();
@@ -159,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_steps_are_not_known_each_new_machine_counts() {
+    fn without_known_actions_each_new_machine_is_checked() {
         let found = check_new_hosts(&grown(HostIdentity::FirstContact));
         assert_eq!(found.iter().map(|it| it.path.to_string()).collect::<Vec<_>>(), [CP_2]);
         assert_eq!(check_new_hosts(&grown(HostIdentity::Known)), []);

@@ -42,7 +42,7 @@ fn answered() -> ApiState {
 }
 
 #[test]
-fn files_that_somebody_took_away_are_no_reset() {
+fn deleted_files_are_not_a_reset() {
     let was_reset = |facts| {
         let (wanted, observed) = (wanted(), observed(facts, ApiState::Absent));
         Situation::new(&wanted, &observed).host("cp-1").unwrap().was_reset
@@ -62,7 +62,7 @@ fn files_that_somebody_took_away_are_no_reset() {
 }
 
 #[test]
-fn a_host_is_a_node_when_it_is_finished_and_the_cluster_has_it() {
+fn a_node_is_a_finished_host_with_a_node_object() {
     let is_node = |facts, api| {
         let (wanted, observed) = (wanted(), observed(facts, api));
         Situation::new(&wanted, &observed).host("cp-1").unwrap().is_node()
@@ -73,7 +73,7 @@ fn a_host_is_a_node_when_it_is_finished_and_the_cluster_has_it() {
 }
 
 #[test]
-fn only_the_very_machine_behind_the_node_can_be_adopted() {
+fn only_the_machine_behind_the_node_can_be_adopted() {
     let of = |wanted: &Wanted, change: fn(&mut HostFacts)| {
         let facts = node(|facts| {
             facts.marker = MarkerFile::Absent;
@@ -90,7 +90,7 @@ fn only_the_very_machine_behind_the_node_can_be_adopted() {
 }
 
 #[test]
-fn what_was_left_is_told_as_it_is() {
+fn leftovers_are_described() {
     let left = |state: Option<UnitState>, change: fn(&mut HostFacts)| {
         let mut facts = HostFacts {
             units: state.map(|it| (JOIN_UNIT.to_owned(), it)).into_iter().collect(),

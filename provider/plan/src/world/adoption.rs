@@ -1,4 +1,4 @@
-//! Laws of adoption: a cluster that others made becomes ours whatever stops that, and nothing but its markers changes.
+//! Laws of adoption: an imported cluster becomes ours despite any interruption, and only its markers change.
 
 use kubeone_desired::host_files::rewritten_marker;
 use kubeone_facts::MarkerFile;
@@ -8,7 +8,7 @@ use super::{Extent, World};
 use crate::plan::{Action, plan_removal};
 use crate::restore_record::recorded;
 
-/// A cluster that somebody made by hand, just imported.
+/// A cluster that another tool created, just imported.
 fn imported() -> World {
     let mut world = finished(World::new(spec(3, 2, "none")));
     let names: Vec<_> = world.wanted.spec.hosts().map(|(name, ..)| name.to_owned()).collect();
@@ -22,7 +22,7 @@ fn imported() -> World {
 }
 
 impl World {
-    /// Its last move is its only one.
+    /// Its last change is its only one.
     pub(super) fn rewrite_marker(&mut self, host: &str, extent: Extent) {
         if extent < Extent::Whole || self.observed.facts(host).unwrap().marker.damage().is_none() {
             return;
@@ -39,7 +39,7 @@ impl World {
 }
 
 #[test]
-fn an_imported_cluster_is_adopted_whatever_stops_it() {
+fn an_imported_cluster_is_adopted_despite_interruptions() {
     let world = imported();
     let plan = create(&world);
     assert_eq!(plan.actions().count(), 5, "{plan}");
@@ -59,9 +59,9 @@ fn an_imported_cluster_is_adopted_whatever_stops_it() {
     }
 }
 
-/// A power cut leaves any of the markers damaged, and any action in between may be killed.
+/// A power cut damages any of the markers, and any following action may be interrupted.
 #[test]
-fn damaged_markers_are_written_anew_whatever_stops_it() {
+fn damaged_markers_are_rewritten_despite_interruptions() {
     let end = finished(World::new(spec(3, 2, "canal")));
     let names: Vec<_> = end.wanted.spec.hosts().map(|(name, ..)| name.to_owned()).collect();
     for damaged in 1..1_u32 << names.len() {
@@ -78,7 +78,7 @@ fn damaged_markers_are_written_anew_whatever_stops_it() {
             converge(&mut world, create);
             assert!(names.iter().all(|name| world.observed.facts(name).unwrap().marker.as_ref().is_some()), "{what}");
         }
-        // Who removes the cluster leaves none of them running.
+        // A removal leaves no host running.
         let mut removed = world.clone();
         for action in plan_removal(&removed.wanted, &removed.observed).actions() {
             removed.run(action, Extent::Whole);

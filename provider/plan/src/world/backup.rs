@@ -5,7 +5,7 @@ use kubeone_facts::{HeldSnapshot, HostState, Snapshot, SnapshotCause, SnapshotCo
 use super::{Extent, World};
 
 impl World {
-    /// Half a snapshot is none: nobody knows of it.
+    /// An incomplete snapshot does not count.
     pub(super) fn take_snapshot(&mut self, host: &str, cause: &SnapshotCause, extent: Extent) {
         assert!(self.observed.api_facts().is_some(), "{host} has no etcd to save");
         if extent < Extent::Late {
@@ -26,7 +26,7 @@ impl World {
         }
     }
 
-    /// That there is a copy is noted on the host last.
+    /// The copy is recorded on the host last.
     pub(super) fn copy_snapshots(&mut self, host: &str, extent: Extent) {
         if extent == Extent::Whole {
             self.facts(host).snapshots.iter_mut().for_each(|held| held.awaits_copy = false);
@@ -42,7 +42,7 @@ impl World {
 }
 
 pub(super) fn snapshot(cluster: &str, host: &str, cause: SnapshotCause) -> HeldSnapshot {
-    // What the cluster does in between tells two snapshots apart.
+    // The cluster changes between two snapshots.
     let revision = if matches!(cause, SnapshotCause::BeforeUpgrade(_)) { 8 } else { 7 };
     let content = SnapshotContent {
         taken_at: "2026-01-02T03:04:05Z".to_owned(),

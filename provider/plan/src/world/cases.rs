@@ -1,5 +1,5 @@
-//! One test for each file in `tests/plans`: what is wanted and found, and the plan and the findings that follow.
-//! `UPDATE_EXPECT=1` writes what follows into the files.
+//! One test for each file in `tests/plans`: wanted and observed state, and the resulting plan and findings.
+//! `UPDATE_EXPECT=1` writes the results into the files.
 
 use std::fmt::Write;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Laws about machines that come and go: after any interruption the next plan comes to the same end, etcd never loses its
-//! quorum on the way, and who stays is not touched.
+//! Laws about machines that join and leave: after any interruption the next plan leads to the same result, etcd keeps
+//! its quorum throughout, and machines that stay are not touched.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use super::{Extent, World};
 use crate::check::check;
 use crate::plan::plan_with_addons;
 
-/// From which settings to which: control planes and workers as `name` or `name=machine`.
+/// Settings before and after: control planes and workers as `name` or `name=machine`.
 const CHANGES: [(&str, &str); 11] = [
     ("cp-1 | w-1", "cp-1 | w-1 w-2"),
     ("cp-1 | w-1 w-2 w-3", "cp-1 | w-2"),
@@ -53,7 +53,7 @@ fn changed(from: &str, to: &str) -> World {
     world
 }
 
-/// What of it lasts.
+/// The part of it that persists.
 fn nodes_and_members(world: &World) -> (BTreeSet<String>, BTreeSet<String>) {
     let nodes = world.observed.api_facts().unwrap().nodes.keys().cloned().collect();
     (nodes, world.members.iter().map(|member| member.name.clone()).collect())
@@ -82,7 +82,7 @@ fn is_as_wanted(world: &World) {
 }
 
 #[test]
-fn changes_come_to_their_end_with_a_quorum_all_the_way() {
+fn changes_complete_and_keep_quorum() {
     for (from, to) in CHANGES {
         let mut world = changed(from, to);
         for action in create(&world).actions() {
@@ -105,7 +105,7 @@ fn changes_survive_any_interruption() {
             assert!(world.has_quorum(), "{from} → {to}: {what}");
             converge(&mut world, create);
             is_as_wanted(&world);
-            // Terraform asks again with the new settings as the earlier ones.
+            // After the apply, Terraform plans again with the new settings as the earlier ones.
             let spec = world.wanted.spec.clone();
             world.change_to(spec);
             assert!(create(&world).is_empty(), "{from} → {to}: {what}");
@@ -114,7 +114,7 @@ fn changes_survive_any_interruption() {
 }
 
 #[test]
-fn a_machine_that_left_twice_left_once() {
+fn a_repeated_departure_changes_nothing() {
     for (from, to) in CHANGES {
         let mut world = changed(from, to);
         for action in create(&world).actions() {
@@ -127,7 +127,7 @@ fn a_machine_that_left_twice_left_once() {
 }
 
 #[test]
-fn who_stays_is_not_touched() {
+fn machines_that_stay_are_not_touched() {
     for (from, to) in CHANGES {
         let world = changed(from, to);
         let stays = |host: &str| {
@@ -143,9 +143,9 @@ fn who_stays_is_not_touched() {
     }
 }
 
-/// Whichever of the machines that leave are dead: the plan is refused, or it comes to its end with a quorum.
+/// Whichever departing machines are dead, the plan is refused or completes with quorum.
 #[test]
-fn the_dead_are_taken_out_or_the_plan_is_refused() {
+fn dead_machines_are_removed_or_the_plan_is_refused() {
     let mut carried_out = 0;
     for (from, to) in CHANGES {
         let leaving: Vec<String> = changed(from, to).wanted.leaving.keys().cloned().collect();

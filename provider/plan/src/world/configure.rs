@@ -1,5 +1,5 @@
-//! What hosts' settings do to the nodes of the simulated cluster, and laws about it: it is done where it is wanted and
-//! nowhere else, and what others set stays.
+//! How host settings change nodes of the simulated cluster, and laws about it: exactly the wanted nodes change, and
+//! entries of other clients stay.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::node_changes::{NodeChange, of_node};
 use crate::plan::Action;
 
 impl World {
-    /// The taints go with the note whose they are; the marker is written last.
+    /// Taints change together with their ownership annotation; the marker is written last.
     pub(super) fn adopt(&mut self, host: &str, extent: Extent) {
         let (spec, uid) = (self.wanted.spec.clone(), self.wanted.uid.clone().unwrap_or_default());
         if self.facts(host).marker.as_ref().is_some() {
@@ -73,7 +73,7 @@ impl World {
         write_kubelet_settings(self.facts(host), &spec);
     }
 
-    /// With those that preparation leaves alone.
+    /// Including the files that preparation leaves alone.
     pub(super) fn set_files(facts: &mut HostFacts, files: BTreeMap<String, String>) {
         facts.files.retain(|path, _| kubelet::FILES.contains(&path.as_str()) || path.starts_with(FOLDER));
         facts.files.extend(files);
@@ -109,7 +109,7 @@ fn set_taints(settings: &mut NodeSettings, wanted: &[Taint], role: Role) {
     settings.own_taints = Some(wanted.to_vec());
 }
 
-/// Settings of one host, in which each of them has a few values.
+/// Settings of one host; each has a few possible values.
 fn random_host(dice: &mut Dice) -> serde_json::Value {
     let mut host = json!({});
     if dice.below(2) == 0 {
@@ -142,7 +142,7 @@ fn random_settings(shape: &ClusterSpec, dice: &mut Dice) -> ClusterSpec {
     serde_json::from_value(settings).unwrap()
 }
 
-/// A finished cluster whose hosts are wanted otherwise, and which of them are.
+/// A finished cluster with changed host settings, and the names of the changed hosts.
 fn changed(dice: &mut Dice) -> (World, Vec<String>) {
     let shape = spec(1 + 2 * dice.below(2), dice.below(4), "canal");
     let mut world = finished(World::new(random_settings(&shape, dice)));
@@ -161,7 +161,7 @@ fn changed(dice: &mut Dice) -> (World, Vec<String>) {
 }
 
 #[test]
-fn settings_change_where_they_are_other_and_nowhere_else() {
+fn only_nodes_with_changed_settings_change() {
     for seed in 0..60 {
         let (before, others) = changed(&mut Dice(seed));
         let plan = create(&before);
@@ -186,9 +186,9 @@ fn settings_change_where_they_are_other_and_nowhere_else() {
     }
 }
 
-/// Whatever was wanted before, the same comes of it as if it had been wanted from the start.
+/// A changed cluster equals one that had the settings from the start.
 #[test]
-fn a_changed_cluster_is_as_one_that_was_made_so() {
+fn a_changed_cluster_equals_one_created_with_the_settings() {
     for seed in 0..50 {
         let (mut changed, _) = changed(&mut Dice(seed));
         converge(&mut changed, create);
@@ -206,7 +206,7 @@ fn a_changed_cluster_is_as_one_that_was_made_so() {
 }
 
 #[test]
-fn control_planes_restart_their_kubelets_one_after_the_other() {
+fn control_planes_restart_their_kubelets_one_by_one() {
     let mut world = finished(World::new(spec(3, 3, "canal")));
     let mut settings = world.wanted.spec.clone();
     for host in settings.control_plane.values_mut().chain(settings.static_workers.values_mut()) {
@@ -218,9 +218,9 @@ fn control_planes_restart_their_kubelets_one_after_the_other() {
     assert_eq!((plan.stages.len(), lengths), (1, vec![3, 1, 1, 1]), "{plan}");
 }
 
-/// What others set is none of our business, and what they take from us comes back.
+/// Entries of other clients stay, and removed entries of ours are restored.
 #[test]
-fn drift_of_ours_is_repaired_and_others_stay() {
+fn drift_of_our_entries_is_repaired_and_other_entries_stay() {
     let of_others: Taint = "of-others:NoExecute".parse().unwrap();
     for seed in 0..50 {
         let mut dice = Dice(seed);

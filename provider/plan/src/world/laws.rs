@@ -1,5 +1,5 @@
-//! Laws that hold for every plan: doing an action twice is doing it once; after any interruption the next plans come to
-//! the same end; after success there is nothing left to plan.
+//! Laws for every plan: repeating an action changes nothing; after any interruption the next plans lead to the same
+//! result; after success nothing is left to plan.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::check::{check, check_removal};
 use crate::plan::{Action, OnCluster, Plan, plan_removal, plan_with_addons};
 use crate::standing::{Standing, standing};
 
-/// A fixed sequence of numbers without order, so that a case that fails once fails again.
+/// A fixed pseudo-random sequence, so that failures can be reproduced.
 pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
@@ -34,7 +34,7 @@ pub(super) fn spec(control_planes: usize, workers: usize, cni: &str) -> ClusterS
     .unwrap()
 }
 
-/// What is to be done with the world next.
+/// What is planned for the world.
 pub(super) type Planner = fn(&World) -> Plan;
 
 pub(super) fn create(world: &World) -> Plan {
@@ -56,14 +56,14 @@ fn run(world: &mut World, plan: &Plan) {
     plan.actions().for_each(|action| world.run(action, Extent::Whole));
 }
 
-/// Runs until nothing is planned. Whatever happened before, one run must be enough.
+/// Runs until nothing is planned. One run must be enough, whatever happened before.
 pub(super) fn converge(world: &mut World, planner: Planner) {
     run(world, &planner(world));
     let left = planner(world);
     assert!(left.is_empty(), "after success there is still to do:\n{left}");
 }
 
-/// Every world in which the first `stage` stages of a plan are done and one lane of the next stopped somewhere.
+/// Every world in which the first stages of a plan are complete and one lane of the next one was interrupted.
 pub(super) fn interruptions(before: &World, plan: &Plan) -> Vec<(String, World)> {
     let mut worlds = Vec::new();
     let mut done = before.clone();
@@ -104,7 +104,7 @@ pub(super) fn finished(mut world: World) -> World {
 }
 
 #[test]
-fn an_action_done_twice_is_done_once() {
+fn a_repeated_action_changes_nothing() {
     let twice = |mut world: World, planner: Planner| {
         for action in planner(&world).actions() {
             world.run(action, Extent::Whole);
@@ -131,7 +131,7 @@ fn after_any_failure_the_next_plan_completes_the_cluster() {
 }
 
 #[test]
-fn after_any_failure_the_next_removal_leaves_clean_hosts() {
+fn after_any_failure_the_next_removal_cleans_the_hosts() {
     for world in worlds() {
         let before = finished(world);
         let mut end = before.clone();
@@ -144,7 +144,7 @@ fn after_any_failure_the_next_removal_leaves_clean_hosts() {
 }
 
 #[test]
-fn a_half_made_cluster_can_be_removed_and_made_again() {
+fn an_incomplete_cluster_can_be_removed_and_recreated() {
     for world in worlds() {
         for (_, mut world) in interruptions(&world, &create(&world)) {
             converge(&mut world, remove);
@@ -153,7 +153,7 @@ fn a_half_made_cluster_can_be_removed_and_made_again() {
     }
 }
 
-/// Begins a run and kills it, every lane at another point.
+/// Starts a run and interrupts it, each lane at another point.
 fn kill_somewhere(world: &mut World, plan: &Plan, dice: &mut Dice) {
     let stages = dice.below(plan.stages.len() + 1);
     for action in plan.stages[..stages].iter().flat_map(|stage| &stage.lanes).flatten() {
@@ -175,7 +175,7 @@ fn random_world(dice: &mut Dice) -> World {
 }
 
 #[test]
-fn killed_many_times_it_still_comes_to_its_end() {
+fn a_create_completes_despite_repeated_interruptions() {
     for seed in 0..300 {
         let mut dice = Dice(seed);
         let mut world = random_world(&mut dice);
@@ -187,10 +187,10 @@ fn killed_many_times_it_still_comes_to_its_end() {
     }
 }
 
-/// Whatever is found: hosts of others are not touched, no second cluster is begun, and where a host with work to do is
-/// out of reach or not ours, the plan is refused.
+/// Whatever is observed: foreign hosts are not touched, no second cluster is created, and the plan is refused if it has
+/// actions for a host that is unreachable or foreign.
 #[test]
-fn no_observation_makes_a_plan_dangerous() {
+fn no_observation_leads_to_a_dangerous_plan() {
     for seed in 0..500 {
         let mut dice = Dice(seed);
         let mut world = random_world(&mut dice);
@@ -230,9 +230,9 @@ fn no_observation_makes_a_plan_dangerous() {
     }
 }
 
-/// Drift of finished hosts is repaired, and nothing else is touched for it.
+/// Drift of finished hosts is repaired, and nothing else is touched.
 #[test]
-fn drift_is_repaired_where_it_is() {
+fn drift_is_repaired_only_on_its_host() {
     for seed in 0..200 {
         let mut dice = Dice(seed);
         let end = finished(World::new(spec(3, 3, "canal")));
@@ -254,8 +254,8 @@ fn drift_is_repaired_where_it_is() {
     }
 }
 
-/// Units remember how they ended, control planes may miss the news of a snapshot, and upgrades leave some behind; two ways to the same cluster may
-/// differ in this and in nothing else.
+/// Unit results remain, control planes may miss a snapshot's description, and upgrades leave snapshots behind. Two ways
+/// to the same cluster may differ only in this.
 pub(super) fn same_cluster(left: &World, right: &World, what: &str) {
     let without_units = |world: &World| {
         let mut world = World { saved: BTreeMap::new(), checked: None, ..world.clone() };
@@ -276,7 +276,7 @@ pub(super) fn same_cluster(left: &World, right: &World, what: &str) {
 /// A cluster of an older version whose settings ask for a newer one.
 fn before_upgrade(world: World, max_unavailable: &str) -> World {
     let mut world = finished(world);
-    // Those without a network of ours have one of their user's.
+    // Clusters without our network plugin have one from the user.
     world.api().nodes.values_mut().for_each(|node| node.ready = true);
     world.runs(KubernetesVersion::new(1, 35, 4));
     let mut spec = world.wanted.spec.clone();
@@ -286,7 +286,7 @@ fn before_upgrade(world: World, max_unavailable: &str) -> World {
 }
 
 #[test]
-fn an_upgrade_comes_to_its_end_whatever_stops_it() {
+fn an_upgrade_completes_despite_interruptions() {
     for world in worlds() {
         for max_unavailable in ["1", "50%"] {
             let before = before_upgrade(world.clone(), max_unavailable);
@@ -310,7 +310,7 @@ fn an_upgrade_comes_to_its_end_whatever_stops_it() {
     }
 }
 
-/// Runs a plan up to this action, and the action too.
+/// Runs a plan up to and including this action.
 fn run_until(world: &mut World, plan: &Plan, last: &Action) {
     for action in plan.actions() {
         world.run(action, Extent::Whole);
@@ -321,7 +321,7 @@ fn run_until(world: &mut World, plan: &Plan, last: &Action) {
 }
 
 #[test]
-fn an_upgrade_that_is_killed_many_times_still_comes_to_its_end() {
+fn an_upgrade_completes_despite_repeated_interruptions() {
     for seed in 0..200 {
         let mut dice = Dice(seed);
         let mut world = before_upgrade(random_world(&mut dice), ["1", "2"][dice.below(2)]);
@@ -333,9 +333,9 @@ fn an_upgrade_that_is_killed_many_times_still_comes_to_its_end() {
     }
 }
 
-/// What its user cordoned stays cordoned, and what we cordoned does not.
+/// A node cordoned by the user stays cordoned; our cordons are removed.
 #[test]
-fn only_the_users_cordon_outlives_an_upgrade() {
+fn only_the_users_cordons_remain_after_an_upgrade() {
     let mut before = before_upgrade(World::new(spec(3, 2, "canal")), "1");
     before.api().nodes.get_mut("w-1").unwrap().unschedulable = true;
     for (what, mut world) in interruptions(&before, &create(&before)) {
@@ -345,7 +345,7 @@ fn only_the_users_cordon_outlives_an_upgrade() {
     }
 }
 
-/// Clusters whose hosts offer another containerd than they run, or whose settings name one.
+/// Clusters whose hosts offer another containerd than the installed one, or whose settings pin one.
 fn before_containerd(dice: &mut Dice) -> World {
     let mut world = finished(random_world(dice));
     world.api().nodes.values_mut().for_each(|node| node.ready = true);
@@ -361,10 +361,10 @@ fn before_containerd(dice: &mut Dice) -> World {
     world
 }
 
-/// Whatever stops it, and however often: each node ends with the newest patch that it was offered or with the one that is
-/// pinned, schedulable; at most one control plane is worked on at a time, and what one host offers moves no other.
+/// Despite repeated interruptions, each node ends with the newest patch release that it offered, or the pinned version,
+/// and uncordoned. Only one control plane changes at a time, and the lists of one host do not affect others.
 #[test]
-fn another_containerd_comes_to_every_node_that_is_to_have_it() {
+fn every_node_gets_its_containerd_version() {
     for seed in 0..150 {
         let mut dice = Dice(seed);
         let mut world = before_containerd(&mut dice);
@@ -390,9 +390,9 @@ fn another_containerd_comes_to_every_node_that_is_to_have_it() {
     }
 }
 
-/// Each interruption of it ends where an undisturbed run does.
+/// Each interruption leads to the result of an uninterrupted run.
 #[test]
-fn another_containerd_survives_any_interruption() {
+fn a_containerd_change_completes_despite_interruptions() {
     for seed in 0..6 {
         let before = before_containerd(&mut Dice(seed));
         let mut end = before.clone();

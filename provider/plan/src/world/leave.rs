@@ -1,4 +1,4 @@
-//! The simulated cluster's etcd, and machines that come and go.
+//! The simulated cluster's etcd, and machines that join and leave.
 
 use kubeone_facts::{EtcdMember, HostState, KubernetesFiles, MarkerFile, PackageVersions};
 use kubeone_spec::{HostSpec, Role};
@@ -22,7 +22,7 @@ impl World {
         }
     }
 
-    /// The power of a machine that leaves is cut.
+    /// A departing machine loses power.
     pub(crate) fn kill_leaver(&mut self, name: &str) {
         let reason = "no route to host".to_owned();
         self.observed.leaving.insert(name.to_owned(), HostState::Unreachable { reason });
@@ -46,7 +46,7 @@ impl World {
         }
     }
 
-    /// A member was added that never came: it has no name yet.
+    /// A member was added that never started: it has no name yet.
     pub(super) fn add_unstarted_member(&mut self, address: &str, learner: bool) {
         let id = format!("{:x}", 0xff + self.members.len());
         let peer_urls = vec![format!("https://{address}:2380")];
@@ -63,7 +63,7 @@ impl World {
         }
     }
 
-    /// Every member that runs knows all members.
+    /// Every running member knows all members.
     pub(crate) fn tell_members(&mut self) {
         let machines = self.observed.hosts.values_mut().chain(self.observed.leaving.values_mut());
         for state in machines {
@@ -76,7 +76,7 @@ impl World {
         }
     }
 
-    /// Whether etcd has a leader, or there is no etcd.
+    /// Whether etcd has a leader, or does not exist.
     pub(crate) fn has_quorum(&self) -> bool {
         let hosts = self.wanted.spec.control_plane.iter().map(|(name, host)| (name, host, self.observed.facts(name)));
         let leaving = self.wanted.leaving.iter();

@@ -1,4 +1,4 @@
-//! Hosts that lie: what they can say of each fact, and the law that no other host suffers from it.
+//! Hosts that report false facts, and the law that no other host is harmed by them.
 
 mod facts;
 
@@ -12,7 +12,7 @@ use crate::check::check;
 use crate::plan::{Action, Plan, plan_removal, plan_with_addons};
 use crate::repair::Repair;
 
-/// `restored …`, `replaces …`, `uid …`, `members a b`: as planner cases tell it.
+/// `restored …`, `replaces …`, `uid …`, `members a b`: the notation of planner cases.
 pub(super) fn tell(world: &mut World, name: &str, lie: &str) {
     let (what, value) = lie.split_once(' ').unwrap_or((lie, ""));
     let state = world.observed.hosts.get_mut(name);
@@ -40,7 +40,7 @@ fn every_fact_can_be_lied_about() {
     assert_eq!(without, [""; 0]);
 }
 
-/// The clusters in which a host lies, and which.
+/// The clusters in which a host lies, and the host.
 fn scenes() -> Vec<(World, &'static str)> {
     let mut scenes = Vec::new();
     let whole = finished(World::new(spec(3, 2, "canal")));
@@ -68,7 +68,7 @@ fn lied(world: &World, liar: &str, lie: &Lie) -> World {
     let mut world = world.clone();
     for states in [&mut world.observed.hosts, &mut world.observed.leaving] {
         if let Some(HostState::Reached(facts)) = states.get_mut(liar) {
-            // What SSH saw of it is no word of its own.
+            // The SSH host key is not the host's own claim.
             "ssh-ed25519 the liar's".clone_into(&mut facts.ssh_host_key);
             (lie.tell)(facts);
         }
@@ -84,7 +84,7 @@ fn planned(world: &World) -> (Plan, Vec<String>, bool) {
     (plan, texts, is_refused)
 }
 
-/// What leaves nodes as they were, and the cluster where there is nothing to do: no data go, and nothing stops that ran.
+/// Actions that do not change existing nodes or a finished cluster: no data is lost, and nothing that runs is stopped.
 fn is_harmless(action: &Action) -> bool {
     let starts = |repair: &Repair| matches!(repair, Repair::Start { .. } | Repair::RestartKubelet);
     if let Action::RepairNode { what, .. } = action {
@@ -102,10 +102,10 @@ fn is_harmless(action: &Action) -> bool {
     )
 }
 
-/// Whatever one host says: what is done to the others is what would be done without it, or less, or the plan is refused; and
-/// where it is refused for that, the host is named.
+/// Whatever one host reports: the actions on other hosts are those without the lie, or fewer, or the plan is refused,
+/// and a new refusal names the host.
 #[test]
-fn nobody_else_suffers_from_a_lie() {
+fn a_lie_does_not_harm_other_hosts() {
     let mut suffers = Vec::new();
     for (world, liar) in scenes() {
         let (truth, known, was_refused) = planned(&world);
@@ -128,9 +128,9 @@ fn nobody_else_suffers_from_a_lie() {
     assert!(suffers.is_empty(), "{}", suffers.join("\n"));
 }
 
-/// Whoever destroys a cluster resets what is of it, whatever another host says.
+/// A removal resets the hosts of the cluster, whatever another host reports.
 #[test]
-fn nobody_else_is_forgotten_or_reset_for_a_lie() {
+fn a_lie_does_not_change_which_other_hosts_are_reset() {
     for (world, liar) in scenes() {
         let others = |plan: &Plan| -> Vec<Action> {
             plan.actions().filter(|action| action.host() != Some(liar)).cloned().collect()

@@ -1,14 +1,14 @@
-//! The part of the little language that is about single nodes: `labels  w-1 pool=general`, `earlier taints  w-1 none`, and
-//! what happened to such settings.
+//! The part of the notation for single nodes: `labels  w-1 pool=general`, `earlier taints  w-1 none`, and what happened
+//! to such settings.
 
 use kubeone_desired::kubelet;
 use serde_json::{Map, Value, json};
 
 use super::World;
 
-/// What the settings of one host say of its node.
+/// The settings of one host for its node.
 pub(super) struct NodeLine {
-    /// It stood in the settings before these.
+    /// It belongs to the earlier settings.
     earlier: bool,
     field: &'static str,
     host: String,
@@ -17,7 +17,7 @@ pub(super) struct NodeLine {
 
 const FIELDS: [&str; 4] = ["labels", "annotations", "taints", "kubelet"];
 
-/// A line of the settings, if it is one about a node.
+/// A line of the settings that concerns a node.
 pub(super) fn read(key: &str, text: &str) -> Option<NodeLine> {
     let (earlier, key) = key.strip_prefix("earlier ").map_or((false, key), |key| (true, key));
     let field = FIELDS.into_iter().find(|field| *field == key)?;
@@ -31,7 +31,7 @@ pub(super) fn read(key: &str, text: &str) -> Option<NodeLine> {
     Some(NodeLine { earlier, field, host, value })
 }
 
-/// Writes into a map of hosts what the lines say of them: the earlier settings, or those now.
+/// Adds the settings of these lines to a map of hosts: the earlier ones or the current ones.
 pub(super) fn write(lines: &[NodeLine], hosts: &mut Value, with_earlier: bool) {
     for line in lines {
         let is_told_earlier =
@@ -65,7 +65,7 @@ fn kubelet_settings(words: impl Iterator<Item = String>) -> Value {
     settings
 }
 
-/// What happened to a node, if it is something about such settings.
+/// Something that happened to a node's settings.
 pub(super) fn then_happened(world: &mut World, name: &str, event: &str, value: &str) -> bool {
     match event {
         "label taken away" => _ = world.settings(name).labels.remove(value),

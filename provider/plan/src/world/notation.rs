@@ -1,4 +1,4 @@
-//! The little language of `tests/plans/*.txt`: which hosts are wanted, and how each was found.
+//! The notation of `tests/plans/*.txt`: the wanted hosts, and how each was observed.
 
 use kubeone_desired::KUBE_PROXY;
 use kubeone_facts::{
@@ -17,7 +17,7 @@ use crate::renewal::{AUTHORITIES, KUBELET_CERTIFICATE};
 use crate::situation::Situation;
 use crate::wanted::Wanted;
 
-/// A case as it was read.
+/// A parsed case.
 pub(super) struct Case {
     pub(super) title: String,
     pub(super) wanted: String,
@@ -26,7 +26,7 @@ pub(super) struct Case {
     pub(super) remove: bool,
 }
 
-/// Reads everything up to the expected plan.
+/// Parses everything up to the expected plan.
 pub(super) fn read(text: &str) -> Case {
     let section = |name: &str| {
         let lines = text.lines().skip_while(|line| *line != format!("{name}:")).skip(1);
@@ -43,19 +43,19 @@ pub(super) fn read(text: &str) -> Case {
 struct Settings {
     control_planes: Vec<String>,
     workers: Vec<String>,
-    /// Hosts that earlier settings named.
+    /// Hosts of earlier settings.
     earlier_control_planes: Vec<String>,
     earlier_workers: Vec<String>,
-    /// Hosts behind whose names the settings put another machine.
+    /// Hosts that the settings have on another machine than before.
     new_machines: Vec<String>,
-    /// Those of them that have the address of the old one.
+    /// Those of them that keep the address of the old machine.
     same_address: Vec<String>,
     nodes: Vec<NodeLine>,
     more: Map<String, Value>,
     remove: bool,
-    /// Whether the cluster is protected against deletion, which makes a difference to restores alone.
+    /// Whether the cluster is protected against deletion, which matters only for restores.
     is_protected: bool,
-    /// What Terraform's state says of the cluster: `imported`, `lost`, `of` another uid, or what was applied last.
+    /// The cluster in Terraform's state: `imported`, `lost`, `of` another uid, or what was applied last.
     state: String,
 }
 
@@ -159,7 +159,7 @@ fn world(settings: &Settings, found: &str) -> World {
     let cluster: Vec<_> = cluster.iter().flat_map(|(_, how)| words(how)).collect();
     finish(&mut world, &cluster);
     world.tell_members();
-    // First what is true of all hosts, then what is not true of some; where the API is silent, nothing more can be told.
+    // First the common facts of all hosts, then exceptions, which need a working API.
     let (silent, rest): (Vec<_>, Vec<_>) = cluster.iter().partition(|word| *word == "API silent");
     for word in rest {
         then_happened_to_cluster(&mut world, word);
@@ -167,7 +167,7 @@ fn world(settings: &Settings, found: &str) -> World {
     for (name, how) in &hosts {
         words(how)[1..].iter().for_each(|word| then_happened(&mut world, name, word));
     }
-    // A restored etcd knows only those that joined it.
+    // A restored etcd knows only the members that joined it.
     let left_behind: Vec<_> = world.members.iter().map(|member| world.is_left_behind(&member.name)).collect();
     let mut left_behind = left_behind.into_iter();
     world.members.retain(|_| !left_behind.next().unwrap_or_default());
@@ -191,7 +191,7 @@ fn world(settings: &Settings, found: &str) -> World {
         "lost" => world.wanted = Wanted::new(settings.spec(false)),
         state if state.starts_with("of ") => {
             world.wanted.uid = state.strip_prefix("of ").map(str::to_owned);
-            // An API that answers for another cluster is not asked.
+            // The API of another cluster is not queried.
             if crate::other_cluster(&Situation::new(&world.wanted, &world.observed)).is_some() {
                 world.observed.api = ApiState::Absent;
             }
@@ -248,7 +248,7 @@ fn finish(world: &mut World, cluster: &[String]) {
     world.api().nodes.values_mut().for_each(|node| node.ready = true);
 }
 
-/// It is in the settings, and Terraform's state does not have it yet.
+/// It is in the settings, but not in Terraform's state yet.
 const NOT_LOOKED_AT: &str = "not looked at";
 
 /// What happened to the host afterwards.
@@ -352,7 +352,7 @@ fn then_happened(world: &mut World, name: &str, event: &str) {
         }
         "stopped for" => world.stop_control_plane(name, value, Extent::Whole),
         "restored" => world.remember_restore(name, value),
-        // Told when all else is true.
+        // Applied after everything else.
         event if event.starts_with("claims ") => {}
         "has data of" => {
             world.facts(name).restore = Some(BegunRestore { what: value.to_owned(), replaced: true });

@@ -1,4 +1,4 @@
-//! What renewals and repairs do to the simulated world.
+//! How renewals and repairs change the simulated world.
 
 use kubeone_desired::KUBE_PROXY;
 use kubeone_facts::ApiState;
@@ -68,7 +68,7 @@ impl World {
         }
     }
 
-    /// Silent from now on.
+    /// The API is silent from now on.
     pub(crate) fn silence(&mut self) {
         let silent = ApiState::Silent { reason: "connection refused".to_owned() };
         if let ApiState::Answered(facts) = std::mem::replace(&mut self.observed.api, silent) {

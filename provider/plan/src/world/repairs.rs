@@ -1,5 +1,5 @@
-//! Laws of repair: whatever drifts on a host is put right there, nothing else is touched, and an interrupted repair is
-//! completed by the next one.
+//! Laws of repair: whatever drifts on a host is repaired there, nothing else is touched, and the next plan completes an
+//! interrupted repair.
 
 use kubeone_spec::KubernetesVersion;
 
@@ -9,7 +9,7 @@ use crate::plan::{Action, Plan};
 use crate::renewal::COMPONENT_CERTIFICATES;
 use crate::renewal::KUBELET_CERTIFICATE;
 
-/// The finished cluster that things happen to. It is looked at on [`super::NOW`].
+/// The finished cluster for these tests, observed on [`super::NOW`].
 fn cluster() -> World {
     finished(World::new(spec(3, 3, "canal")))
 }
@@ -21,7 +21,7 @@ fn ends_soon(world: &mut World, host: &str) {
 }
 
 #[test]
-fn certificates_are_renewed_where_they_end_and_nowhere_else() {
+fn only_expiring_certificates_are_renewed() {
     for seed in 0..50 {
         let (end, mut dice) = (cluster(), Dice(seed));
         let mut world = end.clone();
@@ -53,12 +53,12 @@ fn a_new_trigger_renews_all_control_planes_once() {
     for (_, mut world) in interruptions(&world, &plan) {
         converge(&mut world, create);
     }
-    // A cluster that is made with a trigger has new certificates already.
+    // A cluster that is created with a trigger has new certificates already.
     let mut made = World::new(world.wanted.spec.clone());
     converge(&mut made, create);
 }
 
-/// A name for the API server. The next control plane has it from the beginning.
+/// A name for the API server. The next control plane gets it when it joins.
 #[test]
 fn a_new_name_renews_one_certificate_of_each_control_plane() {
     let mut world = cluster();
@@ -77,7 +77,7 @@ fn a_new_name_renews_one_certificate_of_each_control_plane() {
     assert!(create(&world).is_empty(), "a name that is taken away waits for the next renewal");
 }
 
-/// One thing that can happen to the host of a finished node.
+/// Something that can happen to the host of a finished node.
 fn drift(world: &mut World, host: &str, dice: &mut Dice) {
     let manifests = host.starts_with("cp").then_some("/etc/kubernetes/manifests/etcd.yaml");
     let facts = world.facts(host);
@@ -110,7 +110,7 @@ fn settle(world: &mut World) {
     }
 }
 
-/// The plan, and whatever is left of it after an interruption, brings back what was there before.
+/// The plan, and the rest of it after an interruption, restores the previous state.
 fn comes_back(mut world: World, mut end: World, plan: &Plan) {
     for (what, mut world) in interruptions(&world, plan) {
         converge(&mut world, create);
@@ -123,7 +123,7 @@ fn comes_back(mut world: World, mut end: World, plan: &Plan) {
 }
 
 #[test]
-fn whatever_drifts_is_put_right_where_it_is() {
+fn only_drifted_hosts_are_repaired() {
     for seed in 0..300 {
         let (end, mut dice) = (cluster(), Dice(seed));
         let mut world = end.clone();
@@ -141,7 +141,7 @@ fn whatever_drifts_is_put_right_where_it_is() {
 }
 
 #[test]
-fn a_member_that_somebody_removed_joins_again() {
+fn a_removed_member_joins_again() {
     let (end, mut world) = (cluster(), cluster());
     world.members.retain(|member| member.name != "cp-2");
     world.tell_members();
@@ -151,9 +151,9 @@ fn a_member_that_somebody_removed_joins_again() {
     comes_back(world, end, &plan);
 }
 
-/// Certificates have ended, services are down, files are edited, and the API says nothing.
+/// Certificates have expired, services are down, files are edited, and the API is silent.
 #[test]
-fn a_silent_api_is_brought_back_from_the_hosts_alone() {
+fn a_silent_api_is_repaired_from_the_hosts() {
     for seed in 0..200 {
         let (end, mut dice) = (cluster(), Dice(seed));
         let mut world = end.clone();

@@ -1,5 +1,5 @@
-//! Restores in the simulated cluster, and their laws: whatever stops one, the next plan brings it to the same end; what
-//! came after the snapshot is gone, and who was away for it does not bring the old cluster back.
+//! Restores in the simulated cluster, and their laws: despite any interruption the next plan leads to the same result;
+//! changes after the snapshot are gone, and machines that missed the restore do not bring back the old cluster.
 
 use kubeone_facts::{AddonState, ApiFacts, ApiState, BegunRestore, HostState, NodeFacts};
 use kubeone_spec::{ClusterSpec, Restore, Severity};
@@ -74,7 +74,7 @@ impl World {
             facts.kubelet_active = true;
             facts.kubernetes.images = images(version);
             facts.kubernetes.static_pods = facts.kubernetes.images.keys().cloned().collect();
-            // What runs already is not put back a second time.
+            // Running pods are not started a second time.
             if !matches!(self.observed.api, ApiState::Answered(_)) {
                 let data = self.restored_data();
                 self.observed.api = ApiState::Answered(Box::new(data));
@@ -93,7 +93,7 @@ impl World {
         }
     }
 
-    /// Takes the traces of a restore away, and whatever is held with them.
+    /// Removes the traces of a restore and the manifests that were kept aside.
     fn end_restore(&mut self, host: &str) {
         let facts = self.facts(host);
         let is_whole = facts.kubernetes.static_pods.len() == images(self.wanted.spec.kubernetes_version).len();
@@ -113,7 +113,7 @@ impl World {
         self.facts(host).marker.as_mut().unwrap().restored = restored;
     }
 
-    /// In this world all memories are true, unless a test says otherwise.
+    /// All records are believed in this world, unless a test says otherwise.
     fn last_restore(&self) -> Option<String> {
         let machines = self.observed.hosts.values().chain(self.observed.leaving.values());
         machines.filter_map(restored).max_by_key(|restored| when(restored))
@@ -157,7 +157,7 @@ fn snapshot(path: &str) -> Restore {
     Restore { snapshot: Some(path.to_owned()), ..Restore::default() }
 }
 
-/// A cluster with a snapshot, in which something happened since: an addon that is not ours came, and a Node.
+/// A cluster with a snapshot and later changes: an addon that is not ours, and a Node.
 fn after_a_snapshot(control_planes: usize, workers: usize) -> World {
     let mut spec = spec(control_planes, workers, "canal");
     spec.backup.trigger = Some("first".to_owned());
@@ -178,11 +178,11 @@ fn is_as_at_the_snapshot(world: &World) {
     }
 }
 
-/// Before a restore onto the same hosts, after various changes since the snapshot.
+/// Before a restore to the same hosts, after various changes since the snapshot.
 fn before_restores() -> Vec<World> {
     let shapes = [(1, 0), (1, 1), (3, 2), (5, 3)];
     let mut worlds: Vec<_> = shapes.into_iter().map(|(cp, w)| after_a_snapshot(cp, w)).collect();
-    // A worker and a control plane that the snapshot does not know, and a worker that left since.
+    // A worker and a control plane that the snapshot does not contain, and a worker that has left since.
     let mut world = after_a_snapshot(3, 2);
     let mut changed = spec(5, 3, "canal");
     changed.backup.trigger = Some("first".to_owned());
@@ -203,7 +203,7 @@ fn before_restores() -> Vec<World> {
 }
 
 #[test]
-fn a_restore_comes_to_its_end_whatever_stops_it() {
+fn a_restore_completes_despite_interruptions() {
     for before in before_restores() {
         let mut end = before.clone();
         converge(&mut end, create);
@@ -216,9 +216,9 @@ fn a_restore_comes_to_its_end_whatever_stops_it() {
     }
 }
 
-/// Whatever is wrong with a snapshot must be found while the cluster still works.
+/// A bad snapshot must be detected while the cluster still works.
 #[test]
-fn nothing_stops_before_the_snapshot_was_checked() {
+fn nothing_stops_before_the_snapshot_is_verified() {
     for before in before_restores() {
         let plan = create(&before);
         let stage = |is_it: fn(&Action) -> bool| {
@@ -230,7 +230,7 @@ fn nothing_stops_before_the_snapshot_was_checked() {
 }
 
 #[test]
-fn a_step_of_a_restore_done_twice_is_done_once() {
+fn a_repeated_restore_step_changes_nothing() {
     for mut world in before_restores() {
         for action in create(&world).actions() {
             world.run(action, Extent::Whole);
@@ -241,9 +241,9 @@ fn a_step_of_a_restore_done_twice_is_done_once() {
     }
 }
 
-/// Done once, whether the settings go on asking for it or not; a new trigger asks for it again.
+/// A restore runs once, whether or not the settings still ask for it; a new trigger requests it again.
 #[test]
-fn a_restore_is_done_once() {
+fn a_restore_runs_once() {
     let mut world = before_restores().remove(2);
     converge(&mut world, create);
     world.api().addons.insert("later".to_owned(), AddonState::default());
@@ -259,7 +259,7 @@ fn a_restore_is_done_once() {
 }
 
 #[test]
-fn a_restore_that_is_given_up_halfway_is_not_forgotten() {
+fn an_interrupted_restore_is_not_forgotten() {
     let before = before_restores().remove(2);
     let without = ClusterSpec { restore: None, ..before.wanted.spec.clone() };
     let survivor = Restore { survivor: Some("cp-2".to_owned()), ..Restore::default() };
@@ -278,9 +278,9 @@ fn a_restore_that_is_given_up_halfway_is_not_forgotten() {
     assert!(refused > 5, "only {refused} interruptions left something to complete");
 }
 
-/// Two of three machines are lost for good. Should they come back, they join the cluster that went on without them.
+/// Two of three machines are lost for good. If they come back, they join the cluster that continued without them.
 #[test]
-fn a_cluster_goes_on_with_one_survivor() {
+fn a_cluster_continues_with_one_survivor() {
     let unreachable = || HostState::Unreachable { reason: "no route to host".to_owned() };
     for survivor in ["cp-1", "cp-2", "cp-3"] {
         let mut before = after_a_snapshot(3, 2);
@@ -310,9 +310,9 @@ fn a_cluster_goes_on_with_one_survivor() {
     }
 }
 
-/// All machines are gone, and the copy of the snapshot makes the same cluster on new ones.
+/// All machines are lost, and the copy of the snapshot restores the cluster to new ones.
 #[test]
-fn a_lost_cluster_begins_again_on_new_machines() {
+fn a_lost_cluster_is_restored_to_new_machines() {
     for (control_planes, workers) in [(1, 1), (3, 2)] {
         let old = after_a_snapshot(control_planes, workers);
         let spec = restoring(&old.wanted.spec, snapshot(&format!("/copies/{SNAPSHOT}.age")));
@@ -325,7 +325,7 @@ fn a_lost_cluster_begins_again_on_new_machines() {
             converge(&mut world, create);
             same_cluster(&world, &end, &what);
         }
-        // Without the keys nothing is made, least of all another cluster.
+        // Without the keys nothing is created, least of all another cluster.
         for source in [SNAPSHOT.to_owned(), format!("/copies/{SNAPSHOT}.db")] {
             before.wanted.spec = restoring(&spec, snapshot(&source));
             let plan = plan_with_addons(&before.wanted, &before.seen(), &before.addons);
@@ -338,7 +338,7 @@ fn a_lost_cluster_begins_again_on_new_machines() {
     }
 }
 
-/// What can be asked for with these settings, one after the other: the same data again after others were in between.
+/// Restores that are requested one after the other: the same data again after other data.
 fn restores_in_turn() -> Vec<[Restore; 3]> {
     let survivor = |host: &str| Restore { survivor: Some(host.to_owned()), ..Restore::default() };
     let again = |restore: Restore| Restore { trigger: Some("again".to_owned()), ..restore };
@@ -351,7 +351,7 @@ fn restores_in_turn() -> Vec<[Restore; 3]> {
     ]
 }
 
-/// What an interruption between the last two moves of a restore leaves: it is remembered, and its traces are there still.
+/// The result of an interruption before the last step of a restore: it is recorded, and its traces are still there.
 fn with_traces(world: &World, what: &str) -> World {
     let mut world = world.clone();
     for name in world.wanted.spec.control_plane.clone().into_keys() {
@@ -361,10 +361,9 @@ fn with_traces(world: &World, what: &str) -> World {
     world
 }
 
-/// Who restores A, then B, then A again, gets A: wherever each was stopped, whoever was out of reach for B, and whatever
-/// traces were left.
+/// Restoring A, then B, then A again restores A: despite interruptions, unreachable hosts and leftover traces.
 #[test]
-fn the_same_data_are_restored_again_after_others() {
+fn the_same_data_can_be_restored_again_after_other_data() {
     for [first, second, third] in restores_in_turn() {
         let mut world = after_a_snapshot(3, 1);
         let spec = world.wanted.spec.clone();
@@ -372,7 +371,7 @@ fn the_same_data_are_restored_again_after_others() {
             world.change_to(restoring(&spec, restore));
             converge(&mut world, create);
         }
-        // Each names what it did; of those in between nothing is left.
+        // Each names what it restored; traces of those in between are gone.
         let before = world.observed.facts("cp-1").unwrap().marker.as_ref().unwrap().restored.clone().unwrap();
         world.api().addons.insert("since".to_owned(), AddonState::default());
         world.change_to(restoring(&spec, third.clone()));
@@ -404,9 +403,9 @@ fn is_restored_once_more(world: &World, restore: &Restore, before: &str, what: &
     assert_eq!(is_kept, restore.survivor.is_some(), "{what}");
 }
 
-/// One control plane missed the restore in between, and still recorded the one that is asked for now.
+/// One control plane missed the restore in between, and still records the one that is requested now.
 #[test]
-fn who_missed_a_restore_does_not_take_the_next_one_for_done() {
+fn a_control_plane_that_missed_a_restore_does_not_skip_the_next() {
     let survivor = || Restore { survivor: Some("cp-3".to_owned()), ..Restore::default() };
     let mut world = after_a_snapshot(3, 0);
     let spec = world.wanted.spec.clone();

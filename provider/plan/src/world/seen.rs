@@ -1,4 +1,4 @@
-//! What a look at the simulated world shows, which is less than what is there.
+//! What an observation of the simulated world shows.
 
 use kubeone_facts::{ApiState, HostState, Observed};
 use kubeone_spec::Role;
@@ -7,7 +7,7 @@ use super::World;
 use crate::standing::{Standing, standing_of};
 
 impl World {
-    /// The API of a control plane that has only begun, or is a stranger's, is not asked.
+    /// The API of a host that is not finished or is foreign is not queried.
     pub(crate) fn seen(&self) -> Observed {
         let mut seen = self.observed.clone();
         let is_asked = |name: &String, state: Option<&HostState>| {

@@ -1,4 +1,4 @@
-//! What upgrades do to the simulated world, and what they must never find there.
+//! How upgrades change the simulated world, and states in which they must never run.
 
 use kubeone_desired::control_plane::ControlPlane;
 use kubeone_desired::host_files;
@@ -6,7 +6,7 @@ use kubeone_spec::{ContainerdVersion, KubernetesVersion, UpgradeDrain};
 
 use super::{Extent, World, run_components};
 
-/// The components of a control plane that kubeadm writes manifests for.
+/// The control plane components with manifests of kubeadm.
 const STATIC_PODS: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 
 /// Images of the static pods of a control plane.
@@ -67,7 +67,7 @@ impl World {
             node.cordoned_by_us = true;
         }
         self.facts(host).unrecorded = extent != Extent::Whole;
-        // A reboot in the middle starts the new kubelet before kubeadm has done its part.
+        // A reboot during the upgrade starts the new kubelet before kubeadm has done its part.
         if extent >= Extent::Late {
             let spec = self.wanted.spec.clone();
             let facts = self.facts(host);
@@ -116,7 +116,7 @@ impl World {
         }
     }
 
-    /// One node runs this version, as does all that belongs to it.
+    /// Sets the version of one node and everything on it.
     pub(super) fn node_runs(&mut self, host: &str, version: KubernetesVersion) {
         let mut spec = self.wanted.spec.clone();
         spec.kubernetes_version = version;
@@ -133,20 +133,20 @@ impl World {
         if let Some(node) = self.api().nodes.get_mut(host) {
             node.kubelet_version = format!("v{version}");
         }
-        // The first one of a version brings it into kubeadm's configuration.
+        // The first one of a version writes it into kubeadm's configuration.
         let is_older = |known: &str| known.parse().is_ok_and(|known: KubernetesVersion| known < version);
         if self.wanted.spec.control_plane.contains_key(host) && is_older(&self.api().kubeadm_version) {
             self.api().kubeadm_version = format!("v{version}");
         }
     }
 
-    /// Somebody exchanged the kubelet of a node.
+    /// Another tool replaced the kubelet of a node.
     pub(super) fn upgraded_by_hand(&mut self, host: &str, version: KubernetesVersion) {
         version.to_string().clone_into(&mut self.facts(host).packages.kubelet);
         self.api().nodes.get_mut(host).unwrap().kubelet_version = format!("v{version}");
     }
 
-    /// The whole cluster runs this version.
+    /// Sets the version of the whole cluster.
     pub(super) fn runs(&mut self, version: KubernetesVersion) {
         let names: Vec<_> = self.api().nodes.keys().cloned().collect();
         for name in names.iter().filter(|name| self.observed.facts(name).is_some()).collect::<Vec<_>>() {

@@ -1,4 +1,4 @@
-//! What a host can say of each fact: extreme, contradictory, and foreign.
+//! False facts that a host can report: extreme, contradictory, and of other hosts.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use kubeone_facts::{
 use crate::renewal::{COMPONENT_CERTIFICATES, KUBELET_CERTIFICATE};
 use crate::world::backup::snapshot;
 
-/// One of them.
+/// A false fact.
 pub(super) struct Lie {
     pub(super) fact: &'static str,
     pub(super) says: &'static str,
@@ -21,7 +21,7 @@ const fn lie(fact: &'static str, says: &'static str, tell: fn(&mut HostFacts)) -
     Lie { fact, says, tell }
 }
 
-/// The marker of a host, which gets one where there is none.
+/// The marker of a host, which gets one if it has none.
 pub(super) fn marker(facts: &mut HostFacts) -> &mut Marker {
     if facts.marker.as_ref().is_none() {
         facts.marker = Marker::default().into();
@@ -49,13 +49,13 @@ fn image(facts: &mut HostFacts, tag: &str) {
 }
 
 pub(super) const LIES: &[Lie] = &[
-    lie("hostname", "another's", |it| it.hostname = "cp-1".to_owned()),
+    lie("hostname", "of another host", |it| it.hostname = "cp-1".to_owned()),
     lie("hostname", "too much", |it| it.hostname = long()),
     lie("machine_id", "that of cp-1", |it| it.machine_id = "machine-cp-1".to_owned()),
     lie("machine_id", "that of cp-3", |it| it.machine_id = "machine-cp-3".to_owned()),
     lie("machine_id", "that of w-2", |it| it.machine_id = "machine-w-2".to_owned()),
     lie("machine_id", "none", |it| it.machine_id.clear()),
-    lie("machine_id", "nobody's", |it| it.machine_id = "nobody".to_owned()),
+    lie("machine_id", "of no machine", |it| it.machine_id = "unknown".to_owned()),
     lie("os", "none", |it| it.os = OperatingSystem::default()),
     lie("os", "too much", |it| it.os.version_codename = long()),
     lie("architecture", "unknown", |it| it.architecture = "z80".to_owned()),
@@ -156,7 +156,7 @@ pub(super) const LIES: &[Lie] = &[
             })
             .collect();
     }),
-    lie("snapshots", "another's", |it| {
+    lie("snapshots", "of another host", |it| {
         it.snapshots = vec![snapshot("other", "cp-1", SnapshotCause::Trigger("first".to_owned()))];
     }),
     lie("restore", "begun", |it| it.restore = Some(BegunRestore { what: "snapshot x".to_owned(), replaced: false })),
@@ -173,7 +173,7 @@ pub(super) const LIES: &[Lie] = &[
     }),
 ];
 
-/// A fact that is not among these has no lie either: `every_fact_can_be_lied_about`.
+/// Every fact needs a lie: `every_fact_can_be_lied_about`.
 #[expect(dead_code, reason = "it does not compile when there is a fact that is not named here")]
 fn all_facts(facts: &HostFacts) {
     let HostFacts {
