@@ -7,6 +7,7 @@
 mod all_hosts_lost;
 mod all_unreachable;
 mod apt_locked;
+mod audit;
 mod backup;
 mod broken_destroyed;
 mod certificates;
@@ -70,6 +71,7 @@ const SCENARIOS: &[(&str, Story)] = &[
     ("objects-repaired", repairs::objects),
     ("packages-repaired", repairs::packages),
     ("backup", backup::run),
+    ("audit", audit::run),
     ("upgrade-patch", upgrade::patch),
     ("opentofu", opentofu::run),
 ];

@@ -3,10 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use kubeone_spec::{ClusterSpec, Secret};
+use kubeone_spec::Secret;
 use sha2::{Digest, Sha256};
-
-use crate::features;
 
 /// Where the files of components lie. Each control plane gets its own, rendered from the settings.
 pub const FOLDER: &str = "/etc/kubernetes/kubeone-files/";
@@ -37,7 +35,7 @@ impl Component {
 /// What the settings want of the control plane, on each of its hosts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ControlPlane {
-    arguments: BTreeMap<Component, BTreeMap<&'static str, String>>,
+    pub(crate) arguments: BTreeMap<Component, BTreeMap<&'static str, String>>,
     mounts: BTreeMap<Component, Vec<Mount>>,
     files: BTreeMap<&'static str, File>,
 }
@@ -87,23 +85,6 @@ pub enum Content {
 }
 
 impl ControlPlane {
-    /// What these settings come to.
-    pub fn of(spec: &ClusterSpec) -> Self {
-        let mut desired = Self::default();
-        for contribute in features::ALL {
-            contribute(spec, &mut desired);
-        }
-        desired
-    }
-
-    /// What a cluster of another tool is given when it is upgraded, which knows its own arguments best.
-    pub fn of_adopted(spec: &ClusterSpec) -> Self {
-        let mut desired = Self::default();
-        features::ORDERLY_SHUTDOWN(spec, &mut desired);
-        desired.arguments.retain(|component, _| *component == Component::ApiServer);
-        desired
-    }
-
     /// Sets an argument.
     pub(crate) fn argument(&mut self, component: Component, name: &'static str, value: impl Into<String>) {
         self.arguments.entry(component).or_default().insert(name, value.into());

@@ -6,12 +6,28 @@ mod orderly_shutdown;
 
 use kubeone_spec::ClusterSpec;
 
-use crate::control_plane::ControlPlane;
+use crate::control_plane::{Component, ControlPlane};
 
 /// Adds what the settings want of one feature.
 type Contribute = fn(&ClusterSpec, &mut ControlPlane);
 
-/// Upgrades need it, whoever made the cluster.
-pub(crate) const ORDERLY_SHUTDOWN: Contribute = orderly_shutdown::contribute;
+const ALL: &[Contribute] = &[orderly_shutdown::contribute, hardening::contribute, audit::contribute];
 
-pub(crate) const ALL: &[Contribute] = &[orderly_shutdown::contribute, hardening::contribute, audit::contribute];
+impl ControlPlane {
+    /// What these settings come to.
+    pub fn of(spec: &ClusterSpec) -> Self {
+        let mut desired = Self::default();
+        for contribute in ALL {
+            contribute(spec, &mut desired);
+        }
+        desired
+    }
+
+    /// What a cluster of another tool is given when it is upgraded. It knows its other arguments best.
+    pub fn of_adopted(spec: &ClusterSpec) -> Self {
+        let mut desired = Self::default();
+        orderly_shutdown::contribute(spec, &mut desired);
+        desired.arguments.retain(|component, _| *component == Component::ApiServer);
+        desired
+    }
+}

@@ -156,12 +156,14 @@ impl Marker {
     }
 
     /// Of a host that became a node of the cluster with this uid. Its certificates are new.
+    #[must_use]
     pub fn finished(self, spec: &ClusterSpec, uid: &str) -> Self {
         let uid = Some(uid.to_owned());
         Self { uid, provider_version: PROVIDER_VERSION.to_owned(), ..self }.renewed(spec)
     }
 
     /// Of a host whose certificates were made as the present settings want them.
+    #[must_use]
     pub fn renewed(self, spec: &ClusterSpec) -> Self {
         Self { renew_trigger: spec.certificates.renew_trigger.clone(), ..self }
     }

@@ -16,6 +16,26 @@ const CRATES: [&str; 7] = [
     "provider/engine",
 ];
 
+/// One judgment in several files: each fact about a host follows from those before it, and all are put together in
+/// `situation`. To others they are one module.
+const SITUATION: [&str; 10] = [
+    "component_changes",
+    "departing",
+    "evidence",
+    "lost_quorum",
+    "quorum",
+    "renewal",
+    "repair",
+    "restore",
+    "standing",
+    "versions",
+];
+
+/// The module that stands for the one of this name.
+fn whole(folder: &str, module: String) -> String {
+    if folder == "provider/plan" && SITUATION.contains(&module.as_str()) { "situation".to_owned() } else { module }
+}
+
 /// The top-level modules that a crate's modules name, without tests: those may look at everything.
 fn uses(folder: &str) -> BTreeMap<String, BTreeSet<String>> {
     let src = Path::new(folder).join("src");
@@ -25,11 +45,12 @@ fn uses(folder: &str) -> BTreeMap<String, BTreeSet<String>> {
         let Some(module) = inside.components().next().and_then(|part| Path::new(part.as_os_str()).file_stem()) else {
             continue;
         };
-        let module = module.to_string_lossy().into_owned();
+        let module = whole(folder, module.to_string_lossy().into_owned());
         let is_test = inside.to_string_lossy().contains("tests")
             || ["lib", "main", "world", "fake_api"].contains(&module.as_str());
         if !is_test {
-            uses.entry(module).or_default().extend(named(&read(&file)));
+            let named = named(&read(&file)).into_iter().map(|name| whole(folder, name));
+            uses.entry(module).or_default().extend(named);
         }
     }
     let known: BTreeSet<_> = uses.keys().cloned().collect();
@@ -41,9 +62,10 @@ fn uses(folder: &str) -> BTreeMap<String, BTreeSet<String>> {
 
 /// What follows `crate::` before the tests of a file, in braces or not.
 fn named(text: &str) -> Vec<String> {
-    let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let code = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     let mut names = Vec::new();
-    for rest in text.split("crate::").skip(1) {
+    for rest in code.split("crate::").skip(1) {
         let list = rest.strip_prefix('{').and_then(|list| list.split_once("};")).map_or(rest, |(list, _)| list);
         let single = !rest.starts_with('{');
         for item in list.split(',') {

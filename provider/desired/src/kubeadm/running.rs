@@ -104,10 +104,11 @@ pub fn reconfigured(
         let name = component.name();
         let gone = before.arguments.get(name).map(Vec::as_slice).unwrap_or_default();
         let arguments = desired.arguments(component).map(|(name, value)| json!({ "name": name, "value": value }));
-        replace_named(section, "extraArgs", arguments.collect(), gone);
+        replace_named(section, "extraArgs", &arguments.collect::<Vec<_>>(), gone);
         let gone = before.mounts.get(name).map(Vec::as_slice).unwrap_or_default();
         let volumes = super::component(desired, component).extra_volumes;
-        replace_named(section, "extraVolumes", volumes.iter().map(|volume| json!(volume)).collect(), gone);
+        let volumes: Vec<_> = volumes.iter().map(|volume| json!(volume)).collect();
+        replace_named(section, "extraVolumes", &volumes, gone);
     }
     cluster.retain(|_, value| *value != json!({}));
     if cluster == present { Ok(None) } else { Ok(Some(to_yaml(&Value::Object(cluster))?)) }
@@ -143,7 +144,7 @@ fn section(cluster: &mut Map<String, Value>, component: Component) -> Option<&mu
 
 /// Puts these entries into a list, in the place of those of the same name, and takes away those named `gone`. Before v1beta4
 /// arguments were no list; such a cluster is left as it is.
-fn replace_named(section: &mut Map<String, Value>, field: &str, entries: Vec<Value>, gone: &[String]) {
+fn replace_named(section: &mut Map<String, Value>, field: &str, entries: &[Value], gone: &[String]) {
     let present = match section.get(field) {
         None => Vec::new(),
         Some(Value::Array(present)) => present.clone(),

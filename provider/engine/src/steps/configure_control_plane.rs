@@ -5,7 +5,9 @@ use kubeone_facts::Marker;
 use kubeone_plan::component_changes::{component_changes, stale_files};
 
 use super::control_plane::{advertised_endpoint, await_quorum_without};
-use super::{API_DEADLINE, UPGRADE_UNIT, await_earlier, host_spec, kubeadm_configuration, os_of, record_files};
+use super::{
+    API_DEADLINE, UPGRADE_UNIT, await_earlier, host_spec, kubeadm_configuration, os_of, record_files, unless_cancelled,
+};
 use crate::configured;
 use crate::cx::Cx;
 use crate::error::StepError;
@@ -68,5 +70,7 @@ pub(crate) async fn run(cx: &Cx<'_>, name: &str) -> Result<Outcome, StepError> {
     }
     host.write(&configured::record(&cx.desired)?).await?;
     record_files(host).await?;
+    // Its kubelet may have lost its API server for a while. Only when it is back another control plane may restart.
+    unless_cancelled(cx, cluster.await_nodes_ready(&[name.to_owned()], API_DEADLINE)).await?;
     Ok(Outcome::Done)
 }

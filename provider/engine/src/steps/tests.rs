@@ -310,18 +310,20 @@ async fn a_half_done_control_plane_is_cleaned_before_it_joins_again() {
     log(
         &fakes["cp-2"],
         &expect![[r#"
-        attach kubeone-join
-        run os/linux/observe.sh
-        run os/linux/reset_node.sh as kubeone-reset
-        write /etc/kubernetes/pki/ca.crt 644
-        write /etc/kubernetes/pki/ca.key 600
-        write /etc/kubernetes/pki/sa.pub 644
-        write /etc/kubernetes/pki/sa.key 600
-        write /etc/kubernetes/pki/front-proxy-ca.crt 644
-        write /etc/kubernetes/pki/front-proxy-ca.key 600
-        write /etc/kubernetes/pki/etcd/ca.crt 644
-        write /etc/kubernetes/pki/etcd/ca.key 600
-    "#]],
+            attach kubeone-join
+            run os/linux/observe.sh
+            run os/linux/reset_node.sh as kubeone-reset
+            write /etc/kubernetes/pki/ca.crt 644
+            write /etc/kubernetes/pki/ca.key 600
+            write /etc/kubernetes/pki/sa.pub 644
+            write /etc/kubernetes/pki/sa.key 600
+            write /etc/kubernetes/pki/front-proxy-ca.crt 644
+            write /etc/kubernetes/pki/front-proxy-ca.key 600
+            write /etc/kubernetes/pki/etcd/ca.crt 644
+            write /etc/kubernetes/pki/etcd/ca.key 600
+            write /etc/kubeone/salt 600
+            write /etc/kubernetes/kubeone-files/authentication.yaml 644
+        "#]],
     );
     log(
         &fakes["cp-1"],

@@ -1,9 +1,11 @@
 //! Known hosts are read as OpenSSH reads them: the same file, server and policy through `ssh` and through ours.
 
 use std::fs;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, stream};
 use kubeone_hosts::{Host as _, HostError, HostKeyProblem};
@@ -73,6 +75,11 @@ impl Table {
         let server = Server::start_prepared(&|folder| prepare(folder, authority, certificate))?;
         for key in ["stranger", "stranger_ca"] {
             server.new_key(key, "ed25519", "");
+        }
+        // A machine that is busy starts it late, and neither `ssh` nor a connection of ours waits for that.
+        let began = Instant::now();
+        while TcpStream::connect(("127.0.0.1", server.port)).is_err() && began.elapsed() < Duration::from_mins(1) {
+            std::thread::sleep(Duration::from_millis(50));
         }
         // Wakes it up, so that `ssh` finds it.
         ask_ours(&server, "127.0.0.1", &server.path("first"), HostKeyPolicy::AcceptNew).await.unwrap();

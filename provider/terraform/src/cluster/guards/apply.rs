@@ -112,7 +112,7 @@ async fn another_cluster_of_this_name_is_not_changed() {
     instance.state.set(&"id".into(), "another");
     instance.private = Vec::new();
     let said = errors(instance.apply(labeled()).await.unwrap_err());
-    assert!(said.iter().any(|it| it.contains("another cluster of this name, with the uid uid")), "{said:?}");
+    assert!(said.iter().any(|it| it.contains("another cluster with this name, uid uid")), "{said:?}");
     assert_untouched(&fleet);
     assert_eq!(cluster.writes(), [""; 0]);
 }

@@ -355,7 +355,7 @@ fn a_cluster_is_not_made_from_a_plain_snapshot() {
         plan(&request(Value::Null, config, Vec::new()))
     };
     let refused = with(format!("./{SNAPSHOT}.db")).err().unwrap();
-    assert!(refused.iter().any(|it| it.summary.contains("is not enough for new machines")), "{refused:?}");
+    assert!(refused.iter().any(|it| it.summary.contains("is not enough to restore to new machines")), "{refused:?}");
     let response = with(format!("./{SNAPSHOT}.age")).unwrap();
     let shown = steps(&response);
     assert!(shown.iter().any(|step| step.ends_with(&format!("from snapshot {SNAPSHOT}"))), "{shown:?}");
