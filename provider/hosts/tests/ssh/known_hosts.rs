@@ -15,8 +15,8 @@ use tokio::process::Command;
 use crate::server::{Server, connector, keygen, output, public_key, spec};
 
 /// How many rows of a table are tried at the same time, and how many tables.
-const ROWS: usize = 8;
-const TABLES: usize = 4;
+const ROWS: usize = 2;
+const TABLES: usize = 2;
 
 /// Whether a host is let in by `ssh`.
 async fn is_trusted_by_ssh(server: &Server, address: &str, file: &Path, policy: HostKeyPolicy) -> bool {
