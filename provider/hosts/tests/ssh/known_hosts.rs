@@ -44,7 +44,7 @@ async fn ask_ours(
     host_key_policy: HostKeyPolicy,
 ) -> Result<HostIdentity, HostKeyProblem> {
     let known_hosts_file = file.display().to_string();
-    let settings = SshSettings { host_key_policy, known_hosts_file, ..server.settings() };
+    let settings = SshSettings { host_key_policy, known_hosts_file, connect_timeout_seconds: 60, ..server.settings() };
     let mut host = spec();
     address.clone_into(&mut host.address);
     let host = connector(&settings).connect("cp-1", &host).unwrap();
