@@ -257,6 +257,14 @@ fn what_the_first_of_interrupted_runs_found_comes_back() {
 }
 
 #[test]
+fn a_held_manifest_whose_successor_is_in_place_is_forgotten() {
+    let host = settings();
+    host.file("/etc/kubernetes/kubeone-upgrade/held/kube-scheduler.yaml", "earlier");
+    assert_eq!(restarted(&host.run(&configure(&[])).ok()), ["kube-apiserver"]);
+    assert_new(&host);
+}
+
+#[test]
 fn what_cannot_be_managed_is_refused_before_anything_is_done() {
     let host = settings();
     for (files, remove) in [("/etc/passwd", GONE), (POLICY, "/etc/passwd"), ("/etc/kubernetes/unstaged", GONE)] {
