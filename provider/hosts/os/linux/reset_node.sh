@@ -95,7 +95,7 @@ remove_containers
 empty_folder /var/lib/kubelet
 if [[ $JOINS_AGAIN == true ]]; then clear_kubeadm_files; else empty_folder /etc/kubernetes; fi
 empty_folder /var/lib/etcd /var/lib/cni /var/lib/calico /var/run/calico /var/log/calico /run/flannel /run/calico /var/log/pods \
-  /var/log/containers /etc/kubeone/recorded /etc/kubeone/renewal /var/backups/kubeone/incoming
+  /var/log/containers /etc/kubeone/{recorded,renewal,before/control_plane} /var/backups/kubeone/incoming
 # A step that was killed leaves its configuration in memory, with the token of a join in it.
 rm -f /run/kubeone/config.*
 # From an upgrade that was cut off.

@@ -43,6 +43,9 @@ fn lived_in() -> Sandbox {
         "/etc/kubeone/originals/etc/containerd/config.toml",
         "/etc/kubeone/kubelet.conf.d/settings.conf.new",
         "/etc/kubeone/recorded/etcd.yaml",
+        "/etc/kubeone/before/control_plane/manifests/etcd.yaml",
+        "/etc/kubeone/before/host/etc/containerd/config.toml",
+        "/etc/kubeone/staged/etc/kubernetes/encryption.yaml",
         "/etc/kubeone/.kubeone.abcdefgh",
         "/etc/sysctl.d/99-kubeone.conf",
         "/etc/sysctl.d/.kubeone.abcdefgh",
@@ -116,6 +119,8 @@ fn a_node_that_joins_again_keeps_what_others_put_beside_kubeadms_files() {
     let left = ["manifests/", "manifests/kube-vip.yaml", "pki/", "pki/etcd/", "pki/own.crt", "secrets.yaml"];
     assert_eq!(host.tree("/etc/kubernetes"), left);
     assert!(!host.exists("/var/lib/etcd") && !host.exists("/run/kubeone/config.abcdefgh"));
+    // Its old manifests would not fit the control plane that it becomes; what containerd had before still counts.
+    assert_eq!(host.tree("/etc/kubeone/before").first().map(String::as_str), Some("host/"));
 }
 
 #[test]
