@@ -97,7 +97,7 @@ if [[ $JOINS_AGAIN == true ]]; then clear_kubeadm_files; else empty_folder /etc/
 empty_folder /var/lib/etcd /var/lib/cni /var/lib/calico /var/run/calico /var/log/calico /run/flannel /run/calico /var/log/pods \
   /var/log/containers /etc/kubeone/{recorded,renewal,before/control_plane} /var/backups/kubeone/incoming
 # A step that was killed leaves its configuration in memory, with the token of a join in it.
-rm -f /run/kubeone/config.*
+rm -f /run/kubeone/{config.*,discovery.conf}
 # From an upgrade that was cut off.
 rm -f /etc/systemd/system/kubelet.service.d/30-kubeone-upgrade.conf
 rm -f /etc/cni/net.d/*canal* /etc/cni/net.d/*calico* /etc/cni/net.d/*flannel*

@@ -265,6 +265,17 @@ fn a_held_manifest_whose_successor_is_in_place_is_forgotten() {
 }
 
 #[test]
+fn what_was_kept_of_a_change_that_was_done_does_not_come_back() {
+    let host = settings();
+    // A run that was cut off as it removed a file.
+    host.file(&format!("{BEFORE}/etc/kubernetes/audit/removed.yaml"), "unwanted");
+    host.file("/fakes/sick/kube-apiserver", "new policy");
+    failed(&host, &[]);
+    assert_old(&host);
+    assert!(!host.exists("/etc/kubernetes/audit/removed.yaml"));
+}
+
+#[test]
 fn what_cannot_be_managed_is_refused_before_anything_is_done() {
     let host = settings();
     for (files, remove) in [("/etc/passwd", GONE), (POLICY, "/etc/passwd"), ("/etc/kubernetes/unstaged", GONE)] {

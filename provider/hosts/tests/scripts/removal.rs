@@ -38,6 +38,7 @@ fn lived_in() -> Sandbox {
         "/var/backups/kubeone/prod-20260102T030405Z-r7-v1.35.4.json",
         "/var/backups/kubeone/incoming/part.1",
         "/run/kubeone/config.abcdefgh",
+        "/run/kubeone/discovery.conf",
         "/run/kubeone/kubeone-join.lock",
         "/etc/kubeone/cluster.json",
         "/etc/kubeone/originals/etc/containerd/config.toml",
@@ -119,6 +120,7 @@ fn a_node_that_joins_again_keeps_what_others_put_beside_kubeadms_files() {
     let left = ["manifests/", "manifests/kube-vip.yaml", "pki/", "pki/etcd/", "pki/own.crt", "secrets.yaml"];
     assert_eq!(host.tree("/etc/kubernetes"), left);
     assert!(!host.exists("/var/lib/etcd") && !host.exists("/run/kubeone/config.abcdefgh"));
+    assert!(!host.exists("/run/kubeone/discovery.conf"), "it holds a token");
     // Its old manifests would not fit the control plane that it becomes; what containerd had before still counts.
     assert_eq!(host.tree("/etc/kubeone/before").first().map(String::as_str), Some("host/"));
 }

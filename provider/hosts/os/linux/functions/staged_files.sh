@@ -38,9 +38,9 @@ is_staged() {
   fi
 }
 
-# stage_differs PATH: whether the file is another one than the staged one, in content, mode or owner.
+# stage_differs PATH: whether the file is another one than the staged one, in content, mode or owner. A link has a mode of its own.
 stage_differs() {
-  [[ -L $1 || ! -f $1 ]] || ! cmp --silent -- "$staged$1" "$1" ||
+  [[ ! -f $1 ]] || ! cmp --silent -- "$staged$1" "$1" ||
     [[ $(stat --format '%a %u:%g' -- "$1") != "$(stat --format '%a' -- "$staged$1") 0:0" ]]
 }
 
