@@ -2,14 +2,13 @@
 //! an API server cannot live with is taken back.
 
 use acceptance_tests::scenario::{Programs, Scenario};
-use acceptance_tests::terraform::Attribute;
-use anyhow::{Result, bail, ensure};
-use serde_json::{Value, json};
+use anyhow::{Result, ensure};
+use serde_json::json;
 
 use crate::change::Change;
 use crate::kubernetes;
+use crate::node_settings::planned_steps;
 
-const CLUSTER: &str = "kubeone_cluster.this";
 const CONTROL_PLANES: [&str; 3] = ["control-plane-1", "control-plane-2", "control-plane-3"];
 const WORKER: &str = "worker-1";
 const LOG: &str = "/var/log/kubernetes/audit/audit.log";
@@ -87,11 +86,4 @@ fn is_logged(scenario: &Scenario, text: &str, expected: bool) -> Result<()> {
 fn with_audit(scenario: &Scenario, main: &str, audit: &str) -> Result<()> {
     let line = "  # A cluster for trying things out.";
     scenario.terraform.write("main.tf", &main.replace(line, &format!("  audit = {audit}\n\n{line}")))
-}
-
-fn planned_steps(scenario: &mut Scenario) -> Result<Value> {
-    match scenario.plan()?.attribute(CLUSTER, "/planned_steps")? {
-        Attribute::Known(steps) => Ok(steps),
-        other => bail!("the plan shows the steps as {other:?}"),
-    }
 }

@@ -165,7 +165,7 @@ fn set_of_worker(scenario: &Scenario, main: &str, settings: &str) -> Result<()> 
     Ok(())
 }
 
-fn planned_steps(scenario: &mut Scenario) -> Result<Value> {
+pub(crate) fn planned_steps(scenario: &mut Scenario) -> Result<Value> {
     match scenario.plan()?.attribute(CLUSTER, "/planned_steps")? {
         Attribute::Known(steps) => Ok(steps),
         other => bail!("the plan shows the steps as {other:?}"),

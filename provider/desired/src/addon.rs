@@ -162,16 +162,15 @@ impl Addon {
 /// The object with our labels. Its fields are in one order, whatever the template's is, so that the hash depends on content.
 fn ordered(mut object: Map<String, Value>, addon: &str) -> Option<Value> {
     let mut metadata: BTreeMap<String, Value> = serde_json::from_value(object.remove("metadata")?).ok()?;
-    for field in ["annotations", "labels"] {
-        if let Some(entries) = metadata.get_mut(field) {
-            let sorted: BTreeMap<String, String> = serde_json::from_value(entries.take()).ok()?;
-            *entries = json!(sorted);
-        }
+    let mut sorted = |field: &str| -> Option<BTreeMap<String, String>> {
+        metadata.remove(field).map_or_else(|| Some(BTreeMap::new()), |entries| serde_json::from_value(entries).ok())
+    };
+    let (annotations, mut labels) = (sorted("annotations")?, sorted("labels")?);
+    labels.insert(MANAGED_BY_LABEL.to_owned(), MANAGER.to_owned());
+    labels.insert("app.kubernetes.io/part-of".to_owned(), addon.to_owned());
+    if !annotations.is_empty() {
+        metadata.insert("annotations".to_owned(), json!(annotations));
     }
-    let mut labels: BTreeMap<String, Value> =
-        metadata.remove("labels").and_then(|it| serde_json::from_value(it).ok()).unwrap_or_default();
-    labels.insert(MANAGED_BY_LABEL.to_owned(), MANAGER.into());
-    labels.insert("app.kubernetes.io/part-of".to_owned(), addon.into());
     metadata.insert("labels".to_owned(), json!(labels));
     let mut ordered = Map::new();
     for field in ["apiVersion", "kind"] {

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use kubeone_facts::{CgroupVersion, HostFacts, Marker};
 use kubeone_spec::ClusterSpec;
 pub use repositories::{KEYS, signing_keys};
-use sha2::{Digest, Sha256};
 
 use crate::catalog;
+use crate::control_plane::sha256;
 
 /// Where kubeadm finds the kubelet settings of this one host. It stays, for later upgrades need it too.
 pub const PATCHES_DIRECTORY: &str = "/etc/kubeone/patches";
@@ -27,8 +27,7 @@ pub const ORIGINALS: [&str; 1] = [containerd::CONFIG];
 
 /// Paths and SHA-256 of the files that must be on this host.
 pub fn expected_files(spec: &ClusterSpec, facts: &HostFacts) -> BTreeMap<String, String> {
-    let hash = |content: &String| hex::encode(Sha256::digest(content));
-    files(spec, facts).iter().map(|(path, content)| ((*path).to_owned(), hash(content))).collect()
+    files(spec, facts).iter().map(|(path, content)| ((*path).to_owned(), sha256(content))).collect()
 }
 
 /// Paths and contents of the files that must be on this host. How an adopted host is set up is not our business; it gets

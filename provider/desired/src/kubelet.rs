@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use kubeone_facts::HostFacts;
 use kubeone_spec::KubeletSpec;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::DesiredError;
+use crate::control_plane::sha256;
 
 /// Holds the settings.
 pub const SETTINGS: &str = "/etc/kubeone/kubelet.conf.d/settings.conf";
@@ -85,7 +85,7 @@ pub fn changes(kubelet: &KubeletSpec, facts: &HostFacts) -> Vec<String> {
 
 /// SHA-256 of [`SERVICE_TEXT`].
 pub fn service_hash() -> String {
-    hex::encode(Sha256::digest(SERVICE_TEXT))
+    sha256(SERVICE_TEXT)
 }
 
 fn differences(present: &KubeletSpec, wanted: &KubeletSpec) -> Vec<String> {

@@ -63,7 +63,7 @@ fn arguments(manifest: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// What kubeadm's phases need to write the manifests of a control plane anew, in another version.
+/// What kubeadm's phases need to write the manifests of a control plane again, in another version.
 pub fn upgrade_config(
     spec: &ClusterSpec,
     name: &str,
