@@ -15,7 +15,7 @@ pub struct ActionFailure {
     pub source: StepError,
 }
 
-/// A plan that did not come to its end. Siblings of a failed action came to theirs; nothing after its stage was begun.
+/// A plan that failed. Siblings of a failed action finished; nothing after its stage began.
 #[derive(Debug)]
 pub struct ExecuteError {
     /// Number of the stage, from 1.

@@ -35,7 +35,7 @@ pub struct ApiFacts {
     pub kubeadm_version: String,
     /// Tag of kube-proxy's image; empty when there is no kube-proxy of kubeadm's.
     pub kube_proxy_version: String,
-    /// APIs that somebody asked for since the API server started, and that a later release does not have.
+    /// APIs that were requested since the API server started, and that a later release does not have.
     pub deprecated_apis: Vec<DeprecatedApi>,
 }
 
@@ -78,7 +78,7 @@ impl NodeFacts {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NodeSettings {
-    /// Those that we set and nobody has changed since.
+    /// Those that we set and that were not changed since.
     pub labels: BTreeMap<String, String>,
     pub annotations: BTreeMap<String, String>,
     /// All of them, without those of Kubernetes' own controllers.

@@ -49,11 +49,11 @@ pub struct HostFacts {
     pub units: BTreeMap<String, UnitState>,
     /// When certificates on the host end, by path: RFC 3339 in UTC, so that text compares like time.
     pub certificates: BTreeMap<String, String>,
-    /// Certificates, by kubeadm's names, whose renewal has begun and not come to its end.
+    /// Certificates, by kubeadm's names, whose renewal was interrupted.
     pub renewal_begun: Vec<String>,
     /// Files of kubeadm that are not what they were when it had done its work, or gone.
     pub changed_files: Vec<String>,
-    /// Whether there is a node here and nobody has recorded how kubeadm's files are to be. On a finished node of ours that
+    /// Whether there is a node here and no record of what kubeadm's files are to be. On a finished node of ours that
     /// means that an upgrade of it was cut off.
     pub unrecorded: bool,
     /// Services of ours that do not start by themselves when the host boots.
@@ -86,7 +86,7 @@ impl HostFacts {
     }
 }
 
-/// A restore of etcd that has begun on a control plane. It is stopped until that comes to its end.
+/// A restore of etcd that has begun on a control plane. It is stopped until that ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BegunRestore {

@@ -23,7 +23,7 @@ pub struct Marker {
     pub uid: Option<String>,
     pub provider_version: String,
     /// The uid of the cluster that was lost and in whose place this one was made. Terraform's state names that one until
-    /// the apply has come to its end.
+    /// the apply has finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
     /// The value of `certificates.renew_trigger` for which certificates were made last.
@@ -112,7 +112,7 @@ impl Marker {
         }
     }
 
-    /// The marker of a host that is ours or nobody's; any other host is refused.
+    /// The marker of a host that is ours or unclaimed; any other host is refused.
     pub fn claim(spec: &ClusterSpec, facts: &HostFacts) -> Result<Self, NotOurs> {
         let carries_kubernetes = facts.carries_kubernetes();
         match &facts.marker {
@@ -130,7 +130,7 @@ impl Marker {
         }
     }
 
-    /// Of a host that is about to be prepared, and was nobody's so far.
+    /// Of a host that is about to be prepared, and was unclaimed so far.
     fn begun(cluster: &str, packages: &PackageVersions) -> Self {
         let present = |(name, version): &(&str, &str)| (!version.is_empty()).then(|| (*name).to_owned());
         Self {

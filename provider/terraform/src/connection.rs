@@ -33,7 +33,7 @@ impl Connection {
     }
 
     /// Says how it would be known that the control planes are the right machines, and what follows where it is not. Workers
-    /// receive no keys of the cluster, so nobody asks about them. Opens no connection.
+    /// receive no keys of the cluster, so they are left out. Opens no connection.
     pub(crate) fn acquaint(&self, mut wanted: Wanted) -> Wanted {
         let Some(settings) = self.settings() else { return wanted };
         let control_plane = &wanted.spec.control_plane;
